@@ -1,0 +1,1 @@
+"""The only rooms that know Hydra: where ``conf`` is, checking, composing, building."""

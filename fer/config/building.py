@@ -1,0 +1,196 @@
+"""From a checked configuration to the objects of a training, with every misfit said at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import lightning
+import torch
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import Logger
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from omegaconf import DictConfig, OmegaConf
+
+from fer.config.problems import ConfigError, Problem
+from fer.data.augmentation import Augmentation
+from fer.data.datamodule import FaceDataModule
+from fer.data.source import DataError, Source
+from fer.labels import EMOTIONS
+from fer.learning import FerModule
+from fer.learning.callbacks import MisreadPictures
+from fer.models import BuildError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a training is made of, before any data is read."""
+
+    data: FaceDataModule
+    module: FerModule
+
+
+def build_parts(config: DictConfig) -> Parts:
+    """Make the data module and the learner, and try the optimiser on the learner.
+
+    Raises:
+        ConfigError: with every part that can't be made and every pair that doesn't fit.
+    """
+    problems: list[Problem] = []
+    source = _attempt(problems, "data.source", lambda: _build_source(config))
+    augmentation = _attempt(problems, "augmentation", lambda: _build_augmentation(config))
+    module = _attempt(problems, "model", lambda: _build_module(config, source))
+    if module is not None:
+        _attempt(problems, "optimizer", module.configure_optimizers)
+        _attempt(problems, "model", lambda: _try_forward(module))
+    if problems or source is None or augmentation is None or module is None:
+        raise ConfigError(problems)
+    data = FaceDataModule(
+        source,
+        augmentation,
+        batch_size=config.data.batch_size,
+        workers=config.data.workers,
+        seed=config.seed,
+    )
+    return Parts(data, module)
+
+
+def missing_hardware(config: DictConfig) -> str | None:
+    """Say which hardware the configuration asks for and this machine lacks, if any."""
+    trainer = config.trainer
+    wanted = trainer.accelerator
+    if wanted == "mps" and not torch.backends.mps.is_available():
+        return "trainer.accelerator=mps: no Apple GPU"
+    if wanted in ("gpu", "cuda"):
+        if wanted == "gpu" and torch.backends.mps.is_available():
+            return None
+        found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if found == 0:
+            return f"trainer.accelerator={wanted}: no CUDA GPU that torch {torch.__version__} can use"
+        devices = trainer.devices
+        needed = (
+            max(devices) + 1 if OmegaConf.is_list(devices) else devices if devices != "auto" else 1
+        )
+        if needed > found:
+            return f"trainer.devices={devices}: only {found} CUDA GPU(s)"
+    if wanted == "tpu":
+        from lightning.pytorch.accelerators import XLAAccelerator
+
+        if not XLAAccelerator.is_available():
+            return "trainer.accelerator=tpu: no TPU"
+    return None
+
+
+def build_trainer(config: DictConfig, folder: Path) -> lightning.Trainer:
+    """Make the trainer with its logger and the callbacks of the configuration.
+
+    Args:
+        config: the whole configuration.
+        folder: of the run.
+
+    Raises:
+        ConfigError: hardware is missing, or the trainer or a callback refuses its settings.
+    """
+    if (lacking := missing_hardware(config)) is not None:
+        raise ConfigError([Problem("trainer", f"{lacking} on this machine; choose trainer=cpu")])
+    problems: list[Problem] = []
+    callbacks = _attempt(problems, "callbacks", lambda: _build_callbacks(config))
+    logger = _attempt(problems, "logger", lambda: _build_logger(config, folder))
+    trainer = None
+    if not problems:
+        trainer = _attempt(
+            problems,
+            "trainer",
+            lambda: instantiate(
+                config.trainer,
+                # False, since None would be Lightning's own default.
+                logger=logger or False,
+                callbacks=callbacks,
+                default_root_dir=str(folder),
+                # The data module brings samplers that count each face once.
+                use_distributed_sampler=False,
+                _convert_="all",
+            ),
+        )
+    if trainer is None:
+        raise ConfigError(problems)
+    built: lightning.Trainer = trainer
+    return built
+
+
+def plain(node: Any) -> Any:
+    """Return a configuration node as plain containers, as checkpoints must store it."""
+    return OmegaConf.to_container(node, resolve=True)
+
+
+def _attempt(problems: list[Problem], where: str, make: Callable[[], T]) -> T | None:
+    """Call ``make``; what it finds wrong becomes a problem of ``where``."""
+    try:
+        return make()
+    except DataError:
+        raise  # The data's own message is complete as it is.
+    except (BuildError, InstantiationException, MisconfigurationException, ValueError) as error:
+        # Hydra's own wrapping adds a second line; the cause says what is wrong.
+        cause = error.__cause__ if isinstance(error, InstantiationException) else None
+        problems.append(Problem(where, str(cause or error).strip().split("\n")[0]))
+        return None
+
+
+def _build_source(config: DictConfig) -> Source:
+    source: Source = instantiate(config.data.source, _convert_="all")
+    return source
+
+
+def _build_augmentation(config: DictConfig) -> Augmentation:
+    augmentation: Augmentation = instantiate(config.augmentation, _convert_="all")
+    return augmentation
+
+
+def _build_module(config: DictConfig, source: Source | None) -> FerModule:
+    classes = source.class_names() if source is not None else EMOTIONS
+    return FerModule(
+        model=plain(config.model),
+        loss=plain(config.loss),
+        optimizer=plain(config.optimizer),
+        scheduler=plain(config.scheduler),
+        classes=list(classes),
+        size=config.data.size,
+    )
+
+
+def _try_forward(module: FerModule) -> None:
+    """Pass two blank faces through the network: shapes that don't fit are found before the data."""
+    size = module.example_input_array.shape[-1]
+    was_training = module.training
+    module.eval()
+    try:
+        with torch.no_grad():
+            logits = module(torch.zeros(2, 1, size, size, dtype=torch.uint8))
+    except RuntimeError as error:
+        raise BuildError(str(error).split("\n")[0]) from error
+    finally:
+        module.train(was_training)
+    if logits.shape != (2, len(module.classes)):
+        raise BuildError(f"logits have shape {list(logits.shape)}, not [2, {len(module.classes)}]")
+
+
+def _build_callbacks(config: DictConfig) -> list[Callback]:
+    callbacks: list[Callback] = [
+        instantiate(node, _convert_="all") for node in config.callbacks.values()
+    ]
+    if pictures := config.logger.get("pictures", 0):
+        callbacks.append(MisreadPictures(pictures))
+    return callbacks
+
+
+def _build_logger(config: DictConfig, folder: Path) -> Logger | None:
+    logger: Logger | None = instantiate(
+        config.logger, folder=folder, name=config.name or folder.name, _convert_="all"
+    )
+    return logger

@@ -1,0 +1,277 @@
+"""From a command line to a checked configuration, without importing torch.
+
+Hydra stops at the first mistake, and accepts any value for an untyped key. Here every override is
+looked at by itself first, so that all mistakes are reported at once, and the whole configuration is
+then compared with what the chosen files define.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, OverrideType
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from fer.config.location import conf_folder
+from fer.config.problems import ConfigError, Problem, nearest
+from fer.config.rules import rule_for
+
+#: Groups whose files only change what other groups define: they add no keys of their own.
+_CHANGE_ONLY: Final = ("experiment", "debug", "hparams_search")
+
+
+@dataclass(slots=True)
+class _Line:
+    """The overrides of one run, sorted by what they are."""
+
+    groups: list[Override] = field(default_factory=list)
+    values: list[Override] = field(default_factory=list)
+    hydra: list[Override] = field(default_factory=list)
+
+
+def compose(name: str, overrides: Sequence[str], searchpath: Sequence[str] = ()) -> DictConfig:
+    """Compose ``conf/NAME.yaml`` with command-line overrides and check every key and value.
+
+    Args:
+        name: which command's configuration.
+        overrides: Hydra overrides, one run's.
+        searchpath: further folders with configuration files.
+
+    Returns:
+        The configuration, the ``hydra`` node included.
+
+    Raises:
+        ConfigError: with every problem that was found.
+    """
+    problems: list[Problem] = []
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(conf_folder()), version_base="1.3"):
+        extra = [f"hydra.searchpath=[{','.join(map(_quoted, searchpath))}]"] if searchpath else []
+        line = _sort(overrides, problems, extra)
+        known = _baseline(name, line, problems, extra)
+        if known is None:
+            raise ConfigError(problems)
+        usable = [o for o in line.values if _value_fits(o, known, problems)]
+        texts = [*extra, *(o.input_line or "" for o in [*line.groups, *line.hydra, *usable])]
+        try:
+            config = hydra_compose(name, texts, return_hydra_config=True)
+        except (HydraException, OmegaConfBaseException) as error:
+            problems.append(Problem("composition", _summary(error)))
+            raise ConfigError(problems) from error
+        problems += _compare(config, known)
+    if problems:
+        raise ConfigError(problems)
+    return config
+
+
+def single_runs(overrides: Sequence[str]) -> list[list[str]]:
+    """Return the runs to check for a multirun: each swept value once, the others at their first.
+
+    Raises:
+        ConfigError: an override can't be parsed.
+    """
+    problems: list[Problem] = []
+    choices: list[list[str]] = []
+    for text in overrides:
+        override = _parse(text, problems)
+        if override is not None and override.is_sweep_override():
+            key = override.get_key_element()
+            if override.is_choice_sweep() or override.is_range_sweep() or override.is_glob_sweep():
+                if override.is_glob_sweep():
+                    continue  # Hydra expands a glob over existing files only.
+                choices.append([f"{key}={value}" for value in override.sweep_string_iterator()])
+            else:
+                sweep = override.value()
+                choices.append([f"{key}={sweep.start}", f"{key}={sweep.end}"])
+        else:
+            choices.append([text])
+    if problems:
+        raise ConfigError(problems)
+    first = [values[0] for values in choices]
+    runs = [first]
+    for position, values in enumerate(choices):
+        runs += [[*first[:position], value, *first[position + 1 :]] for value in values[1:]]
+    return runs
+
+
+def _parse(text: str, problems: list[Problem]) -> Override | None:
+    try:
+        return OverridesParser.create().parse_override(text)
+    except HydraException:
+        key, equals, value = text.partition("=")
+        if not equals:
+            what = "is no override: write KEY=VALUE or GROUP=CHOICE"
+        else:
+            what = (
+                "can't be read; a value that holds = , : brackets, quotes or spaces needs two "
+                f"pairs of quotes: '{key}=\"{value.strip(chr(39) + chr(34))}\"'"
+            )
+        problems.append(Problem(text, what))
+    return None
+
+
+def _sort(overrides: Sequence[str], problems: list[Problem], extra: Sequence[str]) -> _Line:
+    """Sort overrides into groups, values and Hydra's own, reporting those that can't be used."""
+    line = _Line()
+    loader = GlobalHydra.instance().config_loader()
+    for text in overrides:
+        override = _parse(text, problems)
+        if override is None:
+            continue
+        key = override.key_or_group
+        if override.is_sweep_override():
+            problems.append(
+                Problem(text, "has several values: add -m to run each, or quote one that has commas")
+            )
+        elif key.split("/")[0].split(".")[0] == "hydra":
+            line.hydra.append(override)
+        elif override.type == OverrideType.DEL:
+            problems.append(
+                Problem(text, "nothing can be taken out; some groups have a choice 'none'")
+            )
+        elif options := loader.get_group_options(key, overrides=list(extra)):
+            choices = override.value()
+            names = choices if isinstance(choices, list) else [choices]
+            shown = [option for option in options if not option.startswith("_")]
+            wrong = ["null" if n is None else n for n in names if str(n) not in options]
+            for choice in wrong:
+                hint = nearest(str(choice), shown) or f"; there are {', '.join(shown)}"
+                problems.append(Problem(text, f"there is no {key} {str(choice)!r}{hint}"))
+            if not wrong:
+                line.groups.append(override)
+        else:
+            line.values.append(override)
+    return line
+
+
+def _baseline(
+    name: str, line: _Line, problems: list[Problem], extra: Sequence[str]
+) -> Mapping[str, Any] | None:
+    """Return what the chosen files define by themselves: the keys that exist, and their types."""
+    texts = [*extra, *(override.input_line or "" for override in line.groups)]
+    try:
+        chosen = hydra_compose(name, texts, return_hydra_config=True).hydra.runtime.choices
+        # The groups that only change others are left out: a key they misspell would look defined.
+        groups = [
+            f"{group}={choice}"
+            for group, choice in chosen.items()
+            if choice is not None and not group.startswith("hydra/") and group not in _CHANGE_ONLY
+        ]
+        baseline = hydra_compose(name, [*extra, *groups])
+        plain: Any = OmegaConf.to_container(baseline, resolve=True)
+    except (HydraException, OmegaConfBaseException) as error:
+        problems.append(Problem("composition", _summary(error)))
+        return None
+    return dict(plain)
+
+
+def _value_fits(override: Override, known: Mapping[str, Any], problems: list[Problem]) -> bool:
+    """Say whether an override names a key that exists, reporting it where not."""
+    key, text = override.key_or_group, override.input_line or ""
+    exists = _lookup(known, key) is not _MISSING
+    if not exists:
+        problems.append(Problem(text, unknown_key(key, known)))
+        return False
+    if override.type == OverrideType.ADD:
+        problems.append(Problem(text, f"{key!r} exists already: leave out the +"))
+        return False
+    inside, value = _lookup(known, key), override.value()
+    if isinstance(inside, Mapping) and isinstance(value, Mapping):
+        before = len(problems)
+        _compare_node(f"{key}.", {str(k): v for k, v in value.items()}, inside, known, problems)
+        return len(problems) == before
+    if isinstance(inside, Mapping):
+        group = key.rpartition(".")[2]
+        hint = ", ".join(f"{key}.{name}" for name in inside if not name.startswith("_"))
+        what = f"{key!r} holds several values: choose them by {group}={value} or set {hint}"
+        problems.append(Problem(text, what))
+        return False
+    return True
+
+
+def unknown_key(key: str, known: Mapping[str, Any]) -> str:
+    """Say that a key does not exist and which one may have been meant."""
+    every = _leaves(known)
+    *parents, leaf = key.split(".")
+    inside = _lookup(known, ".".join(parents)) if parents else known
+    if isinstance(inside, Mapping) and (near := nearest(leaf, inside)):
+        if parents:
+            near = near.replace("'", f"'{'.'.join(parents)}.", 1)
+        return f"there is no key {key!r}{near}"
+    same = [other for other in every if other.rpartition(".")[2] == leaf]
+    if same:
+        return f"there is no key {key!r}; did you mean {' or '.join(map(repr, same[:3]))}?"
+    similar = [other for other in every if nearest(leaf, [other.rpartition(".")[2]])]
+    return f"there is no key {key!r}{nearest(key, similar)}"
+
+
+def _compare(config: DictConfig, known: Mapping[str, Any]) -> list[Problem]:
+    """Check every value of the whole configuration."""
+    own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    with open_dict(own):
+        try:
+            plain: Any = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
+        except OmegaConfBaseException as error:
+            return [Problem("composition", _summary(error))]
+    problems: list[Problem] = []
+    _compare_node("", plain, known, known, problems)
+    problems += [
+        Problem(key, "is needed and is missing") for key in _leaves(known) if _lookup(plain, key) is _MISSING
+    ]
+    return problems
+
+
+def _compare_node(
+    prefix: str,
+    node: Mapping[str, Any],
+    default: Mapping[str, Any],
+    known: Mapping[str, Any],
+    problems: list[Problem],
+) -> None:
+    for name, value in node.items():
+        key = f"{prefix}{name}"
+        if name not in default:
+            problems.append(Problem(key, unknown_key(key, known)))
+        elif isinstance(default[name], Mapping) and isinstance(value, Mapping):
+            _compare_node(f"{key}.", value, default[name], known, problems)
+        elif complaint := rule_for(key, default[name]).complaint(value):
+            problems.append(Problem(key, complaint))
+
+
+_MISSING: Final = object()
+
+
+def _lookup(tree: Any, key: str) -> Any:
+    for part in key.split("."):
+        if not isinstance(tree, Mapping) or part not in tree:
+            return _MISSING
+        tree = tree[part]
+    return tree
+
+
+def _leaves(tree: Mapping[str, Any], prefix: str = "") -> list[str]:
+    keys: list[str] = []
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            keys += _leaves(value, f"{prefix}{name}.")
+        elif not str(name).startswith("_"):
+            keys.append(f"{prefix}{name}")
+    return keys
+
+
+def _summary(error: Exception) -> str:
+    """Return the message without OmegaConf's notes on where in its object the error arose."""
+    lines = (line.strip().rstrip(".") for line in str(error).splitlines())
+    return ". ".join(line for line in lines if line and not line.startswith(("full_key", "object_")))
+
+
+def _quoted(path: str) -> str:
+    return "'" + path.replace("'", "\\'") + "'"

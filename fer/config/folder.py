@@ -1,0 +1,38 @@
+"""The run folder: made by Hydra, described here, and gone again where nothing was run."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from fer.data.source import Faces
+from fer.files import write_json, write_text
+from fer.provenance import describe
+
+
+@contextmanager
+def run_folder() -> Iterator[Path]:
+    """Yield the folder of this run; where a run never came to its data, no folder is left."""
+    hydra = HydraConfig.get()
+    folder = Path(hydra.runtime.output_dir)
+    try:
+        yield folder
+    finally:
+        # A folder that the user named is theirs.
+        named = any(text.startswith("hydra.run.dir=") for text in hydra.overrides.hydra)
+        if not named and not (folder / "config.yaml").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def record(config: DictConfig, folder: Path, faces: Faces) -> None:
+    """Write the resolved configuration and where everything came from."""
+    write_text(folder / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
+    origin = describe(
+        seed=config.seed, data_fingerprint=faces.fingerprint, data_origin=faces.origin
+    )
+    write_json(folder / "provenance.json", origin)

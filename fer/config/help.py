@@ -1,0 +1,54 @@
+"""The text of ``--help``: groups, their choices, and examples."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+from fer.config.location import conf_folder
+
+
+def help_text(name: str, examples: str) -> str:
+    """Return the help of ``python -m fer.NAME``."""
+    groups = "\n".join(_group(folder) for folder in _folders())
+    return f"""\
+usage: python -m fer.{name} [GROUP=CHOICE …] [KEY=VALUE …] [--multirun]
+
+Groups and their choices
+{groups}
+
+Every value of a choice can be changed by its key, as optimizer.lr=0.01. See them all:
+  python -m fer.{name} --cfg job
+
+Options
+  -m, --multirun    run every combination of comma-separated values
+  -cd, --config-dir a folder with your own choices, laid out like conf/
+  --cfg job         print the composed configuration and stop
+  --hydra-help      Hydra's own options
+
+Examples
+{textwrap.indent(textwrap.dedent(examples).strip(), "  ")}
+
+Exit codes: 0 done, 2 wrong use, configuration or input, 130 interrupted.
+"""
+
+
+def _folders() -> list[Path]:
+    return sorted(
+        folder for folder in conf_folder().iterdir() if folder.is_dir() and any(folder.glob("*.yaml"))
+    )
+
+
+def _group(folder: Path) -> str:
+    choices = sorted(file for file in folder.glob("*.yaml") if not file.name.startswith("_"))
+    width = max(len(file.stem) for file in choices)
+    lines = [f"    {file.stem:<{width}}  {_summary(file)}".rstrip() for file in choices]
+    return "\n".join([f"  {folder.name}", *lines])
+
+
+def _summary(file: Path) -> str:
+    """Return the first comment of a file, which says what the choice is."""
+    for line in file.read_text(encoding="utf-8").splitlines():
+        if line.startswith("#") and not line.startswith("# @package"):
+            return line.lstrip("# ")
+    return ""

@@ -1,0 +1,18 @@
+"""Where the configuration files are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def conf_folder() -> Path:
+    """Return the folder of YAML files: inside the package when installed, beside it in a checkout.
+
+    Raises:
+        FileNotFoundError: the installation is damaged.
+    """
+    package = Path(__file__).resolve().parents[1]
+    for folder in (package / "conf", package.parent / "conf"):
+        if (folder / "train.yaml").is_file():
+            return folder
+    raise FileNotFoundError(f"no conf folder in or beside {package}: the installation is damaged")

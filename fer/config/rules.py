@@ -1,0 +1,213 @@
+"""What a value may be: the table of types, ranges and choices, readable without torch.
+
+A key that has no rule here must keep the type of its value in the YAML file, so a new part with
+new keys needs no entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from math import inf, isfinite
+from typing import Any, Final
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One kind of value.
+
+    Attributes:
+        text: what is expected, in words.
+        accepts: whether a value is that.
+        optional: whether null is fine too.
+    """
+
+    text: str
+    accepts: Callable[[Any], bool]
+    optional: bool = False
+
+    def complaint(self, value: Any) -> str | None:
+        """Return what is wrong with ``value``, or None."""
+        if value is None and self.optional:
+            return None
+        if value is not None and self.accepts(value):
+            return None
+        shown = {None: "null", True: "true", False: "false"}
+        is_word = value is None or isinstance(value, bool)
+        return (
+            f"must be {self.text}{' or null' if self.optional else ''}, "
+            f"not {shown[value] if is_word else repr(value)}"
+        )
+
+
+def integer(low: int, high: float = inf, *, optional: bool = False) -> Rule:
+    """A whole number from ``low`` to ``high``."""
+    limit = f"of at least {low}" if high == inf else f"from {low} to {high}"
+    return Rule(f"a whole number {limit}", lambda v: _is_int(v) and low <= v <= high, optional)
+
+
+def number(
+    low: float = -inf,
+    high: float = inf,
+    *,
+    above: bool = False,
+    below: bool = False,
+    optional: bool = False,
+) -> Rule:
+    """A finite number in a range; ``above`` and ``below`` leave the ends out."""
+
+    def accepts(value: Any) -> bool:
+        return (
+            _is_number(value)
+            and (value > low if above else value >= low)
+            and (value < high if below else value <= high)
+        )
+
+    parts = []
+    if low > -inf:
+        parts.append(f"above {low:g}" if above else f"at least {low:g}")
+    if high < inf:
+        parts.append(f"below {high:g}" if below else f"at most {high:g}")
+    return Rule(" ".join(["a number", " and ".join(parts)]).strip(), accepts, optional)
+
+
+def choice(*values: Any, optional: bool = False) -> Rule:
+    """One of a few values."""
+    # 1 == True in Python: compare types too.
+    known = [(type(v), v) for v in values]
+    words = ", ".join(str(v).lower() if isinstance(v, bool) else str(v) for v in values)
+    return Rule(f"one of {words}", lambda v: (type(v), v) in known, optional)
+
+
+def text(*, optional: bool = False) -> Rule:
+    """Some words."""
+    return Rule("text", lambda v: isinstance(v, str) and v != "", optional)
+
+
+def listing(of: Rule, *, length: int | None = None, least: int = 0) -> Rule:
+    """A list whose items all follow one rule."""
+    size = f"{length} values" if length is not None else "values"
+
+    def accepts(value: Any) -> bool:
+        return (
+            isinstance(value, list)
+            and len(value) >= least
+            and (length is None or len(value) == length)
+            and all(of.accepts(item) for item in value)
+        )
+
+    return Rule(f"a list of {size}, each {of.text}", accepts)
+
+
+def either(*rules: Rule, optional: bool = False) -> Rule:
+    """What any of several rules accepts."""
+    words = " or ".join(rule.text for rule in rules)
+    return Rule(words, lambda v: any(rule.accepts(v) for rule in rules), optional)
+
+
+def like(default: Any) -> Rule:
+    """What has the type of the value in the YAML file."""
+    if isinstance(default, bool):
+        return Rule("true or false", lambda v: isinstance(v, bool))
+    if isinstance(default, int):
+        return Rule("a whole number", _is_int)
+    if isinstance(default, float):
+        return Rule("a number", _is_number)
+    if isinstance(default, str):
+        return text()
+    if isinstance(default, list):
+        return Rule("a list", lambda v: isinstance(v, list))
+    return Rule("anything", lambda v: True, optional=True)
+
+
+def _is_int(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+
+
+_SHARE: Final = number(0, 1)
+_DROPOUT: Final = number(0, 1, below=True)
+_BATCHES: Final = Rule(
+    "a whole number of batches of at least 0, or a share from 0.0 to 1.0",
+    lambda v: (_is_int(v) and v >= 0) or (isinstance(v, float) and 0 <= v <= 1),
+)
+_PRECISIONS: Final = (
+    "64-true", "32-true", "16-mixed", "bf16-mixed", "bf16-true", "16-true", 64, 32, 16, "bf16",
+)  # fmt: skip
+
+#: Rules by dotted key; ``*`` stands for any part. The first that fits counts.
+RULES: Final[dict[str, Rule]] = {
+    "seed": integer(0, 2**32 - 1),
+    "name": text(optional=True),
+    "ckpt_path": text(optional=True),
+    "paths.cache": text(optional=True),
+    "data.root": text(optional=True),
+    "data.size": integer(16, 1024),
+    "data.batch_size": integer(1),
+    "data.workers": integer(0, 256, optional=True),
+    "data.source.root": text(optional=True),
+    "data.source.cache": text(optional=True),
+    "data.source.seed": integer(0),
+    "data.source.train": integer(1),
+    "data.source.val": integer(1),
+    "data.source.test": integer(1),
+    "augmentation.rotation": number(0, 180),
+    "augmentation.zoom": number(0, 1, below=True),
+    "augmentation.flip": _SHARE,
+    "model.*.dropout": _DROPOUT,
+    "model.preprocessing.std": number(0, above=True),
+    "model.backbone.widths": listing(integer(1), least=1),
+    "model.backbone.pools": listing(choice("max", "avg"), least=1),
+    "model.lstm.units": integer(1),
+    "model.lstm.depth": integer(1),
+    "model.lstm.pooling": choice("last", "mean", "max"),
+    "model.head.hidden": listing(integer(1)),
+    "loss.label_smoothing": number(0, 1, below=True),
+    "optimizer.lr": number(0, above=True),
+    "optimizer.weight_decay": number(0),
+    "optimizer.betas": listing(number(0, 1, below=True), length=2),
+    "scheduler.factor": number(0, 1, above=True, below=True),
+    "scheduler.patience": integer(0),
+    "scheduler.min_lr": number(0),
+    "scheduler.mode": choice("min", "max"),
+    "callbacks.*.mode": choice("min", "max"),
+    "trainer.accelerator": choice("auto", "cpu", "gpu", "cuda", "mps", "tpu"),
+    "trainer.devices": either(
+        integer(1), choice("auto", -1), listing(integer(0), least=1),
+    ),
+    "trainer.num_nodes": integer(1),
+    "trainer.precision": choice(*_PRECISIONS),
+    "trainer.max_epochs": integer(1),
+    "trainer.min_epochs": integer(1, optional=True),
+    "trainer.max_steps": integer(-1),
+    "trainer.max_time": text(optional=True),
+    "trainer.limit_*_batches": _BATCHES,
+    "trainer.check_val_every_n_epoch": integer(1),
+    "trainer.num_sanity_val_steps": integer(-1),
+    "trainer.accumulate_grad_batches": integer(1),
+    "trainer.gradient_clip_val": number(0, optional=True),
+    "trainer.gradient_clip_algorithm": choice("norm", "value", optional=True),
+    "trainer.deterministic": choice(True, False, "warn"),
+    "trainer.benchmark": choice(True, False, optional=True),
+    "trainer.log_every_n_steps": integer(0),
+    "trainer.profiler": choice("simple", "advanced", "pytorch", optional=True),
+    "logger.mode": choice("online", "offline", "disabled", optional=True),
+    "logger.pictures": integer(0),
+    "logger.tags": listing(text()),
+    "logger.entity": text(optional=True),
+    "logger.group": text(optional=True),
+    "logger.job_type": text(optional=True),
+    "logger.notes": text(optional=True),
+}  # fmt: skip
+
+
+def rule_for(key: str, default: Any) -> Rule:
+    """Return the rule of a dotted key whose value in the YAML file is ``default``."""
+    for pattern, rule in RULES.items():
+        if key == pattern or ("*" in pattern and fnmatchcase(key, pattern)):
+            return rule
+    return like(default)

@@ -1,0 +1,117 @@
+"""The data module: a source, an augmentation, and loaders for each split."""
+
+from __future__ import annotations
+
+import os
+
+import lightning
+from torch.utils.data import DataLoader
+
+from fer.data.augmentation import Augmentation
+from fer.data.loading import Batch, EpochSampler, FaceDataset, as_is
+from fer.data.source import DataError, Faces, Source, Split
+
+
+class FaceDataModule(lightning.LightningDataModule):
+    """Hands a source's faces to the trainer; it neither parses nor cleans.
+
+    Args:
+        source: where the faces come from.
+        augmentation: what may happen to training faces.
+        batch_size: faces a step and process.
+        workers: loader processes; ``None`` for one where there are two cores or more, since one
+            keeps up with a training on two cores, and none on a single core.
+        seed: of order and augmentation.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        augmentation: Augmentation,
+        *,
+        batch_size: int,
+        workers: int | None = None,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        self.source = source
+        self.augmentation = augmentation
+        self.batch_size = batch_size
+        self.workers = default_workers() if workers is None else workers
+        self.seed = seed
+        self._faces: Faces | None = None
+
+    @property
+    def faces(self) -> Faces:
+        """The data set, read on first use.
+
+        Raises:
+            DataError: the data is missing or broken, or a split that training needs is empty.
+        """
+        if self._faces is None:
+            faces = self.source.load()
+            for name in ("train", "val"):
+                if name not in faces.splits or len(faces.splits[name]) == 0:
+                    raise DataError(f"{faces.origin} has no faces in its split {name!r}")
+            self._faces = faces
+        return self._faces
+
+    def setup(self, stage: str | None = None) -> None:
+        """Read the data, in every process (from the cache, where the source has one)."""
+        _ = self.faces
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Shuffled, augmented batches; the last, smaller one is left out."""
+        augmentation = None if self.augmentation.is_identity else self.augmentation
+        return self._loader("train", augmentation, shuffle=True)
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        """The validation faces as they are, in order, each once."""
+        return self._loader("val")
+
+    def test_dataloader(self) -> DataLoader[Batch]:
+        """The test faces as they are, in order, each once."""
+        return self._loader("test")
+
+    def _loader(
+        self, name: str, augmentation: Augmentation | None = None, *, shuffle: bool = False
+    ) -> DataLoader[Batch]:
+        split = self._split(name)
+        trainer = self.trainer
+        sampler = EpochSampler(
+            len(split),
+            seed=self.seed,
+            shuffle=shuffle,
+            rank=trainer.global_rank if trainer else 0,
+            world_size=trainer.world_size if trainer else 1,
+        )
+        # Only augmentation costs enough to be worth a process: plain faces are a memory copy.
+        workers = self.workers if augmentation is not None else 0
+        return DataLoader(
+            FaceDataset(split, augmentation, self.seed),
+            batch_size=self.batch_size,
+            sampler=sampler,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            # A last batch of one face has no batch statistics. Fewer faces than a batch are kept.
+            drop_last=shuffle and len(sampler) >= self.batch_size,
+            collate_fn=as_is,
+            pin_memory=trainer is not None and trainer.strategy.root_device.type == "cuda",
+        )
+
+    def _split(self, name: str) -> Split:
+        try:
+            return self.faces.splits[name]
+        except KeyError:
+            raise DataError(f"{self.faces.origin} has no split {name!r}") from None
+
+
+def default_workers() -> int:
+    """Return how many loader processes suit this machine.
+
+    Example:
+        >>> default_workers() in (0, 1)
+        True
+    """
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return int((usable or 1) > 1)

@@ -1,0 +1,116 @@
+"""From a split to batches: which face comes when, and with which random draw."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypedDict
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+from fer.data.augmentation import Augmentation
+from fer.data.source import Split
+
+
+class Batch(TypedDict):
+    """What a loader yields.
+
+    Attributes:
+        image: uint8 ``[B, 1, H, W]``, 0–255.
+        label: int64 ``[B]``.
+        row: int64 ``[B]``, each face's place in its source.
+    """
+
+    image: Tensor
+    label: Tensor
+    row: Tensor
+
+
+class EpochSampler(Sampler[int]):
+    """Draws of one epoch, in an order that depends on seed and epoch alone.
+
+    A *draw* is ``epoch * size + index``: it tells the data set which face and which epoch, so that
+    loader workers that outlive an epoch know the epoch without being told.
+
+    Every process of a distributed run takes every ``world_size``-th draw. When shuffling, the last
+    few draws are left out so that all processes take the same number of steps (another order leaves
+    out others); otherwise no face is left out or doubled, so that an evaluation counts each once.
+
+    Args:
+        size: number of faces.
+        seed: of the order.
+        shuffle: draw in random order.
+        rank: of this process.
+        world_size: number of processes.
+    """
+
+    def __init__(
+        self, size: int, *, seed: int, shuffle: bool, rank: int = 0, world_size: int = 1
+    ) -> None:
+        self.size = size
+        self.seed = seed
+        self.shuffle = shuffle
+        self.rank = rank
+        self.world_size = world_size
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch; Lightning calls this before each."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        if self.shuffle:
+            return self.size // self.world_size
+        return len(range(self.rank, self.size, self.world_size))
+
+    def __iter__(self) -> Iterator[int]:
+        if self.shuffle:
+            order = np.random.default_rng((self.seed, self.epoch)).permutation(self.size)
+        else:
+            order = np.arange(self.size)
+        mine = order[self.rank :: self.world_size][: len(self)]
+        return iter((mine + self.epoch * self.size).tolist())
+
+
+class FaceDataset(Dataset[Batch]):
+    """The faces of a split, augmented by draw.
+
+    It answers whole lists of draws with a finished batch (``__getitems__``), which spares a
+    thousand small tensors a batch; use it with :func:`as_is` as the loader's ``collate_fn``.
+
+    Args:
+        split: the faces.
+        augmentation: what may happen to them; ``None`` for nothing.
+        seed: of the augmentation.
+    """
+
+    def __init__(self, split: Split, augmentation: Augmentation | None, seed: int) -> None:
+        self.split = split
+        self.augmentation = augmentation
+        self.seed = seed
+
+    def __len__(self) -> int:
+        return len(self.split)
+
+    def __getitem__(self, draw: int) -> Batch:
+        return self.__getitems__([draw])
+
+    def __getitems__(self, draws: list[int]) -> Batch:
+        epochs, indices = np.divmod(np.asarray(draws), len(self.split))
+        images = self.split.images[indices]
+        if self.augmentation is not None:
+            for i, (epoch, index) in enumerate(zip(epochs.tolist(), indices.tolist(), strict=True)):
+                state = np.random.SeedSequence((self.seed, epoch, index)).generate_state(1, np.uint64)
+                images[i] = self.augmentation(images[i], int(state[0]))
+        return {
+            "image": torch.from_numpy(images).unsqueeze(1),
+            "label": torch.from_numpy(self.split.labels[indices]),
+            "row": torch.from_numpy(self.split.rows[indices]),
+        }
+
+
+def as_is(batch: Batch) -> Batch:
+    """Return the batch that :class:`FaceDataset` has already put together."""
+    return batch

@@ -1,0 +1,89 @@
+"""What every source of faces hands over: checked images, labels and metadata, split by split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+#: The splits a source may have, in the order in which they are used.
+SPLITS: Final[tuple[str, ...]] = ("train", "val", "test")
+
+
+class DataError(ValueError):
+    """A data set is not what it should be; the message says what, where and what to do."""
+
+
+class DataNotFoundError(DataError, FileNotFoundError):
+    """A data set is not where it was looked for; the message lists the places."""
+
+    def __str__(self) -> str:
+        # FileNotFoundError.__str__ prints an errno form when it has two arguments: we have one.
+        return str(self.args[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """The faces of one split.
+
+    Attributes:
+        images: uint8 ``[N, H, W]`` square grey faces; may be a read-only memory map.
+        labels: int64 ``[N]``, positions in :attr:`Faces.classes`.
+        rows: int64 ``[N]``, each face's 0-based place in its source (the row of a CSV file),
+            which predictions are joined by.
+        metadata: one array ``[N]`` per non-sequential feature (age, gender, context).
+    """
+
+    images: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.int64]
+    rows: npt.NDArray[np.int64]
+    metadata: Mapping[str, npt.NDArray[np.generic]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        n = len(self.images)
+        lengths = {"labels": len(self.labels), "rows": len(self.rows)}
+        lengths |= {f"metadata[{name!r}]": len(v) for name, v in self.metadata.items()}
+        wrong = {name: length for name, length in lengths.items() if length != n}
+        if wrong:
+            raise ValueError(f"{n} images, but {wrong}")
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+@dataclass(frozen=True, slots=True)
+class Faces:
+    """A whole data set.
+
+    Attributes:
+        classes: the class names; a label is a position in it.
+        splits: the faces by split name, a subset of :data:`SPLITS`.
+        fingerprint: what identifies the data: a hash of the source file, or of the recipe for
+            generated faces.
+        origin: where the faces came from, for people to read.
+    """
+
+    classes: tuple[str, ...]
+    splits: Mapping[str, Split]
+    fingerprint: str
+    origin: str
+
+
+class Source(Protocol):
+    """Yields a data set with its checks done."""
+
+    def class_names(self) -> tuple[str, ...]:
+        """Return the class names without reading a picture, so that a network can be checked."""
+        ...
+
+    def load(self) -> Faces:
+        """Return the faces.
+
+        Raises:
+            DataError: the data is missing or broken.
+            OSError: it could not be read.
+        """
+        ...

@@ -1,0 +1,56 @@
+"""Where numbers are sent while training; each keeps its files in the run folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
+
+
+def csv(folder: Path, name: str) -> Logger:  # noqa: ARG001 - all take the run's name
+    """Numbers as ``csv/metrics.csv``."""
+    return CSVLogger(folder, name="csv", version="")
+
+
+def tensorboard(folder: Path, name: str) -> Logger:  # noqa: ARG001
+    """Event files under ``tensorboard/``."""
+    return TensorBoardLogger(folder, name="tensorboard", version="", default_hp_metric=False)
+
+
+def none(folder: Path, name: str) -> None:  # noqa: ARG001
+    """No log beside the run's own history."""
+
+
+def wandb(
+    folder: Path,
+    name: str,
+    *,
+    project: str,
+    entity: str | None = None,
+    group: str | None = None,
+    job_type: str | None = None,
+    notes: str | None = None,
+    tags: Sequence[str] = (),
+    mode: str | None = None,
+    log_model: bool = False,
+    pictures: int = 0,  # noqa: ARG001 - the pictures callback reads it
+) -> Logger:
+    """Weights & Biases, online or offline.
+
+    ``mode`` is handed to the run itself and not to the environment, where it would outlive the run
+    and silence the next one of the process. Without it, ``WANDB_MODE`` counts.
+    """
+    options = {} if mode is None else {"mode": mode}
+    return WandbLogger(
+        save_dir=folder,
+        name=name,
+        project=project,
+        entity=entity,
+        group=group,
+        job_type=job_type,
+        notes=notes,
+        tags=list(tags),
+        log_model=log_model,
+        **options,
+    )

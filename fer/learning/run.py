@@ -1,0 +1,162 @@
+"""The steps of a training run, from seed to report."""
+
+from __future__ import annotations
+
+import logging
+import math
+import sys
+import warnings
+from pathlib import Path
+
+import lightning
+
+from fer.data.datamodule import FaceDataModule
+from fer.data.source import DataError, Faces
+from fer.files import write_json, write_text
+from fer.learning.callbacks import BestAndLast, History
+from fer.learning.figures import plot_confusion, plot_curves
+from fer.learning.module import FerModule
+
+
+def prepare(seed: int) -> None:
+    """Seed Python, NumPy and torch, here and in loader workers, and quieten what only distracts."""
+    lightning.seed_everything(seed, workers=True, verbose=False)
+    # Advertisements and a list of the devices that are not there.
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
+    # Plain faces are a memory copy: a loader process would cost more than it saves.
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+
+
+def check_faces(faces: Faces, module: FerModule, *, test: bool) -> None:
+    """Hold the data against what was built for it.
+
+    Raises:
+        DataError: other classes or another size than the network's, or no test split to score.
+    """
+    if faces.classes != module.classes:
+        raise DataError(
+            f"{faces.origin} has the classes {', '.join(faces.classes)}, but the network was made "
+            f"for {', '.join(module.classes)}"
+        )
+    size = module.example_input_array.shape[-1]
+    for name, split in faces.splits.items():
+        if split.images.shape[1:] != (size, size):
+            height, width = split.images.shape[1:]
+            raise DataError(
+                f"the {name} faces of {faces.origin} have {height}×{width} pixels, but "
+                f"data.size={size}"
+            )
+    if test and len(faces.splits.get("test", ())) == 0:
+        raise DataError(f"{faces.origin} has no test split: train with test=false")
+
+
+def fit(
+    trainer: lightning.Trainer, module: FerModule, data: FaceDataModule, ckpt_path: str | None
+) -> None:
+    """Train, from the start or from a checkpoint.
+
+    Raises:
+        KeyboardInterrupt: the user stopped it; the checkpoints of finished epochs are kept.
+    """
+    try:
+        trainer.fit(module, datamodule=data, ckpt_path=ckpt_path, weights_only=True)
+    except SystemExit:
+        # Lightning ends an interrupted training with code 1, which means something else here.
+        if trainer.interrupted:
+            raise KeyboardInterrupt from None
+        raise
+
+
+def report(
+    trainer: lightning.Trainer,
+    module: FerModule,
+    data: FaceDataModule,
+    folder: Path,
+    *,
+    test: bool,
+) -> float:
+    """Score the best checkpoint, write ``metrics.json`` and figures, and print the result.
+
+    Returns:
+        The best value of the monitored metric.
+    """
+    best = _best_epoch(trainer)
+    metrics: dict[str, float] = dict(best)
+    if test:
+        trainer.test(module, datamodule=data, ckpt_path="best", verbose=False, weights_only=True)
+        metrics |= {
+            name: float(value)
+            for name, value in trainer.callback_metrics.items()
+            if name.startswith("test/")
+        }
+    if trainer.is_global_zero:
+        _write(folder, module, _epochs(trainer), metrics, test=test)
+        sys.stdout.write(_summary(module, metrics, folder))
+    score = _checkpoint(trainer).best_model_score
+    return float("nan") if score is None else float(score)
+
+
+def _checkpoint(trainer: lightning.Trainer) -> BestAndLast:
+    return next(c for c in trainer.checkpoint_callbacks if isinstance(c, BestAndLast))
+
+
+def _epochs(trainer: lightning.Trainer) -> list[dict[str, float]]:
+    histories = (c for c in getattr(trainer, "callbacks", ()) if isinstance(c, History))
+    return next(histories).epochs
+
+
+def _best_epoch(trainer: lightning.Trainer) -> dict[str, float]:
+    """Return the validation numbers of the epoch whose checkpoint is the best."""
+    checkpoint = _checkpoint(trainer)
+    pick = max if checkpoint.mode == "max" else min
+    validated = [epoch for epoch in _epochs(trainer) if checkpoint.monitor in epoch]
+    # The first of equals, as the checkpoint keeps it.
+    best = pick(validated, key=lambda epoch: epoch[str(checkpoint.monitor)])
+    numbers = {name: value for name, value in best.items() if name.startswith("val/")}
+    return {"val/best_acc": best["val/acc"], "val/best_epoch": best["epoch"], **numbers}
+
+
+def _write(
+    folder: Path,
+    module: FerModule,
+    epochs: list[dict[str, float]],
+    metrics: dict[str, float],
+    *,
+    test: bool,
+) -> None:
+    # A class that is absent or never answered has no number: null rather than a made-up one.
+    finite = {name: v if math.isfinite(v) else None for name, v in metrics.items()}
+    write_json(folder / "metrics.json", finite)
+    plot_curves(epochs, folder.name, folder / "figures" / "curves.png")
+    split = "test" if test else "val"
+    counts = module.confusion[split].numpy()
+    words = {"test": "test, best checkpoint", "val": "validation, last epoch"}[split]
+    title = f"{words}: accuracy {counts.trace() / counts.sum():.1%}"
+    plot_confusion(counts, module.classes, title, folder / "figures" / "confusion_matrix.png")
+    header = ["true\\answer", *module.classes]
+    rows = [[name, *map(str, row)] for name, row in zip(module.classes, counts, strict=True)]
+    table = "\n".join(",".join(row) for row in [header, *rows])
+    write_text(folder / "figures" / "confusion_matrix.csv", table + "\n")
+
+
+def _summary(module: FerModule, metrics: dict[str, float], folder: Path) -> str:
+    lines = [""]
+    if "test/acc" in metrics:
+        width = max(len(name) for name in module.classes)
+        lines.append(f"{'test':<{width}}  precision  recall     F1")
+        lines += [
+            f"{name:<{width}}  {metrics[f'test/precision/{name}']:9.3f}  "
+            f"{metrics[f'test/recall/{name}']:6.3f}  {metrics[f'test/f1/{name}']:5.3f}"
+            for name in module.classes
+        ]
+        lines.append(
+            f"test accuracy {metrics['test/acc']:.4f}, macro-F1 {metrics['test/macro_f1']:.4f}, "
+            f"balanced accuracy {metrics['test/balanced_acc']:.4f}"
+        )
+    lines += [
+        f"best validation accuracy {metrics['val/best_acc']:.4f} "
+        f"after epoch {metrics['val/best_epoch']:.0f}",
+        f"run folder: {folder}",
+        "",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,96 @@
+"""The paper's kind of CNN: several filter sizes and poolings, small enough for a laptop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+
+_POOLS: Final = {"max": nn.MaxPool2d, "avg": nn.AvgPool2d}
+
+
+class _MultiScaleStage(nn.Module):
+    """Filters of several sizes side by side, their maps concatenated, normalised and pooled by 2."""
+
+    def __init__(self, channels: int, width: int, kernels: Sequence[int], pool: str) -> None:
+        super().__init__()
+        share, rest = divmod(width, len(kernels))
+        self.filters = nn.ModuleList(
+            nn.Conv2d(channels, share + (i < rest), k, padding=k // 2, bias=False)
+            for i, k in enumerate(kernels)
+        )
+        self.norm = nn.BatchNorm2d(width)
+        self.pool = _POOLS[pool](2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        maps = torch.cat([conv(x) for conv in self.filters], dim=1)
+        pooled: Tensor = self.pool(torch.relu(self.norm(maps)))
+        return pooled
+
+
+class SmallCNN(nn.Module):
+    """Stages of parallel filters of several sizes, each followed by pooling.
+
+    Daniyal et al. (2024) ask for "several convolutional layers with variable filter sizes and
+    pooling techniques" and give no sizes. Each stage here convolves with every size in its list at
+    once (as in the Inception module, Szegedy et al. 2015) and halves the resolution; the last map
+    is averaged and maximised over space, and both are kept.
+
+    Args:
+        size: height and width of the input, in pixels.
+        widths: channels of each stage.
+        kernels: the odd filter sizes of each stage.
+        pools: ``max`` or ``avg``, the pooling of each stage.
+        dropout: share of whole maps dropped after the last stage.
+
+    Shape:
+        ``[B, 1, size, size]`` → ``[B, 2 * widths[-1]]``.
+
+    Attributes:
+        out_features: width of the output.
+
+    Raises:
+        ValueError: the lists differ in length, a filter size is even, a stage has fewer channels
+            than filter sizes, or the input is too small to be halved that often.
+
+    Example:
+        >>> SmallCNN(48, widths=[6, 8], kernels=[[3, 5], [3]], pools=["max", "avg"]).out_features
+        16
+    """
+
+    def __init__(
+        self,
+        size: int,
+        *,
+        widths: Sequence[int] = (32, 64, 128, 192),
+        kernels: Sequence[Sequence[int]] = ((3, 5, 7), (3, 5), (3, 5), (3,)),
+        pools: Sequence[str] = ("max", "max", "avg", "avg"),
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if not widths or not len(widths) == len(kernels) == len(pools):
+            raise ValueError(
+                "widths, kernels and pools need one entry a stage, but have "
+                f"{len(widths)}, {len(kernels)} and {len(pools)}"
+            )
+        if size < 2 ** len(widths):
+            raise ValueError(f"{size} pixels can't be halved by {len(widths)} stages")
+        for width, sizes, pool in zip(widths, kernels, pools, strict=True):
+            if not sizes or any(k < 1 or k % 2 == 0 for k in sizes):
+                raise ValueError(f"filter sizes must be odd and positive, not {list(sizes)}")
+            if width < len(sizes):
+                raise ValueError(f"{width} channels can't be shared by filters {list(sizes)}")
+            if pool not in _POOLS:
+                raise ValueError(f"unknown pooling {pool!r}; there are {', '.join(_POOLS)}")
+        channels = [1, *widths[:-1]]
+        self.stages = nn.Sequential(
+            *(_MultiScaleStage(*stage) for stage in zip(channels, widths, kernels, pools, strict=True))
+        )
+        self.dropout = nn.Dropout2d(dropout)
+        self.out_features = 2 * widths[-1]
+
+    def forward(self, x: Tensor) -> Tensor:
+        maps = self.dropout(self.stages(x))
+        return torch.cat([maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))], dim=1)

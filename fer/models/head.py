@@ -1,0 +1,42 @@
+"""The dense layers between the joined features and the logits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+
+class DenseHead(nn.Module):
+    """Fully connected layers with ReLU and dropout, then one logit a class.
+
+    Args:
+        in_features: width of the input.
+        classes: number of classes.
+        hidden: width of each hidden layer; empty for a linear classifier.
+        dropout: dropout before each linear layer but the first, and before the last one.
+
+    Shape:
+        ``[B, in_features]`` → ``[B, classes]`` logits. The softmax belongs to the loss while
+        training and to the exported graph in use.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        classes: int,
+        *,
+        hidden: Sequence[int] = (256,),
+        dropout: float = 0.5,
+    ) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for width in hidden:
+            layers += [nn.Linear(in_features, width), nn.ReLU(), nn.Dropout(dropout)]
+            in_features = width
+        layers.append(nn.Linear(in_features, classes))
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, features: Tensor) -> Tensor:
+        logits: Tensor = self.layers(features)
+        return logits

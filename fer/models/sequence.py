@@ -1,0 +1,84 @@
+"""The branch that reads a face as a sequence: a view makes the steps, an LSTM reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+
+from torch import Tensor, nn
+
+from fer.models.build import build
+from fer.models.views import View
+
+Pooling = Literal["last", "mean", "max"]
+_POOLINGS: Final = ("last", "mean", "max")
+
+
+class SequenceBranch(nn.Module):
+    """A view of the face as a sequence, read by an LSTM (Hochreiter & Schmidhuber 1997).
+
+    Daniyal et al. (2024) treat "the picture pixel sequences as a time series"; which sequence is
+    left open there and is the view's choice here.
+
+    Args:
+        size: height and width of the input, in pixels.
+        view: spec of a :class:`~fer.models.views.View`.
+        units: hidden units a layer and direction.
+        depth: layers.
+        bidirectional: read the sequence from both ends.
+        dropout: dropout between layers (none after the last) and on the output.
+        pooling: how the steps become one vector: ``last`` (the final state of each direction),
+            ``mean`` or ``max`` over the steps.
+
+    Shape:
+        ``[B, 1, size, size]`` → ``[B, units * (2 if bidirectional else 1)]``.
+
+    Attributes:
+        out_features: width of the output.
+
+    Raises:
+        ValueError: unknown pooling, or units or depth below 1.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        *,
+        view: Mapping[str, Any],
+        units: int = 64,
+        depth: int = 2,
+        bidirectional: bool = True,
+        dropout: float = 0.0,
+        pooling: Pooling = "last",
+    ) -> None:
+        super().__init__()
+        if pooling not in _POOLINGS:
+            raise ValueError(f"unknown pooling {pooling!r}; there are {', '.join(_POOLINGS)}")
+        if units < 1 or depth < 1:
+            raise ValueError(f"units and depth must be at least 1, not {units} and {depth}")
+        self.view = build(view, size, expects=View)
+        self.lstm = nn.LSTM(
+            self.view.features,
+            units,
+            num_layers=depth,
+            batch_first=True,
+            bidirectional=bidirectional,
+            # torch warns when there is no "between layers" to drop.
+            dropout=dropout if depth > 1 else 0.0,
+        )
+        self.dropout = nn.Dropout(dropout)
+        self.pooling = pooling
+        self.directions = 2 if bidirectional else 1
+        self.out_features = units * self.directions
+
+    def forward(self, x: Tensor) -> Tensor:
+        steps, (hidden, _) = self.lstm(self.view(x))
+        if self.pooling == "mean":
+            pooled = steps.mean(dim=1)
+        elif self.pooling == "max":
+            pooled = steps.amax(dim=1)
+        else:
+            # The last layer's final state of each direction: [D, B, U] -> [B, D * U].
+            pooled = hidden[-self.directions :].transpose(0, 1).flatten(1)
+        dropped: Tensor = self.dropout(pooled)
+        return dropped

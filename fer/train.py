@@ -1,0 +1,61 @@
+"""Train a network: ``python -m fer.train [GROUP=CHOICE …] [KEY=VALUE …]``.
+
+A run ends with its folder: ``config.yaml``, ``provenance.json``, ``checkpoints/best.ckpt`` and
+``last.ckpt``, ``history.csv``, ``metrics.json`` and ``figures/``.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from fer.config.entry import run
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+EXAMPLES = """
+python -m fer.train model=cnn_lstm trainer=gpu            # the paper's network on FER2013
+python -m fer.train data=synthetic trainer=cpu            # built-in faces, no files needed
+python -m fer.train trainer.max_epochs=10 optimizer.lr=0.0005 data.root=FOLDER
+python -m fer.train model.lstm.depth=1 model.lstm.units=128 augmentation=none
+python -m fer.train logger=wandb logger.mode=offline logger.project=faces
+python -m fer.train -m seed=0,1,2 test=false              # three runs
+python -m fer.train trainer=gpu check_only=true           # check, print the network, stop
+"""
+
+#: What shows that a folder holds a run.
+RUN_FILES = ("metrics.json", "checkpoints", "history.csv")
+
+
+def train(config: DictConfig) -> float | None:
+    """Run one training and return the best value of the monitored metric, for searches."""
+    from fer.config.building import build_parts, build_trainer, missing_hardware
+    from fer.config.folder import record, run_folder
+    from fer.learning.run import check_faces, fit, prepare, report
+    from fer.learning.summary import network_table
+
+    with run_folder() as folder:
+        prepare(config.seed)
+        parts = build_parts(config)
+        sys.stdout.write(network_table(parts.module))
+        if config.check_only:
+            lacking = missing_hardware(config)
+            sys.stdout.write(f"not available on this machine: {lacking}\n" if lacking else "")
+            sys.stdout.write("configuration checked, nothing was run\n")
+            return None
+        trainer = build_trainer(config, folder)
+        faces = parts.data.faces
+        check_faces(faces, parts.module, test=config.test)
+        record(config, folder, faces)
+        fit(trainer, parts.module, parts.data, config.ckpt_path)
+        return report(trainer, parts.module, parts.data, folder, test=config.test)
+
+
+def main() -> int:
+    """Start the command."""
+    return run("train", train, examples=EXAMPLES, holds=RUN_FILES)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,376 @@
+"""Drawn faces: seeded, labelled by what they show, and as hard as shared units make them."""
+
+from collections import Counter
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from fer.data.action_units import ACTION_UNITS, PROTOTYPES
+from fer.data.source import SPLITS, Faces, Source
+from fer.data.synthetic import CONTEXTS, Camera, Identity, Light, Pose, SyntheticFaces, draw_face
+from fer.labels import EMOTIONS
+
+# Rows of a 48-pixel picture in which each region of a frontal face lies.
+ROWS = {"brows": (2, 22), "eyes": (13, 34), "nose": (14, 38), "mouth": (28, 46), "chin": (28, 48)}
+
+
+def pixels(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+    return image.astype(np.float64)
+
+
+@pytest.fixture(scope="module")
+def faces() -> Faces:
+    return SyntheticFaces(train=84, val=21, test=35).load()
+
+
+@pytest.fixture(scope="module")
+def clean() -> Faces:
+    return SyntheticFaces(train=70, val=0, test=0, noise_free=True).load()
+
+
+def test_it_is_a_source_of_checked_faces(faces: Faces) -> None:
+    source: Source = SyntheticFaces()
+    assert callable(source.load)
+    assert faces.classes == EMOTIONS
+    assert tuple(faces.splits) == SPLITS
+    assert [len(faces.splits[s]) for s in SPLITS] == [84, 21, 35]
+    for split in faces.splits.values():
+        assert split.images.shape == (len(split), 48, 48)
+        assert split.images.dtype == np.uint8
+        assert split.labels.dtype == split.rows.dtype == np.int64
+        assert set(split.metadata) == {"age", "gender", "context"}
+    rows = np.concatenate([s.rows for s in faces.splits.values()])
+    assert rows.tolist() == list(range(140))
+
+
+def test_metadata_are_plausible(faces: Faces) -> None:
+    metadata = faces.splits["train"].metadata
+    ages = metadata["age"]
+    assert ages.dtype == np.float32
+    assert 17 <= ages.min() < 35
+    assert 50 < ages.max() <= 67
+    assert set(metadata["gender"].tolist()) == {"female", "male"}
+    assert set(metadata["context"].tolist()) == set(CONTEXTS)
+
+
+def test_age_and_gender_say_nothing_about_the_label_and_context_a_little() -> None:
+    source = SyntheticFaces()
+    recipes = [source.recipe("train", index) for index in range(7 * 100)]
+    people = {
+        emotion: Counter(
+            (r.identity.age, r.identity.gender) for r in recipes if r.emotion == emotion
+        )
+        for emotion in EMOTIONS
+    }
+    assert all(people[emotion] == people["neutral"] for emotion in EMOTIONS)
+    exams = Counter(r.emotion for r in recipes if r.context == "exam")
+    assert exams["fear"] > exams["happy"] > 0
+
+
+def test_classes_are_balanced_and_in_no_fixed_order() -> None:
+    source = SyntheticFaces()
+    labels = [source.recipe("train", index).emotion for index in range(100)]
+    assert set(Counter(labels).values()) <= {14, 15}
+    assert len({tuple(labels[i : i + 7]) for i in range(0, 98, 7)}) > 10
+
+
+def test_size_of_the_pictures() -> None:
+    assert SyntheticFaces(train=2, val=0, test=0, size=64).load().splits["train"].images.shape == (
+        2,
+        64,
+        64,
+    )
+
+
+def test_a_split_of_none_is_left_out() -> None:
+    faces = SyntheticFaces(train=0, val=3, test=4).load()
+    assert list(faces.splits) == ["val", "test"]
+    assert faces.splits["test"].rows.tolist() == [3, 4, 5, 6]
+
+
+def test_same_arguments_same_faces(faces: Faces) -> None:
+    again = SyntheticFaces(train=84, val=21, test=35).load()
+    for name, split in faces.splits.items():
+        np.testing.assert_array_equal(again.splits[name].images, split.images)
+        np.testing.assert_array_equal(again.splits[name].labels, split.labels)
+        for column, values in split.metadata.items():
+            np.testing.assert_array_equal(again.splits[name].metadata[column], values)
+    assert again.fingerprint == faces.fingerprint
+
+
+def test_the_global_random_state_plays_no_part() -> None:
+    source = SyntheticFaces(train=7, val=0, test=0)
+    np.random.seed(0)  # noqa: NPY002
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    first = source.load()
+    np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+    np.random.seed(1)  # noqa: NPY002
+    second = source.load()
+    np.testing.assert_array_equal(first.splits["train"].images, second.splits["train"].images)
+
+
+def test_a_face_does_not_depend_on_how_many_there_are(faces: Faces) -> None:
+    fewer = SyntheticFaces(train=10, val=3, test=5).load()
+    for name, split in fewer.splits.items():
+        n = len(split)
+        np.testing.assert_array_equal(split.images, faces.splits[name].images[:n])
+        np.testing.assert_array_equal(split.labels, faces.splits[name].labels[:n])
+
+
+def test_no_face_is_there_twice() -> None:
+    images = [
+        split.images
+        for seed in (0, 1)
+        for split in SyntheticFaces(train=35, val=35, test=35, seed=seed).load().splits.values()
+    ]
+    assert len({image.tobytes() for image in np.concatenate(images)}) == 210
+
+
+def test_no_person_is_in_two_splits() -> None:
+    source = SyntheticFaces()
+    people = {
+        split: {source.recipe(split, index).identity for index in range(70)} for split in SPLITS
+    }
+    assert all(len(group) == 10 for group in people.values())
+    assert len(set().union(*people.values())) == 30
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"train": 8},
+        {"val": 1},
+        {"test": 1},
+        {"size": 32},
+        {"seed": 1},
+        {"noise_free": True},
+        {"min_intensity": 0.5},
+        {"max_intensity": 0.5},
+    ],
+)
+def test_fingerprint_knows_every_argument(change: dict[str, int]) -> None:
+    plain = {"train": 7, "val": 0, "test": 0}
+    fingerprint = SyntheticFaces(**plain).load().fingerprint
+    assert len(fingerprint) == 64
+    assert fingerprint != SyntheticFaces(**(plain | change)).load().fingerprint  # type: ignore[arg-type]
+
+
+def test_labels_follow_the_units() -> None:
+    source = SyntheticFaces(min_intensity=0.3, max_intensity=0.9)
+    short, joined, grades = 0, 0, []
+    for index in range(700):
+        recipe = source.recipe("train", index)
+        shown, prototype = set(recipe.units), PROTOTYPES[recipe.emotion]
+        assert shown <= prototype.units | prototype.optional
+        assert len(prototype.units - shown) <= 1
+        others = [p.units for name, p in PROTOTYPES.items() if name != recipe.emotion]
+        assert shown not in others
+        assert all(0.3 * 0.75 <= value <= 0.9 for value in recipe.units.values())
+        short += bool(prototype.units - shown)
+        joined += bool(shown & prototype.optional)
+        grades += recipe.units.values()
+    assert short > 20
+    assert joined > 50
+    assert np.quantile(grades, 0.05) < 0.45
+    assert np.quantile(grades, 0.95) > 0.75
+
+
+def test_pictures_are_drawn_from_their_recipes(faces: Faces) -> None:
+    source, split = SyntheticFaces(), faces.splits["val"]
+    for index in range(len(split)):
+        recipe = source.recipe("val", index)
+        assert EMOTIONS[split.labels[index]] == recipe.emotion
+        np.testing.assert_array_equal(split.images[index], recipe.draw())
+        np.testing.assert_array_equal(recipe.draw(), recipe.draw())
+
+
+def test_noise_free_faces_show_complete_prototypes_and_nothing_else_varies() -> None:
+    source = SyntheticFaces(noise_free=True, max_intensity=0.5)
+    recipes = [source.recipe("train", index) for index in range(140)]
+    for recipe in recipes:
+        assert recipe.units == dict.fromkeys(PROTOTYPES[recipe.emotion].units, 1.0)
+        plain = (recipe.pose, recipe.light, recipe.camera, recipe.asymmetry)
+        assert plain == (Pose(), Light(), Camera(), 0.0)
+        assert not recipe.identity.glasses
+    assert len({recipe.identity for recipe in recipes}) == 20
+
+
+def test_noise_free_pixels(clean: Faces, faces: Faces) -> None:
+    """Frontal and evenly lit is mirror symmetric; everything that is added breaks it."""
+
+    def lopsided(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+        values = images.astype(np.float64)
+        mean: npt.NDArray[np.float64] = np.abs(values - values[:, :, ::-1]).mean(axis=(1, 2))
+        return mean
+
+    assert lopsided(clean.splits["train"].images).max() < 1.5
+    assert lopsided(faces.splits["train"].images).min() > 3
+
+
+def test_the_same_person_and_units_give_the_same_noise_free_pixels() -> None:
+    source = SyntheticFaces(noise_free=True)
+    recipe = source.recipe("train", 3)
+    np.testing.assert_array_equal(recipe.draw(), draw_face(recipe.units, recipe.identity))
+
+
+@pytest.mark.parametrize("number", ACTION_UNITS)
+def test_every_unit_shows_where_it_moves(number: int) -> None:
+    change = (pixels(draw_face({number: 1.0})) - pixels(draw_face({}))) ** 2
+    first, last = ROWS[ACTION_UNITS[number].region]
+    assert change.sum() > 2000  # as much as 20 pixels that change by 10 grey levels
+    assert change[first:last].sum() > 0.75 * change.sum()
+
+
+@pytest.mark.parametrize("emotion", [name for name in EMOTIONS if name != "neutral"])
+def test_faint_expressions_lie_near_the_neutral_face(emotion: str) -> None:
+    grades = (0.1, 0.25, 0.5, 1.0)
+    neutral = pixels(draw_face({}))
+    away = [
+        np.abs(pixels(draw_face(dict.fromkeys(PROTOTYPES[emotion].units, grade))) - neutral).mean()
+        for grade in grades
+    ]
+    assert away == sorted(away)
+    assert away[0] < 0.35 * away[-1]
+
+
+def test_shared_units_make_faces_alike() -> None:
+    prototype = {
+        name: pixels(draw_face(dict.fromkeys(p.units, 1.0))) for name, p in PROTOTYPES.items()
+    }
+
+    def apart(first: str, second: str) -> float:
+        return float(np.abs(prototype[first] - prototype[second]).mean())
+
+    assert apart("fear", "surprise") < apart("disgust", "surprise")
+    assert apart("sad", "disgust") < apart("surprise", "disgust")
+
+
+def test_units_move_without_jumps() -> None:
+    steps = [pixels(draw_face({12: g, 6: g, 26: g})) for g in np.linspace(0.5, 0.6, 6)]
+    for earlier, later in pairwise(steps):
+        assert 0 < np.abs(later - earlier).mean() < 1
+
+
+def test_asymmetry_weakens_one_half() -> None:
+    neutral = pixels(draw_face({}))
+    for sign, weak in ((1.0, slice(0, 20)), (-1.0, slice(28, 48))):
+        change = np.abs(pixels(draw_face({12: 1.0, 2: 1.0}, asymmetry=sign)) - neutral)
+        strong = slice(28, 48) if sign > 0 else slice(0, 20)
+        assert change[:, weak].sum() < 0.25 * change[:, strong].sum()
+
+
+def test_light_comes_from_where_it_is_said_to() -> None:
+    face = slice(12, 40), slice(8, 40)
+    for azimuth in (-50.0, 50.0):
+        lit = pixels(draw_face({}, light=Light(azimuth=azimuth)))[face]
+        brighter = lit[:, 16:].mean() - lit[:, :16].mean()
+        assert np.sign(brighter) == np.sign(azimuth)
+        assert abs(brighter) > 10
+    assert draw_face({}, light=Light(exposure=0.6)).mean() < draw_face({}).mean()
+    assert draw_face({}, light=Light(gamma=1.4)).mean() < draw_face({}).mean()
+
+
+def test_the_head_turns() -> None:
+    def eyes(pose: Pose) -> tuple[float, float]:
+        """Where the darkest pixels lie: irises and nostrils, on a face without hair."""
+        bald = Identity(hair=185.0)
+        image = draw_face({}, bald, pose, Light(ambient=1.0))
+        rows, columns = np.nonzero(image < np.quantile(image, 0.03))
+        return float(rows.mean()), float(columns.mean())
+
+    row, column = eyes(Pose())
+    assert eyes(Pose(yaw=15))[1] > column + 2 > column - 2 > eyes(Pose(yaw=-15))[1]
+    assert eyes(Pose(pitch=12))[0] > row + 2 > row - 2 > eyes(Pose(pitch=-12))[0]
+    upright, tilted = draw_face({}), draw_face({}, pose=Pose(roll=12))
+    assert np.abs(pixels(upright) - pixels(tilted)).mean() > 3
+
+
+def test_the_camera() -> None:
+    clean = pixels(draw_face({}))
+    moved = pixels(draw_face({}, camera=Camera(shift_x=2 / 48, shift_y=1 / 48)))
+    np.testing.assert_allclose(moved[1:, 2:], clean[:-1, :-2], atol=6)
+    blurred = pixels(draw_face({}, camera=Camera(blur=1.0)))
+    assert np.abs(np.diff(blurred)).mean() < 0.9 * np.abs(np.diff(clean)).mean()
+    rng = np.random.default_rng(0)
+    noise = pixels(draw_face({}, camera=Camera(noise=5.0), rng=rng)) - clean
+    assert noise.std() == pytest.approx(5.0, rel=0.1)
+    with pytest.raises(ValueError, match="pass rng="):
+        draw_face({}, camera=Camera(noise=5.0))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"skin": 120.0},
+        {"hair": 150.0},
+        {"face_width": 0.88},
+        {"jaw": 0.6},
+        {"chin": 1.15},
+        {"eye_distance": 0.45},
+        {"eye_width": 0.18},
+        {"eye_opening": 0.11},
+        {"brow_height": 0.36},
+        {"brow_thickness": 0.12},
+        {"brow_slant": 0.06},
+        {"nose_width": 0.21},
+        {"nose_length": 0.36},
+        {"mouth_width": 0.4},
+        {"mouth_height": 0.74},
+        {"mouth_curve": 0.05},
+        {"lip": 0.15},
+        {"hairline": 0.75},
+        {"hair_length": 1.0},
+        {"beard": 0.6},
+        {"wrinkles": 1.0},
+        {"glasses": True},
+    ],
+)
+def test_people_look_different(change: dict[str, float]) -> None:
+    person = replace(Identity(), **change)  # type: ignore[arg-type]
+    assert np.abs(pixels(draw_face({}, person)) - pixels(draw_face({}))).max() > 15
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"train": -1}, "numbers of faces"),
+        ({"train": 0, "val": 0, "test": 0}, "not all zero"),
+        ({"size": 15}, "at least 16 pixels, got 15"),
+        ({"seed": -1}, "seed must be >= 0"),
+        ({"min_intensity": 0.0}, "min_intensity=0.0"),
+        ({"max_intensity": 1.5}, "max_intensity=1.5"),
+        ({"min_intensity": 0.8, "max_intensity": 0.5}, "min_intensity=0.8"),
+    ],
+)
+def test_bad_arguments(arguments: dict[str, int], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        SyntheticFaces(**arguments)  # type: ignore[arg-type]
+
+
+def test_bad_arguments_of_a_recipe_and_of_a_face() -> None:
+    with pytest.raises(ValueError, match="unknown split 'dev'"):
+        SyntheticFaces().recipe("dev", 0)
+    with pytest.raises(ValueError, match="index must be >= 0"):
+        SyntheticFaces().recipe("train", -1)
+    with pytest.raises(ValueError, match=r"unknown action units \[99\]"):
+        draw_face({99: 1.0})
+    with pytest.raises(ValueError, match=r"\[0, 1\]"):
+        draw_face({12: 1.5})
+    with pytest.raises(ValueError, match="asymmetry"):
+        draw_face({}, asymmetry=2.0)
+    with pytest.raises(ValueError, match="at least 16 pixels"):
+        draw_face({}, size=8)
+
+
+@pytest.mark.parametrize("size", [16, 48, 64, 128, 224])
+def test_a_face_is_the_same_at_every_size(size: int) -> None:
+    import cv2
+
+    large = draw_face({6: 1.0, 12: 1.0}, size=size)
+    assert large.shape == (size, size)
+    small = cv2.resize(large, (16, 16), interpolation=cv2.INTER_AREA)
+    reference = draw_face({6: 1.0, 12: 1.0}, size=16)
+    assert np.abs(pixels(np.asarray(small, np.uint8)) - pixels(reference)).mean() < 4
