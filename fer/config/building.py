@@ -16,7 +16,7 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 
-from fer.config.problems import ConfigError, Problem
+from fer.config.problems import ConfigError, Problem, nearest
 from fer.data.augmentation import Augmentation
 from fer.data.datamodule import FaceDataModule
 from fer.data.source import DataError, Source
@@ -47,13 +47,17 @@ def build_parts(config: DictConfig) -> Parts:
     augmentation = _attempt(problems, "augmentation", lambda: _build_augmentation(config))
     module = _attempt(problems, "model", lambda: _build_module(config, source))
     if module is not None:
+        problems += _unlogged_monitors(config, module)
         _attempt(problems, "optimizer", module.configure_optimizers)
         _attempt(problems, "model", lambda: _try_forward(module))
+    if config.ckpt_path is not None and not Path(config.ckpt_path).is_file():
+        problems.append(Problem("ckpt_path", f"there is no file {config.ckpt_path!r}"))
     if problems or source is None or augmentation is None or module is None:
         raise ConfigError(problems)
     data = FaceDataModule(
         source,
         augmentation,
+        size=config.data.size,
         batch_size=config.data.batch_size,
         workers=config.data.workers,
         seed=config.seed,
@@ -162,6 +166,18 @@ def _build_module(config: DictConfig, source: Source | None) -> FerModule:
         classes=list(classes),
         size=config.data.size,
     )
+
+
+def _unlogged_monitors(config: DictConfig, module: FerModule) -> list[Problem]:
+    """Find settings that wait for a metric which is never logged."""
+    nodes = {"scheduler": config.scheduler}
+    nodes |= {f"callbacks.{name}": node for name, node in config.callbacks.items()}
+    known = module.logged_metrics
+    return [
+        Problem(f"{where}.monitor", f"no metric {name!r} is logged{nearest(name, known)}")
+        for where, node in nodes.items()
+        if (name := node.get("monitor")) is not None and name not in known
+    ]
 
 
 def _try_forward(module: FerModule) -> None:

@@ -132,8 +132,8 @@ def _is_number(value: Any) -> bool:
 _SHARE: Final = number(0, 1)
 _DROPOUT: Final = number(0, 1, below=True)
 _BATCHES: Final = Rule(
-    "a whole number of batches of at least 0, or a share from 0.0 to 1.0",
-    lambda v: (_is_int(v) and v >= 0) or (isinstance(v, float) and 0 <= v <= 1),
+    "a whole number of batches of at least 1, or a share above 0.0 and at most 1.0",
+    lambda v: (_is_int(v) and v >= 1) or (isinstance(v, float) and 0 < v <= 1),
 )
 _PRECISIONS: Final = (
     "64-true", "32-true", "16-mixed", "bf16-mixed", "bf16-true", "16-true", 64, 32, 16, "bf16",

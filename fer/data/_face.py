@@ -69,19 +69,19 @@ def draw_face(
         raise ValueError("sensor noise needs a random generator: pass rng=")
 
     face = shape(identity, units, asymmetry)
-    points = (face.points @ pose.matrix().T)[:, :2] - (0.0, _MIDDLE)
-    points *= camera.scale / _VIEW
-    points += (0.5 + camera.shift_x, 0.5 + camera.shift_y)
+    middle = np.array([0.5 + camera.shift_x, 0.5 + camera.shift_y])
+    turned = (face.points @ pose.matrix().T)[:, :2]
+    points = middle + (turned - np.array([0.0, _MIDDLE])) * (camera.scale / _VIEW)
     curves = {name: points[part] for name, part in face.curves.items()}
     paint = Painter(size, camera.scale / _VIEW)
     reflectance, person = albedo(paint, identity, curves, light.background)
     lit = shade(paint, identity, face, curves, pose=pose, light=light)
     wall = 1.0 + light.slope * (np.linspace(0.0, 1.0, size, dtype=np.float32) - 0.5)
-    picture = reflectance * (person * lit + (1.0 - person) * wall) * (light.exposure / 255.0)
+    seen = reflectance * (person * lit + (1.0 - person) * wall) * (light.exposure / 255.0)
     sigma = camera.blur * size / 48
     if sigma > 0:
-        picture = cv2.GaussianBlur(picture, (0, 0), sigma)
-    picture = (255.0 * np.clip(picture, 0.0, 1.0) ** light.gamma).astype(np.float32)
+        seen = np.asarray(cv2.GaussianBlur(seen, (0, 0), sigma), dtype=np.float64)
+    picture = (255.0 * np.clip(seen, 0.0, 1.0) ** light.gamma).astype(np.float32)
     if camera.noise > 0 and rng is not None:
         picture += camera.noise * rng.standard_normal(picture.shape, dtype=np.float32)
     return np.clip(np.rint(picture), 0, 255).astype(np.uint8)

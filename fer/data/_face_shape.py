@@ -17,11 +17,12 @@ from fer.data._face_scene import Identity
 Line = npt.NDArray[np.float64]
 """``[K]``"""
 Points = npt.NDArray[np.float64]
-"""``[K, 3]`` in face units or ``[K, 2]`` in pixels."""
+"""``[K, 3]`` in face units or ``[K, 2]`` in shares of the picture's edge."""
 
 #: Left and right as the picture shows them, not as the person would say.
 SIDES: Final = (("left", -1.0), ("right", 1.0))
 
+_EYES: Final = -0.12  # height of the eyes' axis
 _ALONG: Final = np.linspace(0.0, 1.0, 6)  # along a brow, inner end first
 _LID: Final = np.linspace(-1.0, 1.0, 9)  # along a lid, corner to corner
 _LIP: Final = np.linspace(-1.0, 1.0, 13)  # along a lip, corner to corner
@@ -29,7 +30,7 @@ _ROUND: Final = np.linspace(0.0, 2.0 * np.pi, 37)[:-1]  # around the head, from 
 _ARC: Final = np.linspace(-1.0, 1.0, 11) * (np.pi / 2)  # over the crown, left to right
 
 
-class Units:
+class _Units:
     """Action unit intensities of one half of the face; a unit that is not named is absent."""
 
     __slots__ = ("_values", "_weight")
@@ -79,13 +80,14 @@ class _Sketch:
         points[:, 0], points[:, 1], points[:, 2] = x, y, z
 
     def finish(self, who: Identity) -> Shape:
-        points = np.concatenate([*self._skin.values(), *self._free.values()])
-        curves, end, below = {}, 0, 0
-        for name, curve in (*self._skin.items(), *self._free.items()):
-            curves[name] = slice(end, end + len(curve))
-            end += len(curve)
-            below = end if name in self._skin else below
-        skin = points[:below]
+        every = self._skin | self._free
+        points = np.concatenate(list(every.values()))
+        ends = np.cumsum([len(curve) for curve in every.values()]).tolist()
+        curves = {
+            name: slice(end - len(curve), end)
+            for (name, curve), end in zip(every.items(), ends, strict=True)
+        }
+        skin = points[: ends[len(self._skin) - 1]]
         x, y = skin[:, 0] / (1.08 * who.face_width), (skin[:, 1] - 0.05) / 1.6
         skin[:, 2] += 0.9 * np.sqrt(np.maximum(1.0 - x**2 - y**2, 0.02))
         return Shape(points, curves, self.folds, self.bulges)
@@ -102,11 +104,11 @@ def shape(who: Identity, units: Mapping[int, float], asymmetry: float = 0.0) -> 
     """
     face = _Sketch()
     for side, sign in SIDES:
-        half = Units(units, 1.0 - max(0.0, -asymmetry * sign))
+        half = _Units(units, 1.0 - max(0.0, -asymmetry * sign))
         _brow(face, who, half, side, sign)
         _eye(face, who, half, side, sign)
         _cheek(face, who, half, side, sign)
-    both = Units(units)
+    both = _Units(units)
     _mouth(face, who, both, asymmetry)
     _nose(face, who, both)
     _forehead(face, who, both)
@@ -115,11 +117,11 @@ def shape(who: Identity, units: Mapping[int, float], asymmetry: float = 0.0) -> 
     return face.finish(who)
 
 
-def _brow(face: _Sketch, who: Identity, u: Units, side: str, sign: float) -> None:
+def _brow(face: _Sketch, who: Identity, u: _Units, side: str, sign: float) -> None:
     t = _ALONG
     together = 0.09 * u[4] * (1.0 - t)
     x = who.eye_distance - 0.26 + 0.5 * t - together
-    relaxed = -0.12 - who.brow_height - 0.05 * np.sin(np.pi * t) + who.brow_slant * t
+    relaxed = _EYES - who.brow_height - 0.05 * np.sin(np.pi * t) + who.brow_slant * t
     # AU 1 and 4 together pull the inner ends up and in, so the raiser wins there over the lowerer.
     lowered = u[4] * (0.15 - 0.05 * t) * (1.0 - 0.75 * u[1] * (1.0 - t)) + 0.07 * u[9] * (1.0 - t)
     raised = 0.16 * u[1] * (1.0 - t) ** 1.3 + 0.15 * u[2] * t**0.7 * (1.25 - 0.5 * t)
@@ -137,24 +139,24 @@ def _brow(face: _Sketch, who: Identity, u: Units, side: str, sign: float) -> Non
     face.folds[f"furrow_{side}"] = 0.65 * u[4] + 0.2 * u[9] + 0.15 * who.wrinkles
 
 
-def _eye(face: _Sketch, who: Identity, u: Units, side: str, sign: float) -> None:
+def _eye(face: _Sketch, who: Identity, u: _Units, side: str, sign: float) -> None:
     t = _LID
     upper = who.eye_opening + 0.085 * u[5] - 0.03 * u[7] - 0.015 * u[9] - 0.01 * u[6]
     lower = 0.07 + 0.01 * u[5] - 0.045 * u[7] - 0.03 * u[6] - 0.02 * u[9]
     upper, lower = max(upper, 0.025), max(lower, 0.012)
     x = sign * who.eye_distance + t * who.eye_width
     slant = -0.015 * sign * t  # the outer corner lies a little higher
-    top = -0.12 - upper * (1.0 - t**2) ** 0.7 + slant
-    bottom = -0.12 + lower * (1.0 - t**2) ** 0.8 + slant
+    top = _EYES - upper * (1.0 - t**2) ** 0.7 + slant
+    bottom = _EYES + lower * (1.0 - t**2) ** 0.8 + slant
     face.skin(f"lid_upper_{side}", x, top)
     face.skin(f"lid_lower_{side}", x, bottom)
     turn = np.linspace(0.0, 2.0 * np.pi, 17)[:-1]
-    ix, iy = sign * who.eye_distance + 0.105 * np.cos(turn), -0.13 + 0.105 * np.sin(turn)
+    ix, iy = sign * who.eye_distance + 0.105 * np.cos(turn), _EYES - 0.01 + 0.105 * np.sin(turn)
     # Clipping the iris by the lids here spares the painter a mask.
     iy = np.clip(iy, np.interp(ix, x, top), np.interp(ix, x, bottom))
     face.skin(f"iris_{side}", ix, iy)
     centre = np.array([sign * who.eye_distance])
-    face.skin(f"eye_{side}", centre, np.array([-0.13]))
+    face.skin(f"eye_{side}", centre, _EYES - 0.01)
     crease = -0.06 - 0.3 * (who.brow_height - 0.25) + 0.04 * u[5]
     face.skin(f"crease_{side}", x, top + crease)
     face.folds[f"crease_{side}"] = 0.4
@@ -163,12 +165,12 @@ def _eye(face: _Sketch, who: Identity, u: Units, side: str, sign: float) -> None
     corner = sign * (who.eye_distance + who.eye_width + 0.05)
     fan = sign * np.array([0.0, 0.11])
     for number, (start, end) in enumerate(((-0.17, -0.25), (-0.1, -0.11), (-0.04, 0.05))):
-        name = f"crow_{side}_{number}"
+        name = f"crows_foot_{side}_{number}"
         face.skin(name, corner + fan, np.array([start, end]))
         face.folds[name] = 0.6 * u[6] + 0.2 * who.wrinkles
 
 
-def _cheek(face: _Sketch, who: Identity, u: Units, side: str, sign: float) -> None:
+def _cheek(face: _Sketch, who: Identity, u: _Units, side: str, sign: float) -> None:
     up = 0.12 * u[6] + 0.06 * u[12]
     name = f"cheek_{side}"
     face.skin(name, np.array([sign * 0.5]), np.array([0.3 - up]))
@@ -191,9 +193,10 @@ def _cheek(face: _Sketch, who: Identity, u: Units, side: str, sign: float) -> No
     face.folds[f"corner_{side}"] = 0.45 * u[15] + 0.35 * u[20] + 0.15 * who.wrinkles
 
 
-def _mouth(face: _Sketch, who: Identity, u: Units, asymmetry: float) -> None:
+def _mouth(face: _Sketch, who: Identity, u: _Units, asymmetry: float) -> None:
     t, t2 = _LIP, _LIP**2
     w = 1.0 - np.maximum(0.0, -asymmetry * t)  # each half's strength, fading to full in the middle
+    # Jaw drop rounds the mouth unless the stretcher holds its corners.
     narrow = 0.06 * u[23] + 0.04 * u[24] + 0.05 * u[26] * (1.0 - u[20])
     x = t * (who.mouth_width + w * (0.11 * u[12] + 0.13 * u[20]) - narrow)
     corners = who.mouth_curve + w * (0.13 * u[15] - 0.14 * u[12] + 0.02 * u[20])
@@ -211,18 +214,17 @@ def _mouth(face: _Sketch, who: Identity, u: Units, asymmetry: float) -> None:
     for name, y in (("upper", upper), ("top", top), ("bottom", bottom), ("lower", lower)):
         face.skin(f"lip_{name}", x, y, out)
     teeth = np.minimum(0.05 + 0.06 * u[25] + 0.05 * u[20], 0.8 * (bottom - top))
-    face.skin("teeth_upper", x, np.maximum(top, top + teeth), out)
+    face.skin("teeth_upper", x, top + teeth, out)
     teeth = np.minimum(0.07 * u[16] + 0.02 * u[20], 0.7 * (bottom - top))
-    face.skin("teeth_lower", x, np.minimum(bottom, bottom - teeth), out)
-    drop = float(lower[6])
-    face.skin("below_lip", 0.55 * x[3:-3], np.full(7, drop + 0.04) + 0.03 * t2[3:-3])
+    face.skin("teeth_lower", x, bottom - teeth, out)
+    middle = _LIP.size // 2
+    face.skin("below_lip", 0.55 * x[3:-3], lower[middle] + 0.04 + 0.03 * t2[3:-3])
     face.folds["below_lip"] = 0.3 + 0.6 * u[17] + 0.2 * u[24] + 0.2 * u[23]
-    above = np.array([float(upper[6]) - 0.05])
-    face.skin("above_lip", np.zeros(1), above)
+    face.skin("above_lip", np.zeros(1), float(upper[middle]) - 0.05)
     face.bulges["above_lip"] = 0.15 + 0.4 * u[24] + 0.2 * u[23]
 
 
-def _nose(face: _Sketch, who: Identity, u: Units) -> None:
+def _nose(face: _Sketch, who: Identity, u: _Units) -> None:
     up, width = 0.07 * u[9], who.nose_width * (1.0 + 0.2 * u[9] + 0.08 * u[12])
     tip = who.nose_length - 0.5 * up
     x = np.array([0.06, 0.6 * width, width, 0.5 * width])
@@ -241,7 +243,7 @@ def _nose(face: _Sketch, who: Identity, u: Units) -> None:
             face.folds[name] = 0.7 * u[9]
 
 
-def _forehead(face: _Sketch, who: Identity, u: Units) -> None:
+def _forehead(face: _Sketch, who: Identity, u: _Units) -> None:
     x = np.linspace(-0.5, 0.5, 7)
     for number, y in enumerate((0.34, 0.45)):
         name = f"forehead_{number}"
@@ -250,7 +252,7 @@ def _forehead(face: _Sketch, who: Identity, u: Units) -> None:
         face.folds[name] = 0.25 * u[1] + 0.25 * u[2] + 0.2 * who.wrinkles
 
 
-def _head(face: _Sketch, who: Identity, u: Units) -> None:
+def _head(face: _Sketch, who: Identity, u: _Units) -> None:
     up, out = -np.cos(_ROUND), np.sin(_ROUND)
     low = np.maximum(up, 0.0)
     width = who.face_width * (1.0 - who.jaw * 0.55 * low**2)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import lightning
+import numpy as np
 from torch.utils.data import DataLoader
 
 from fer.data.augmentation import Augmentation
 from fer.data.loading import Batch, EpochSampler, FaceDataset, as_is
 from fer.data.source import DataError, Faces, Source, Split
+from fer.pixels import square_grey
 
 
 class FaceDataModule(lightning.LightningDataModule):
@@ -18,6 +21,7 @@ class FaceDataModule(lightning.LightningDataModule):
     Args:
         source: where the faces come from.
         augmentation: what may happen to training faces.
+        size: height and width that the network reads, in pixels; other faces are scaled once.
         batch_size: faces a step and process.
         workers: loader processes; ``None`` for one where there are two cores or more, since one
             keeps up with a training on two cores, and none on a single core.
@@ -29,6 +33,7 @@ class FaceDataModule(lightning.LightningDataModule):
         source: Source,
         augmentation: Augmentation,
         *,
+        size: int,
         batch_size: int,
         workers: int | None = None,
         seed: int,
@@ -36,6 +41,7 @@ class FaceDataModule(lightning.LightningDataModule):
         super().__init__()
         self.source = source
         self.augmentation = augmentation
+        self.size = size
         self.batch_size = batch_size
         self.workers = default_workers() if workers is None else workers
         self.seed = seed
@@ -53,7 +59,8 @@ class FaceDataModule(lightning.LightningDataModule):
             for name in ("train", "val"):
                 if name not in faces.splits or len(faces.splits[name]) == 0:
                     raise DataError(f"{faces.origin} has no faces in its split {name!r}")
-            self._faces = faces
+            splits = {name: self._scaled(split) for name, split in faces.splits.items()}
+            self._faces = replace(faces, splits=splits)
         return self._faces
 
     def setup(self, stage: str | None = None) -> None:
@@ -98,6 +105,14 @@ class FaceDataModule(lightning.LightningDataModule):
             collate_fn=as_is,
             pin_memory=trainer is not None and trainer.strategy.root_device.type == "cuda",
         )
+
+    def _scaled(self, split: Split) -> Split:
+        if split.images.shape[1:] == (self.size, self.size):
+            return split
+        images = np.empty((len(split), self.size, self.size), dtype=np.uint8)
+        for i, image in enumerate(split.images):
+            images[i] = square_grey(image, self.size)
+        return replace(split, images=images)
 
     def _split(self, name: str) -> Split:
         try:

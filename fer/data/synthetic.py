@@ -153,6 +153,10 @@ class SyntheticFaces:
     def _counts(self) -> dict[str, int]:
         return {"train": self.train, "val": self.val, "test": self.test}
 
+    def class_names(self) -> tuple[str, ...]:
+        """Return the seven emotions."""
+        return EMOTIONS
+
     def load(self) -> Faces:
         """Draw the faces, about a millisecond each."""
         splits, first = {}, 0
@@ -162,7 +166,7 @@ class SyntheticFaces:
             first += count
         recipe = json.dumps({"renderer": RENDERER_VERSION, **asdict(self)}, sort_keys=True)
         return Faces(
-            classes=EMOTIONS,
+            classes=self.class_names(),
             splits=splits,
             fingerprint=hashlib.sha256(recipe.encode()).hexdigest(),
             origin=f"synthetic faces drawn from action units, {recipe}",

@@ -16,7 +16,8 @@ from torchmetrics.classification import (
     MulticlassRecall,
 )
 
-_PER_CLASS: Final = {
+#: What is reported for each class, and as a mean over classes.
+PER_CLASS: Final = {
     "precision": MulticlassPrecision,
     "recall": MulticlassRecall,
     "f1": MulticlassF1Score,
@@ -65,8 +66,8 @@ def classification_metrics(classes: int) -> MetricCollection:
             "acc": MulticlassAccuracy(average="micro", **common),
             "balanced_acc": BalancedAccuracy(**common),
             "confusion": MulticlassConfusionMatrix(**common),
-            **{f"macro_{k}": make(average="macro", **common) for k, make in _PER_CLASS.items()},
-            **{k: make(average="none", **common) for k, make in _PER_CLASS.items()},
+            **{f"macro_{k}": make(average="macro", **common) for k, make in PER_CLASS.items()},
+            **{k: make(average="none", **common) for k, make in PER_CLASS.items()},
         },
     )
 

@@ -15,7 +15,7 @@ from torchmetrics import MeanMetric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
 from fer.data.loading import Batch
-from fer.learning.metrics import classification_metrics, flatten
+from fer.learning.metrics import PER_CLASS, classification_metrics, flatten
 from fer.models import build
 
 Spec = Mapping[str, Any]
@@ -71,6 +71,17 @@ class FerModule(lightning.LightningModule):
         self.example_input_array = torch.zeros(1, 1, size, size, dtype=torch.uint8)
         #: Counts of the last whole epoch of a split, int64 ``[C, C]``; rows are true classes.
         self.confusion: dict[str, Tensor] = {}
+
+    @property
+    def logged_metrics(self) -> tuple[str, ...]:
+        """The names that a scheduler or a checkpoint can wait for."""
+        names = ["train/loss", "train/acc", "val/loss"]
+        for name in self.metrics["val_split"].keys(keep_base=True):  # noqa: SIM118 - no mapping
+            if name in PER_CLASS:
+                names += [f"val/{name}/{label}" for label in self.classes]
+            elif name != "confusion":
+                names.append(f"val/{name}")
+        return tuple(names)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits ``[B, C]`` of uint8 or float images ``[B, 1, H, W]`` in 0–255."""

@@ -31,21 +31,13 @@ def check_faces(faces: Faces, module: FerModule, *, test: bool) -> None:
     """Hold the data against what was built for it.
 
     Raises:
-        DataError: other classes or another size than the network's, or no test split to score.
+        DataError: other classes than the network's, or no test split to score.
     """
     if faces.classes != module.classes:
         raise DataError(
             f"{faces.origin} has the classes {', '.join(faces.classes)}, but the network was made "
             f"for {', '.join(module.classes)}"
         )
-    size = module.example_input_array.shape[-1]
-    for name, split in faces.splits.items():
-        if split.images.shape[1:] != (size, size):
-            height, width = split.images.shape[1:]
-            raise DataError(
-                f"the {name} faces of {faces.origin} have {height}×{width} pixels, but "
-                f"data.size={size}"
-            )
     if test and len(faces.splits.get("test", ())) == 0:
         raise DataError(f"{faces.origin} has no test split: train with test=false")
 
@@ -78,12 +70,13 @@ def report(
     """Score the best checkpoint, write ``metrics.json`` and figures, and print the result.
 
     Returns:
-        The best value of the monitored metric.
+        The best value of the monitored metric; NaN where no epoch came to its validation, in which
+        case the weights as they are have been scored.
     """
-    best = _best_epoch(trainer)
-    metrics: dict[str, float] = dict(best)
+    metrics = _best_epoch(trainer)
     if test:
-        trainer.test(module, datamodule=data, ckpt_path="best", verbose=False, weights_only=True)
+        checkpoint = "best" if metrics else None
+        trainer.test(module, datamodule=data, ckpt_path=checkpoint, verbose=False, weights_only=True)
         metrics |= {
             name: float(value)
             for name, value in trainer.callback_metrics.items()
@@ -110,6 +103,8 @@ def _best_epoch(trainer: lightning.Trainer) -> dict[str, float]:
     checkpoint = _checkpoint(trainer)
     pick = max if checkpoint.mode == "max" else min
     validated = [epoch for epoch in _epochs(trainer) if checkpoint.monitor in epoch]
+    if not validated:
+        return {}
     # The first of equals, as the checkpoint keeps it.
     best = pick(validated, key=lambda epoch: epoch[str(checkpoint.monitor)])
     numbers = {name: value for name, value in best.items() if name.startswith("val/")}
@@ -129,6 +124,8 @@ def _write(
     write_json(folder / "metrics.json", finite)
     plot_curves(epochs, folder.name, folder / "figures" / "curves.png")
     split = "test" if test else "val"
+    if split not in module.confusion:
+        return
     counts = module.confusion[split].numpy()
     words = {"test": "test, best checkpoint", "val": "validation, last epoch"}[split]
     title = f"{words}: accuracy {counts.trace() / counts.sum():.1%}"
@@ -153,10 +150,12 @@ def _summary(module: FerModule, metrics: dict[str, float], folder: Path) -> str:
             f"test accuracy {metrics['test/acc']:.4f}, macro-F1 {metrics['test/macro_f1']:.4f}, "
             f"balanced accuracy {metrics['test/balanced_acc']:.4f}"
         )
-    lines += [
-        f"best validation accuracy {metrics['val/best_acc']:.4f} "
-        f"after epoch {metrics['val/best_epoch']:.0f}",
-        f"run folder: {folder}",
-        "",
-    ]
+    if "val/best_acc" in metrics:
+        lines.append(
+            f"best validation accuracy {metrics['val/best_acc']:.4f} "
+            f"after epoch {metrics['val/best_epoch']:.0f}"
+        )
+    else:
+        lines.append("no epoch came to its validation: these are the weights as they were left")
+    lines += [f"run folder: {folder}", ""]
     return "\n".join(lines)

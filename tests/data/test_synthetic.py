@@ -3,7 +3,9 @@
 from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -14,7 +16,7 @@ from fer.data.synthetic import CONTEXTS, Camera, Identity, Light, Pose, Syntheti
 from fer.labels import EMOTIONS
 
 # Rows of a 48-pixel picture in which each region of a frontal face lies.
-ROWS = {"brows": (2, 22), "eyes": (13, 34), "nose": (14, 38), "mouth": (28, 46), "chin": (28, 48)}
+ROWS = {"brows": (2, 22), "eyes": (13, 34), "nose": (10, 38), "mouth": (28, 46), "chin": (28, 48)}
 
 
 def pixels(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
@@ -33,8 +35,7 @@ def clean() -> Faces:
 
 def test_it_is_a_source_of_checked_faces(faces: Faces) -> None:
     source: Source = SyntheticFaces()
-    assert callable(source.load)
-    assert faces.classes == EMOTIONS
+    assert source.class_names() == faces.classes == EMOTIONS
     assert tuple(faces.splits) == SPLITS
     assert [len(faces.splits[s]) for s in SPLITS] == [84, 21, 35]
     for split in faces.splits.values():
@@ -104,10 +105,10 @@ def test_same_arguments_same_faces(faces: Faces) -> None:
 def test_the_global_random_state_plays_no_part() -> None:
     source = SyntheticFaces(train=7, val=0, test=0)
     np.random.seed(0)  # noqa: NPY002
-    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    expected = np.random.random(3)  # noqa: NPY002
+    np.random.seed(0)  # noqa: NPY002
     first = source.load()
-    np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
-    np.random.seed(1)  # noqa: NPY002
+    np.testing.assert_array_equal(np.random.random(3), expected)  # noqa: NPY002
     second = source.load()
     np.testing.assert_array_equal(first.splits["train"].images, second.splits["train"].images)
 
@@ -151,16 +152,17 @@ def test_no_person_is_in_two_splits() -> None:
         {"max_intensity": 0.5},
     ],
 )
-def test_fingerprint_knows_every_argument(change: dict[str, int]) -> None:
-    plain = {"train": 7, "val": 0, "test": 0}
+def test_fingerprint_knows_every_argument(change: dict[str, Any]) -> None:
+    plain: dict[str, Any] = {"train": 7, "val": 0, "test": 0}
     fingerprint = SyntheticFaces(**plain).load().fingerprint
     assert len(fingerprint) == 64
-    assert fingerprint != SyntheticFaces(**(plain | change)).load().fingerprint  # type: ignore[arg-type]
+    assert fingerprint != SyntheticFaces(**(plain | change)).load().fingerprint
 
 
 def test_labels_follow_the_units() -> None:
     source = SyntheticFaces(min_intensity=0.3, max_intensity=0.9)
-    short, joined, grades = 0, 0, []
+    short, joined = 0, 0
+    grades: list[float] = []
     for index in range(700):
         recipe = source.recipe("train", index)
         shown, prototype = set(recipe.units), PROTOTYPES[recipe.emotion]
@@ -291,7 +293,8 @@ def test_the_head_turns() -> None:
 def test_the_camera() -> None:
     clean = pixels(draw_face({}))
     moved = pixels(draw_face({}, camera=Camera(shift_x=2 / 48, shift_y=1 / 48)))
-    np.testing.assert_allclose(moved[1:, 2:], clean[:-1, :-2], atol=6)
+    # Relief is lit by its slope, which at the picture's edge is not known.
+    np.testing.assert_allclose(moved[2:-1, 3:-1], clean[1:-2, 1:-3], atol=6)
     blurred = pixels(draw_face({}, camera=Camera(blur=1.0)))
     assert np.abs(np.diff(blurred)).mean() < 0.9 * np.abs(np.diff(clean)).mean()
     rng = np.random.default_rng(0)
@@ -328,8 +331,8 @@ def test_the_camera() -> None:
         {"glasses": True},
     ],
 )
-def test_people_look_different(change: dict[str, float]) -> None:
-    person = replace(Identity(), **change)  # type: ignore[arg-type]
+def test_people_look_different(change: dict[str, Any]) -> None:
+    person = replace(Identity(), **change)
     assert np.abs(pixels(draw_face({}, person)) - pixels(draw_face({}))).max() > 15
 
 
@@ -345,9 +348,9 @@ def test_people_look_different(change: dict[str, float]) -> None:
         ({"min_intensity": 0.8, "max_intensity": 0.5}, "min_intensity=0.8"),
     ],
 )
-def test_bad_arguments(arguments: dict[str, int], message: str) -> None:
+def test_bad_arguments(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        SyntheticFaces(**arguments)  # type: ignore[arg-type]
+        SyntheticFaces(**arguments)
 
 
 def test_bad_arguments_of_a_recipe_and_of_a_face() -> None:
@@ -365,12 +368,14 @@ def test_bad_arguments_of_a_recipe_and_of_a_face() -> None:
         draw_face({}, size=8)
 
 
-@pytest.mark.parametrize("size", [16, 48, 64, 128, 224])
+@pytest.mark.parametrize("size", [64, 96, 128, 224])
 def test_a_face_is_the_same_at_every_size(size: int) -> None:
-    import cv2
-
     large = draw_face({6: 1.0, 12: 1.0}, size=size)
     assert large.shape == (size, size)
-    small = cv2.resize(large, (16, 16), interpolation=cv2.INTER_AREA)
-    reference = draw_face({6: 1.0, 12: 1.0}, size=16)
-    assert np.abs(pixels(np.asarray(small, np.uint8)) - pixels(reference)).mean() < 4
+    small = cv2.resize(large, (48, 48), interpolation=cv2.INTER_AREA).astype(np.float64)
+    assert np.abs(small - pixels(draw_face({6: 1.0, 12: 1.0}))).mean() < 4
+
+
+def test_the_smallest_face_still_smiles() -> None:
+    change = np.abs(pixels(draw_face({12: 1.0}, size=16)) - pixels(draw_face({}, size=16)))
+    assert change[8:].max() > 20

@@ -1,0 +1,45 @@
+"""The ``fer`` command."""
+
+from __future__ import annotations
+
+import sys
+from typing import Final
+
+from fer import __version__
+
+_HELP: Final = """\
+usage: fer COMMAND …
+
+Commands
+  train    train a network, as python -m fer.train does
+
+Options
+  -h, --help     this text; fer COMMAND --help says more
+  -V, --version  the version
+
+Examples
+  fer train data=synthetic trainer=cpu
+  fer train --help
+
+Exit codes: 0 done, 2 wrong use, configuration or input, 130 interrupted.
+"""
+
+
+def main() -> int:
+    """Run the command that the first argument names and return its exit code."""
+    arguments = sys.argv[1:]
+    command = arguments[0] if arguments else "--help"
+    if command in ("-h", "--help"):
+        sys.stdout.write(_HELP)
+        return 0
+    if command in ("-V", "--version"):
+        sys.stdout.write(f"fer {__version__}\n")
+        return 0
+    if command == "train":
+        from fer.train import main as train
+
+        # Hydra reads the process's arguments.
+        sys.argv = ["fer train", *arguments[1:]]
+        return train()
+    sys.stderr.write(f"fer: there is no command {command!r}; fer --help lists them\n")
+    return 2

@@ -1,0 +1,65 @@
+"""The one way from any picture to the square grey face that a model reads.
+
+Training data and inference both come through here, so they can't disagree. What follows (scaling,
+normalising) belongs to the model and travels with it.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Fit = Literal["pad", "stretch"]
+#: How a picture that is not square becomes square.
+FITS: Final[tuple[Fit, ...]] = ("pad", "stretch")
+
+Image = npt.NDArray[np.uint8]
+
+
+def square_grey(image: Image, size: int, fit: Fit = "pad") -> Image:
+    """Return a picture as a square grey face.
+
+    Args:
+        image: uint8 ``[H, W]`` grey or ``[H, W, 3]`` RGB.
+        size: height and width of the result, in pixels.
+        fit: ``pad`` keeps the proportions and repeats the edge on both sides of the shorter
+            dimension; ``stretch`` scales both dimensions to fill the square.
+
+    Returns:
+        uint8 ``[size, size]``: luma by ITU-R BT.601, scaled by area where it shrinks and bicubic
+        where it grows. A grey picture of that size is returned as it is.
+
+    Raises:
+        ValueError: another type or shape, or an unknown fit.
+
+    Example:
+        >>> square_grey(np.zeros((20, 10, 3), dtype=np.uint8), 48).shape
+        (48, 48)
+    """
+    if image.dtype != np.uint8:
+        raise ValueError(f"a picture must be uint8, not {image.dtype}")
+    if image.ndim == 3 and image.shape[2] == 3:
+        image = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
+    if image.ndim != 2 or 0 in image.shape:
+        raise ValueError(f"a picture must be [H, W] or [H, W, 3], not {list(image.shape)}")
+    if fit not in FITS:
+        raise ValueError(f"fit must be one of {', '.join(FITS)}, not {fit!r}")
+    height, width = image.shape
+    if fit == "pad" and height != width:
+        image = _padded(image, max(height, width))
+    if image.shape == (size, size):
+        return image
+    shrinks = max(image.shape) > size
+    scaled = cv2.resize(
+        image, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    )
+    return scaled.astype(np.uint8, copy=False)
+
+
+def _padded(image: Image, side: int) -> Image:
+    height, width = image.shape
+    down, right = side - height, side - width
+    return np.pad(image, ((down // 2, down - down // 2), (right // 2, right - right // 2)), "edge")
