@@ -11,9 +11,9 @@ import lightning
 import torch
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 
 from fer.config.problems import ConfigError, Problem, nearest
@@ -76,7 +76,9 @@ def missing_hardware(config: DictConfig) -> str | None:
             return None
         found = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if found == 0:
-            return f"trainer.accelerator={wanted}: no CUDA GPU that torch {torch.__version__} can use"
+            return (
+                f"trainer.accelerator={wanted}: no CUDA GPU that torch {torch.__version__} can use"
+            )
         devices = trainer.devices
         needed = (
             max(devices) + 1 if OmegaConf.is_list(devices) else devices if devices != "auto" else 1
@@ -182,12 +184,11 @@ def _unlogged_monitors(config: DictConfig, module: FerModule) -> list[Problem]:
 
 def _try_forward(module: FerModule) -> None:
     """Pass two blank faces through the network: shapes that don't fit are found before the data."""
-    size = module.example_input_array.shape[-1]
     was_training = module.training
     module.eval()
     try:
         with torch.no_grad():
-            logits = module(torch.zeros(2, 1, size, size, dtype=torch.uint8))
+            logits = module(torch.zeros(2, 1, module.size, module.size, dtype=torch.uint8))
     except RuntimeError as error:
         raise BuildError(str(error).split("\n")[0]) from error
     finally:

@@ -15,7 +15,7 @@ from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, OverrideType
+from hydra.core.override_parser.types import Glob, IntervalSweep, Override, OverrideType
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
@@ -82,17 +82,13 @@ def single_runs(overrides: Sequence[str]) -> list[list[str]]:
     choices: list[list[str]] = []
     for text in overrides:
         override = _parse(text, problems)
-        if override is not None and override.is_sweep_override():
-            key = override.get_key_element()
-            if override.is_choice_sweep() or override.is_range_sweep() or override.is_glob_sweep():
-                if override.is_glob_sweep():
-                    continue  # Hydra expands a glob over existing files only.
-                choices.append([f"{key}={value}" for value in override.sweep_string_iterator()])
-            else:
-                sweep = override.value()
-                choices.append([f"{key}={sweep.start}", f"{key}={sweep.end}"])
-        else:
+        if override is None or not override.is_sweep_override():
             choices.append([text])
+        elif isinstance(sweep := override.value(), IntervalSweep):
+            choices.append([f"{override.key_or_group}={end}" for end in (sweep.start, sweep.end)])
+        elif not isinstance(sweep, Glob):  # Hydra expands a glob to choices that exist.
+            swept = override.sweep_string_iterator()
+            choices.append([f"{override.get_key_element()}={value}" for value in swept])
     if problems:
         raise ConfigError(problems)
     first = [values[0] for values in choices]
@@ -129,7 +125,9 @@ def _sort(overrides: Sequence[str], problems: list[Problem], extra: Sequence[str
         key = override.key_or_group
         if override.is_sweep_override():
             problems.append(
-                Problem(text, "has several values: add -m to run each, or quote one that has commas")
+                Problem(
+                    text, "has several values: add -m to run each, or quote one that has commas"
+                )
             )
         elif key.split("/")[0].split(".")[0] == "hydra":
             line.hydra.append(override)
@@ -224,7 +222,9 @@ def _compare(config: DictConfig, known: Mapping[str, Any]) -> list[Problem]:
     problems: list[Problem] = []
     _compare_node("", plain, known, known, problems)
     problems += [
-        Problem(key, "is needed and is missing") for key in _leaves(known) if _lookup(plain, key) is _MISSING
+        Problem(key, "is needed and is missing")
+        for key in _leaves(known)
+        if _lookup(plain, key) is _MISSING
     ]
     return problems
 
@@ -270,7 +270,9 @@ def _leaves(tree: Mapping[str, Any], prefix: str = "") -> list[str]:
 def _summary(error: Exception) -> str:
     """Return the message without OmegaConf's notes on where in its object the error arose."""
     lines = (line.strip().rstrip(".") for line in str(error).splitlines())
-    return ". ".join(line for line in lines if line and not line.startswith(("full_key", "object_")))
+    return ". ".join(
+        line for line in lines if line and not line.startswith(("full_key", "object_"))
+    )
 
 
 def _quoted(path: str) -> str:

@@ -35,7 +35,9 @@ Exit codes: 0 done, 2 wrong use, configuration or input, 130 interrupted.
 
 def _folders() -> list[Path]:
     return sorted(
-        folder for folder in conf_folder().iterdir() if folder.is_dir() and any(folder.glob("*.yaml"))
+        folder
+        for folder in conf_folder().iterdir()
+        if folder.is_dir() and any(folder.glob("*.yaml"))
     )
 
 

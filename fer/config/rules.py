@@ -118,7 +118,7 @@ def like(default: Any) -> Rule:
         return text()
     if isinstance(default, list):
         return Rule("a list", lambda v: isinstance(v, list))
-    return Rule("anything", lambda v: True, optional=True)
+    return Rule("anything", lambda _: True, optional=True)
 
 
 def _is_int(value: Any) -> bool:

@@ -61,7 +61,7 @@ def open_data_file(path: Path, advice: str) -> Iterator[DataFile]:
         DataError: the archive is truncated or corrupt; raised by whatever reads the stream.
         OSError: the file cannot be read.
     """
-    from tqdm import tqdm  # type: ignore[import-untyped]
+    from tqdm import tqdm
 
     with ExitStack() as stack:
         file = stack.enter_context(path.open("rb", buffering=0))

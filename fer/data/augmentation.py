@@ -1,4 +1,4 @@
-"""What may happen to a training face: one set of parameters, drawn anew for every face and epoch."""
+"""What may happen to a training face, drawn anew for every face and epoch."""
 
 from __future__ import annotations
 
@@ -61,13 +61,13 @@ class Augmentation:
         # Otherwise the import asks a server for newer versions. Imported here, since it takes two
         # seconds that a run without augmentation need not pay.
         os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
-        import albumentations as A
+        import albumentations
         import cv2
 
-        transforms: list[A.BasicTransform] = []
+        transforms: list[albumentations.BasicTransform] = []
         if self.rotation or self.zoom:
             transforms.append(
-                A.Affine(
+                albumentations.Affine(
                     rotate=(-self.rotation, self.rotation),
                     scale=(1 - self.zoom, 1 + self.zoom),
                     # One scale for both axes, and the edge repeated rather than black corners.
@@ -77,9 +77,9 @@ class Augmentation:
                 )
             )
         if self.flip:
-            transforms.append(A.HorizontalFlip(p=self.flip))
+            transforms.append(albumentations.HorizontalFlip(p=self.flip))
         # strict: a misspelt argument is an error here, not a warning that is soon forgotten.
-        return A.Compose(transforms, strict=True)
+        return albumentations.Compose(transforms, strict=True)
 
     def __getstate__(self) -> dict[str, float]:
         # Workers build their own pipeline: it is large to send and quick to make.

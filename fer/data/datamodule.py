@@ -63,7 +63,7 @@ class FaceDataModule(lightning.LightningDataModule):
             self._faces = replace(faces, splits=splits)
         return self._faces
 
-    def setup(self, stage: str | None = None) -> None:
+    def setup(self, stage: str | None = None) -> None:  # noqa: ARG002 - Lightning's signature
         """Read the data, in every process (from the cache, where the source has one)."""
         _ = self.faces
 

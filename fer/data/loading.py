@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 import torch
@@ -102,7 +102,9 @@ class FaceDataset(Dataset[Batch]):
         images = self.split.images[indices]
         if self.augmentation is not None:
             for i, (epoch, index) in enumerate(zip(epochs.tolist(), indices.tolist(), strict=True)):
-                state = np.random.SeedSequence((self.seed, epoch, index)).generate_state(1, np.uint64)
+                state = np.random.SeedSequence((self.seed, epoch, index)).generate_state(
+                    1, np.uint64
+                )
                 images[i] = self.augmentation(images[i], int(state[0]))
         return {
             "image": torch.from_numpy(images).unsqueeze(1),
@@ -111,6 +113,6 @@ class FaceDataset(Dataset[Batch]):
         }
 
 
-def as_is(batch: Batch) -> Batch:
+def as_is(batch: Any) -> Any:
     """Return the batch that :class:`FaceDataset` has already put together."""
     return batch

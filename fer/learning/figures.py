@@ -47,7 +47,9 @@ def plot_curves(epochs: Sequence[Mapping[str, float]], title: str, path: Path) -
             best = max(epochs, key=lambda epoch: epoch.get("val/acc", -1.0))
             if "val/acc" in best:
                 axes.axhline(best["val/acc"], color=_VAL, lw=0.8, ls=":")
-                axes.set_title(f"best {best['val/acc']:.1%} after epoch {best['epoch']:.0f}", size=10)
+                axes.set_title(
+                    f"best {best['val/acc']:.1%} after epoch {best['epoch']:.0f}", size=10
+                )
         axes.legend(frameon=False)
     _save(figure, path)
 
@@ -72,9 +74,7 @@ def plot_confusion(
     image = axes.imshow(rates, cmap="Blues", vmin=0, vmax=1)
     ticks = range(len(classes))
     axes.set_xticks(ticks, classes, rotation=40, ha="right", rotation_mode="anchor")
-    axes.set_yticks(
-        ticks, [f"{name} ({n})" for name, n in zip(classes, totals[:, 0], strict=True)]
-    )
+    axes.set_yticks(ticks, [f"{name} ({n})" for name, n in zip(classes, totals[:, 0], strict=True)])
     axes.set_xlabel("answer")
     axes.set_ylabel("true class (number of faces)")
     axes.set_title(title)
@@ -89,7 +89,9 @@ def plot_confusion(
                 size=8,
                 color="white" if rate > 0.55 else "black",
             )
-    figure.colorbar(image, format=PercentFormatter(1.0), shrink=0.8, label="share of the true class")
+    figure.colorbar(
+        image, format=PercentFormatter(1.0), shrink=0.8, label="share of the true class"
+    )
     _save(figure, path)
 
 

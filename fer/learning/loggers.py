@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
 
 
-def csv(folder: Path, name: str) -> Logger:  # noqa: ARG001 - all take the run's name
+def csv(folder: Path, name: str) -> Logger:
     """Numbers as ``csv/metrics.csv``."""
     return CSVLogger(folder, name="csv", version="")
 
 
-def tensorboard(folder: Path, name: str) -> Logger:  # noqa: ARG001
+def tensorboard(folder: Path, name: str) -> Logger:
     """Event files under ``tensorboard/``."""
     return TensorBoardLogger(folder, name="tensorboard", version="", default_hp_metric=False)
 
 
-def none(folder: Path, name: str) -> None:  # noqa: ARG001
+def none(folder: Path, name: str) -> None:
     """No log beside the run's own history."""
 
 
@@ -34,14 +35,15 @@ def wandb(
     tags: Sequence[str] = (),
     mode: str | None = None,
     log_model: bool = False,
-    pictures: int = 0,  # noqa: ARG001 - the pictures callback reads it
+    pictures: int = 0,
 ) -> Logger:
     """Weights & Biases, online or offline.
 
     ``mode`` is handed to the run itself and not to the environment, where it would outlive the run
-    and silence the next one of the process. Without it, ``WANDB_MODE`` counts.
+    and silence the next one of the process. Without it, ``WANDB_MODE`` counts. ``pictures`` is
+    read by the callback that sends them.
     """
-    options = {} if mode is None else {"mode": mode}
+    options: dict[str, Any] = {} if mode is None else {"mode": mode}
     return WandbLogger(
         save_dir=folder,
         name=name,

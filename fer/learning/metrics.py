@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-import torch
 from torch import Tensor
 from torchmetrics import MetricCollection
 from torchmetrics.classification import (
@@ -30,6 +29,7 @@ class BalancedAccuracy(MulticlassConfusionMatrix):
     Macro recall differs where a class is predicted but never occurs: it counts that class as zero.
 
     Example:
+        >>> import torch
         >>> metric = BalancedAccuracy(3)
         >>> metric(torch.tensor([0, 1, 2]), torch.tensor([0, 0, 1])).item()
         0.25
@@ -60,7 +60,7 @@ def classification_metrics(classes: int) -> MetricCollection:
         vectors ``[classes]`` ``precision``, ``recall``, ``f1``; the confusion matrix
         ``[classes, classes]`` ``confusion``, whose rows are the true classes.
     """
-    common = {"num_classes": classes, "validate_args": False}
+    common: dict[str, Any] = {"num_classes": classes, "validate_args": False}
     return MetricCollection(
         {
             "acc": MulticlassAccuracy(average="micro", **common),
@@ -78,6 +78,7 @@ def flatten(values: dict[str, Tensor], classes: Sequence[str], prefix: str) -> d
     The confusion matrix is no number and is left out.
 
     Example:
+        >>> import torch
         >>> flatten({"f1": torch.tensor([0.5, 1.0])}, ["cat", "dog"], "test")
         {'test/f1/cat': tensor(0.5000), 'test/f1/dog': tensor(1.)}
     """

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import lightning
-import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -19,6 +18,16 @@ from fer.learning.metrics import PER_CLASS, classification_metrics, flatten
 from fer.models import build
 
 Spec = Mapping[str, Any]
+Split = Literal["train", "val", "test"]
+
+
+class Scores(nn.Module):
+    """What is counted over an epoch of one split: the metrics and the mean loss."""
+
+    def __init__(self, metrics: MetricCollection) -> None:
+        super().__init__()
+        self.metrics = metrics
+        self.loss = MeanMetric()
 
 
 class FerModule(lightning.LightningModule):
@@ -57,26 +66,22 @@ class FerModule(lightning.LightningModule):
         self.loss = build(loss, expects=nn.Module)
         self.optimizer_spec = optimizer
         self.scheduler_spec = scheduler
-        self.metrics = nn.ModuleDict(
-            {
-                # "train" is a name that modules reserve.
-                "train_split": MetricCollection(
-                    {"acc": MulticlassAccuracy(len(classes), average="micro", validate_args=False)}
-                ),
-                "val_split": classification_metrics(len(classes)),
-                "test_split": classification_metrics(len(classes)),
-            }
+        self.size = size
+        self.train_scores = Scores(
+            MetricCollection(
+                {"acc": MulticlassAccuracy(len(classes), average="micro", validate_args=False)}
+            )
         )
-        self.losses = nn.ModuleDict({name: MeanMetric() for name in self.metrics})
-        self.example_input_array = torch.zeros(1, 1, size, size, dtype=torch.uint8)
+        self.val_scores = Scores(classification_metrics(len(classes)))
+        self.test_scores = Scores(classification_metrics(len(classes)))
         #: Counts of the last whole epoch of a split, int64 ``[C, C]``; rows are true classes.
-        self.confusion: dict[str, Tensor] = {}
+        self.confusion: dict[Split, Tensor] = {}
 
     @property
     def logged_metrics(self) -> tuple[str, ...]:
         """The names that a scheduler or a checkpoint can wait for."""
         names = ["train/loss", "train/acc", "val/loss"]
-        for name in self.metrics["val_split"].keys(keep_base=True):  # noqa: SIM118 - no mapping
+        for name in self.val_scores.metrics.keys(keep_base=True):
             if name in PER_CLASS:
                 names += [f"val/{name}/{label}" for label in self.classes]
             elif name != "confusion":
@@ -89,24 +94,24 @@ class FerModule(lightning.LightningModule):
         return logits
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        loss, _ = self._step("train", batch)
+        loss, _ = self._step(self.train_scores, batch)
         self.log("train/step_loss", loss, prog_bar=True)
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        return self._step("val", batch)[1]
+        return self._step(self.val_scores, batch)[1]
 
     def test_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        return self._step("test", batch)[1]
+        return self._step(self.test_scores, batch)[1]
 
     def on_train_epoch_end(self) -> None:
-        self._log_epoch("train")
+        self._log_epoch("train", self.train_scores)
 
     def on_validation_epoch_end(self) -> None:
-        self._log_epoch("val")
+        self._log_epoch("val", self.val_scores)
 
     def on_test_epoch_end(self) -> None:
-        self._log_epoch("test")
+        self._log_epoch("test", self.test_scores)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
@@ -115,28 +120,27 @@ class FerModule(lightning.LightningModule):
         monitor = spec.pop("monitor", None)
         scheduler = build(spec, optimizer, expects=LRScheduler)
         return cast(
-            OptimizerLRScheduler,
+            "OptimizerLRScheduler",
             {
                 "optimizer": optimizer,
                 "lr_scheduler": {"scheduler": scheduler, "interval": "epoch", "monitor": monitor},
             },
         )
 
-    def _step(self, split: str, batch: Batch) -> tuple[Tensor, Tensor]:
+    def _step(self, scores: Scores, batch: Batch) -> tuple[Tensor, Tensor]:
         logits = self(batch["image"])
         loss: Tensor = self.loss(logits, batch["label"])
-        self.metrics[f"{split}_split"].update(logits.detach(), batch["label"])
-        self.losses[f"{split}_split"].update(loss.detach(), len(logits))
+        scores.metrics.update(logits.detach(), batch["label"])
+        scores.loss.update(loss.detach(), len(logits))
         return loss, logits
 
-    def _log_epoch(self, split: str) -> None:
-        metrics, loss = self.metrics[f"{split}_split"], self.losses[f"{split}_split"]
-        values = metrics.compute()
+    def _log_epoch(self, split: Split, scores: Scores) -> None:
+        values = scores.metrics.compute()
         if "confusion" in values:
             self.confusion[split] = values["confusion"].cpu()
-        numbers = {f"{split}/loss": loss.compute(), **flatten(values, self.classes, split)}
+        numbers = {f"{split}/loss": scores.loss.compute(), **flatten(values, self.classes, split)}
         headline = {f"{split}/loss", f"{split}/acc"}
         self.log_dict({k: v for k, v in numbers.items() if k in headline}, prog_bar=True)
         self.log_dict({k: v for k, v in numbers.items() if k not in headline})
-        metrics.reset()
-        loss.reset()
+        scores.metrics.reset()
+        scores.loss.reset()

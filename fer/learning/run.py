@@ -76,7 +76,9 @@ def report(
     metrics = _best_epoch(trainer)
     if test:
         checkpoint = "best" if metrics else None
-        trainer.test(module, datamodule=data, ckpt_path=checkpoint, verbose=False, weights_only=True)
+        trainer.test(
+            module, datamodule=data, ckpt_path=checkpoint, verbose=False, weights_only=True
+        )
         metrics |= {
             name: float(value)
             for name, value in trainer.callback_metrics.items()

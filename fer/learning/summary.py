@@ -31,7 +31,7 @@ def network_table(module: FerModule, *, depth: int = 2) -> str:
     module.eval()
     try:
         with torch.no_grad():
-            module(torch.zeros_like(module.example_input_array))
+            module(torch.zeros(1, 1, module.size, module.size, dtype=torch.uint8))
     finally:
         module.train(was_training)
         for hook in hooks:

@@ -26,7 +26,9 @@ class Fusion(nn.Module):
     def __init__(self, in_features: Sequence[int]) -> None:
         super().__init__()
         if len(in_features) < 2:
-            raise ValueError(f"fusion joins two branches or more, but the model has {len(in_features)}")
+            raise ValueError(
+                f"fusion joins two branches or more, but the model has {len(in_features)}"
+            )
         self.in_features = tuple(in_features)
 
 

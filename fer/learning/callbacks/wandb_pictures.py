@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import lightning
 import torch
 from lightning.pytorch.callbacks import Callback
@@ -38,19 +40,16 @@ class MisreadPictures(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        assert isinstance(pl_module, FerModule)
-        logits = outputs
-        assert isinstance(logits, torch.Tensor)
+        classes = cast("FerModule", pl_module).classes
+        logits = cast("torch.Tensor", outputs)
         confidence, guess = logits.float().softmax(dim=1).max(dim=1)
         for i in torch.nonzero(guess != batch["label"]).flatten().tolist():
-            truth, answer = (pl_module.classes[int(t[i])] for t in (batch["label"], guess))
+            truth, answer = (classes[int(t[i])] for t in (batch["label"], guess))
             caption = f"row {int(batch['row'][i])}: {truth}, read as {answer} {confidence[i]:.0%}"
             self._worst.append((float(confidence[i]), batch["image"][i, 0].cpu(), caption))
         self._worst = sorted(self._worst, key=lambda item: -item[0])[: self.count]
 
-    def on_fit_end(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
-    ) -> None:
+    def on_fit_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         logger = trainer.logger
         if isinstance(logger, WandbLogger) and self._worst:
             logger.log_image(

@@ -12,7 +12,7 @@ _POOLS: Final = {"max": nn.MaxPool2d, "avg": nn.AvgPool2d}
 
 
 class _MultiScaleStage(nn.Module):
-    """Filters of several sizes side by side, their maps concatenated, normalised and pooled by 2."""
+    """Filters of several sizes side by side, their maps joined, normalised and pooled by 2."""
 
     def __init__(self, channels: int, width: int, kernels: Sequence[int], pool: str) -> None:
         super().__init__()
@@ -86,7 +86,10 @@ class SmallCNN(nn.Module):
                 raise ValueError(f"unknown pooling {pool!r}; there are {', '.join(_POOLS)}")
         channels = [1, *widths[:-1]]
         self.stages = nn.Sequential(
-            *(_MultiScaleStage(*stage) for stage in zip(channels, widths, kernels, pools, strict=True))
+            *(
+                _MultiScaleStage(*stage)
+                for stage in zip(channels, widths, kernels, pools, strict=True)
+            )
         )
         self.dropout = nn.Dropout2d(dropout)
         self.out_features = 2 * widths[-1]
