@@ -23,6 +23,9 @@ def prepare(seed: int) -> None:
     lightning.seed_everything(seed, workers=True, verbose=False)
     # Advertisements and a list of the devices that are not there.
     logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
+    # Lightning 2.6 with torch 2.14: nothing that a user could mend.
+    warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\).*")
+    warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
     # Plain faces are a memory copy: a loader process would cost more than it saves.
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
 
