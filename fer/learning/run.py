@@ -22,7 +22,7 @@ def prepare(seed: int) -> None:
     """Seed Python, NumPy and torch, here and in loader workers, and quieten what only distracts."""
     lightning.seed_everything(seed, workers=True, verbose=False)
     # Advertisements and a list of the devices that are not there.
-    logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     # Lightning 2.6 with torch 2.14: nothing that a user could mend.
     warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\).*")
     warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
@@ -76,6 +76,9 @@ def report(
         The best value of the monitored metric; NaN where no epoch came to its validation, in which
         case the weights as they are have been scored.
     """
+    # Before the test: it restores the callbacks from the best checkpoint, past included.
+    epochs = list(_epochs(trainer))
+    score = _checkpoint(trainer).best_model_score
     metrics = _best_epoch(trainer)
     if test:
         checkpoint = "best" if metrics else None
@@ -88,9 +91,8 @@ def report(
             if name.startswith("test/")
         }
     if trainer.is_global_zero:
-        _write(folder, module, _epochs(trainer), metrics, test=test)
+        _write(folder, module, epochs, metrics, test=test)
         sys.stdout.write(_summary(module, metrics, folder))
-    score = _checkpoint(trainer).best_model_score
     return float("nan") if score is None else float(score)
 
 

@@ -12,6 +12,10 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 class BestAndLast(ModelCheckpoint):
     """Keep ``checkpoints/best.ckpt`` and ``checkpoints/last.ckpt`` in the run folder.
 
+    The last one is written between epochs, when schedules have stepped and histories are complete:
+    Lightning's own is written within the epoch's end, so that a run resumed from it would miss the
+    plateau scheduler's step.
+
     The names carry no numbers: ``=`` in a file name is a syntax error on Hydra's command line.
 
     Args:
@@ -24,7 +28,6 @@ class BestAndLast(ModelCheckpoint):
             monitor=monitor,
             mode=mode,
             filename="best",
-            save_last=True,
             enable_version_counter=False,
             auto_insert_metric_name=False,
         )
@@ -35,3 +38,20 @@ class BestAndLast(ModelCheckpoint):
         # Not where the logger writes, which is Lightning's default.
         self.dirpath = str(Path(trainer.default_root_dir) / "checkpoints")
         super().setup(trainer, pl_module, stage)
+        self._begun = False
+
+    def on_train_epoch_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        if self._begun:
+            self._save_last(trainer)
+        self._begun = True
+
+    def on_train_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        super().on_train_end(trainer, pl_module)
+        self._save_last(trainer)
+
+    def _save_last(self, trainer: lightning.Trainer) -> None:
+        trainer.save_checkpoint(Path(str(self.dirpath)) / "last.ckpt")

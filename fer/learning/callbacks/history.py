@@ -14,34 +14,50 @@ from fer.files import write_text
 
 
 class History(Callback):
-    """Keep the epoch's numbers and write them to ``history.csv`` after each epoch.
+    """Keep the epochs' numbers and write them to ``history.csv``.
+
+    An epoch is taken down when the next begins or the training ends: only then have the module's
+    own hooks logged all of it.
 
     Attributes:
-        epochs: one flat mapping an epoch: ``epoch`` (counted from 1), ``lr``, and every logged
-            metric. It travels in the checkpoint, so a resumed run has the whole of it.
+        epochs: one flat mapping an epoch: ``epoch`` (counted from 1), ``lr`` (at its start), and
+            every logged metric. It travels in the checkpoint, so a resumed run has the whole of it.
     """
 
     def __init__(self) -> None:
         self.epochs: list[dict[str, float]] = []
+        self._running: dict[str, float] | None = None
 
-    def on_train_epoch_end(
+    def on_train_epoch_start(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
     ) -> None:
-        numbers = {
-            name: float(value)
-            for name, value in trainer.callback_metrics.items()
-            if name != "train/step_loss"
-        }
+        self._take_down(trainer)
         rate = float(trainer.optimizers[0].param_groups[0]["lr"])
-        self.epochs.append({"epoch": trainer.current_epoch + 1, "lr": rate, **numbers})
-        if trainer.is_global_zero:
-            write_text(Path(trainer.default_root_dir) / "history.csv", self._table())
+        self._running = {"epoch": trainer.current_epoch + 1, "lr": rate}
+
+    def on_train_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        self._take_down(trainer)
 
     def state_dict(self) -> dict[str, Any]:
         return {"epochs": self.epochs}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.epochs = [dict(epoch) for epoch in state_dict["epochs"]]
+
+    def _take_down(self, trainer: lightning.Trainer) -> None:
+        if self._running is None:
+            return
+        numbers = {
+            name: float(value)
+            for name, value in trainer.callback_metrics.items()
+            if name != "train/step_loss"
+        }
+        self.epochs.append({**self._running, **numbers})
+        self._running = None
+        if trainer.is_global_zero:
+            write_text(Path(trainer.default_root_dir) / "history.csv", self._table())
 
     def _table(self) -> str:
         columns = list(dict.fromkeys(name for epoch in self.epochs for name in epoch))
