@@ -41,10 +41,13 @@ def square_grey(image: Image, size: int, fit: Fit = "pad") -> Image:
     """
     if image.dtype != np.uint8:
         raise ValueError(f"a picture must be uint8, not {image.dtype}")
-    if image.ndim == 3 and image.shape[2] == 3:
-        image = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
-    if image.ndim != 2 or 0 in image.shape:
+    is_color = image.ndim == 3 and image.shape[2] == 3
+    if 0 in image.shape or not (is_color or image.ndim == 2):
         raise ValueError(f"a picture must be [H, W] or [H, W, 3], not {list(image.shape)}")
+    if size < 1:
+        raise ValueError(f"size must be at least 1 pixel, not {size}")
+    if is_color:
+        image = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
     if fit not in FITS:
         raise ValueError(f"fit must be one of {', '.join(FITS)}, not {fit!r}")
     height, width = image.shape

@@ -22,8 +22,8 @@ TRAINING_ONLY = ("lightning", "pytorch_lightning", *HYDRA, "wandb", "albumentati
 FORBIDDEN: dict[str, tuple[str, ...]] = {
     "labels": ("fer", "torch", "timm", "cv2"),
     "pixels": ("fer.data", "fer.models", "fer.learning", "fer.config", "torch", "timm"),
-    "data": ("fer.models", "fer.learning", "fer.inference", "fer.evaluation", "fer.train"),
-    "models": (*TRAINING_ONLY, "fer.data", "fer.learning", "fer.config", "fer.train", "fer.pixels"),
+    "data": ("fer.models", "fer.learning", "fer.config", "fer.inference", "fer.train"),
+    "models": (*TRAINING_ONLY, "fer.data", "fer.learning", "fer.config", "fer.train"),
     "learning": ("fer.config", "fer.train", "fer.evaluation", "fer.inference", "fer.live"),
     "evaluation": ("fer.learning", "fer.models", "fer.config", "fer.train", "fer.live"),
     "inference": (*TRAINING_ONLY, "fer.data", "fer.learning", "fer.config", "fer.live"),
@@ -55,7 +55,7 @@ class Import:
 
 
 def imports_of(source: str, package: str = "fer") -> Iterator[Import]:
-    """Yield every import in the text of a module of ``package``, those within functions included."""
+    """Yield every import in the text of a module of ``package``, lazy ones included."""
 
     def visit(node: ast.AST, lazy: bool, runs: bool) -> Iterator[Import]:
         if isinstance(node, ast.Import):

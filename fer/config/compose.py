@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any, Final
 
 from hydra import compose as hydra_compose
@@ -138,12 +139,16 @@ def _sort(overrides: Sequence[str], problems: list[Problem], extra: Sequence[str
         elif options := loader.get_group_options(key, overrides=list(extra)):
             choices = override.value()
             names = choices if isinstance(choices, list) else [choices]
+            if choices is None and key in _CHANGE_ONLY:
+                continue  # What they are unless chosen.
             shown = [option for option in options if not option.startswith("_")]
-            wrong = ["null" if n is None else n for n in names if str(n) not in options]
+            wrong = ["null" if n is None else n for n in names if str(n) not in shown]
             for choice in wrong:
                 hint = nearest(str(choice), shown) or f"; there are {', '.join(shown)}"
                 problems.append(Problem(text, f"there is no {key} {str(choice)!r}{hint}"))
-            if not wrong:
+            if override.type in (OverrideType.ADD, OverrideType.FORCE_ADD):
+                problems.append(Problem(text, f"{key!r} is a group: leave out the +"))
+            elif not wrong:
                 line.groups.append(override)
         else:
             line.values.append(override)
@@ -187,12 +192,19 @@ def _value_fits(override: Override, known: Mapping[str, Any], problems: list[Pro
         _compare_node(f"{key}.", {str(k): v for k, v in value.items()}, inside, known, problems)
         return len(problems) == before
     if isinstance(inside, Mapping):
-        group = key.rpartition(".")[2]
-        hint = ", ".join(f"{key}.{name}" for name in inside if not name.startswith("_"))
-        what = f"{key!r} holds several values: choose them by {group}={value} or set {hint}"
-        problems.append(Problem(text, what))
+        problems.append(Problem(text, _several(key, value, inside)))
         return False
     return True
+
+
+def _several(key: str, value: Any, inside: Mapping[str, Any]) -> str:
+    group = key.rpartition(".")[2]
+    ways = []
+    if GlobalHydra.instance().config_loader().get_group_options(group):
+        ways.append(f"choose them by {group}={'CHOICE' if value is None else value}")
+    if settable := [f"{key}.{name}" for name in inside if not name.startswith("_")]:
+        ways.append(f"set {', '.join(settable)}")
+    return f"{key!r} holds several values" + (f": {' or '.join(ways)}" if ways else "")
 
 
 def unknown_key(key: str, known: Mapping[str, Any]) -> str:
@@ -207,8 +219,10 @@ def unknown_key(key: str, known: Mapping[str, Any]) -> str:
     same = [other for other in every if other.rpartition(".")[2] == leaf]
     if same:
         return f"there is no key {key!r}; did you mean {' or '.join(map(repr, same[:3]))}?"
-    similar = [other for other in every if nearest(leaf, [other.rpartition(".")[2]])]
-    return f"there is no key {key!r}{nearest(key, similar)}"
+    leaves = {other.rpartition(".")[2]: other for other in every}
+    alike = get_close_matches(leaf, leaves, n=1, cutoff=0.65)
+    hint = f"; did you mean {leaves[alike[0]]!r}?" if alike else ""
+    return f"there is no key {key!r}{hint}"
 
 
 def _compare(config: DictConfig, known: Mapping[str, Any]) -> list[Problem]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -27,6 +27,9 @@ def run_folder() -> Iterator[Path]:
         named = any(text.startswith("hydra.run.dir=") for text in hydra.overrides.hydra)
         if not named and not (folder / "config.yaml").exists():
             shutil.rmtree(folder, ignore_errors=True)
+            # The folder of the model's runs, where this was to be the first.
+            with suppress(OSError):
+                folder.parent.rmdir()
 
 
 def record(config: DictConfig, folder: Path, faces: Faces) -> None:

@@ -47,6 +47,15 @@ class Augmentation:
         """Whether faces come out as they went in."""
         return self.rotation == self.zoom == self.flip == 0
 
+    def prepare(self) -> None:
+        """Build the pipeline, which imports albumentations, before loader processes are forked.
+
+        An import in a fork is slow in each of them, and fails where a library of the parent watches
+        imports (W&B does).
+        """
+        if self._pipeline is None and not self.is_identity:
+            self._pipeline = self._build()
+
     def __call__(self, image: Image, seed: int) -> Image:
         """Return a changed copy of ``image``, uint8 ``[H, W]``, drawn from ``seed``."""
         if self.is_identity:

@@ -85,6 +85,8 @@ class FaceDataModule(lightning.LightningDataModule):
     ) -> DataLoader[Batch]:
         split = self._split(name)
         trainer = self.trainer
+        if augmentation is not None:
+            augmentation.prepare()
         sampler = EpochSampler(
             len(split),
             seed=self.seed,

@@ -44,13 +44,15 @@ def plot_curves(epochs: Sequence[Mapping[str, float]], title: str, path: Path) -
         axes.spines[["top", "right"]].set_visible(False)
         if name == "acc":
             axes.yaxis.set_major_formatter(PercentFormatter(1.0))
-            best = max(epochs, key=lambda epoch: epoch.get("val/acc", -1.0))
-            if "val/acc" in best:
+            validated = [epoch for epoch in epochs if "val/acc" in epoch]
+            if validated:
+                best = max(validated, key=lambda epoch: epoch["val/acc"])
                 axes.axhline(best["val/acc"], color=_VAL, lw=0.8, ls=":")
                 axes.set_title(
                     f"best {best['val/acc']:.1%} after epoch {best['epoch']:.0f}", size=10
                 )
-        axes.legend(frameon=False)
+        if axes.lines:
+            axes.legend(frameon=False)
     _save(figure, path)
 
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
 
+from fer.learning.callbacks.wandb_run import begin
+
 
 def csv(folder: Path, name: str) -> Logger:
     """Numbers as ``csv/metrics.csv``."""
@@ -44,7 +46,7 @@ def wandb(
     read by the callback that sends them.
     """
     options: dict[str, Any] = {} if mode is None else {"mode": mode}
-    return WandbLogger(
+    logger = WandbLogger(
         save_dir=folder,
         name=name,
         project=project,
@@ -56,3 +58,5 @@ def wandb(
         log_model=log_model,
         **options,
     )
+    begin(logger)
+    return logger

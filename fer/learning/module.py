@@ -119,13 +119,12 @@ class FerModule(lightning.LightningModule):
         spec = dict(self.scheduler_spec)
         monitor = spec.pop("monitor", None)
         scheduler = build(spec, optimizer, expects=LRScheduler)
-        return cast(
-            "OptimizerLRScheduler",
-            {
-                "optimizer": optimizer,
-                "lr_scheduler": {"scheduler": scheduler, "interval": "epoch", "monitor": monitor},
-            },
-        )
+        # A plateau is looked for where there is a number: in the epochs with a validation. Without
+        # a trainer the parts are only being tried out.
+        rare = monitor is not None and self._trainer is not None
+        frequency = (self.trainer.check_val_every_n_epoch or 1) if rare else 1
+        plan = {"scheduler": scheduler, "monitor": monitor, "frequency": frequency}
+        return cast("OptimizerLRScheduler", {"optimizer": optimizer, "lr_scheduler": plan})
 
     def _step(self, scores: Scores, batch: Batch) -> tuple[Tensor, Tensor]:
         logits = self(batch["image"])

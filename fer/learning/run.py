@@ -6,6 +6,8 @@ import logging
 import math
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import lightning
@@ -53,10 +55,16 @@ def fit(
     Raises:
         KeyboardInterrupt: the user stopped it; the checkpoints of finished epochs are kept.
     """
-    try:
+    with _interruptible(trainer):
         trainer.fit(module, datamodule=data, ckpt_path=ckpt_path, weights_only=True)
+
+
+@contextmanager
+def _interruptible(trainer: lightning.Trainer) -> Iterator[None]:
+    """Let an interrupt be one: Lightning ends it with code 1, which means something else here."""
+    try:
+        yield
     except SystemExit:
-        # Lightning ends an interrupted training with code 1, which means something else here.
         if trainer.interrupted:
             raise KeyboardInterrupt from None
         raise
@@ -82,9 +90,10 @@ def report(
     metrics = _best_epoch(trainer)
     if test:
         checkpoint = "best" if metrics else None
-        trainer.test(
-            module, datamodule=data, ckpt_path=checkpoint, verbose=False, weights_only=True
-        )
+        with _interruptible(trainer):
+            trainer.test(
+                module, datamodule=data, ckpt_path=checkpoint, verbose=False, weights_only=True
+            )
         metrics |= {
             name: float(value)
             for name, value in trainer.callback_metrics.items()

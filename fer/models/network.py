@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from fer.models.build import build
+from fer.models.build import BuildError, build
 from fer.models.fusion import Fusion
 from fer.models.preprocessing import Preprocessing
 
@@ -48,11 +48,18 @@ class FusionNetwork(nn.Module):
         self.preprocessing = build(preprocessing, expects=Preprocessing)
         self.backbone = build(backbone, size, expects=nn.Module)
         self.lstm = build(lstm, size, expects=nn.Module)
-        widths = [self.backbone.out_features, self.lstm.out_features]
+        widths = [_width(self.backbone), _width(self.lstm)]
         self.fusion = build(fusion, widths, expects=Fusion)
-        self.head = build(head, self.fusion.out_features, classes, expects=nn.Module)
+        self.head = build(head, _width(self.fusion), classes, expects=nn.Module)
 
     def forward(self, images: Tensor) -> Tensor:
         x = self.preprocessing(images)
         logits: Tensor = self.head(self.fusion([self.backbone(x), self.lstm(x)]))
         return logits
+
+
+def _width(part: nn.Module) -> int:
+    width = getattr(part, "out_features", None)
+    if not isinstance(width, int):
+        raise BuildError(f"{type(part).__name__} declares no out_features, the width of its output")
+    return width

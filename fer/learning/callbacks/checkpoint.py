@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import lightning
 from lightning.pytorch.callbacks import ModelCheckpoint
+
+from fer.files import written_beside
 
 
 class BestAndLast(ModelCheckpoint):
@@ -38,7 +41,9 @@ class BestAndLast(ModelCheckpoint):
         # Not where the logger writes, which is Lightning's default.
         self.dirpath = str(Path(trainer.default_root_dir) / "checkpoints")
         super().setup(trainer, pl_module, stage)
+        self._trainer = trainer
         self._begun = False
+        self._between_epochs = False
 
     def on_train_epoch_start(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
@@ -53,5 +58,46 @@ class BestAndLast(ModelCheckpoint):
         super().on_train_end(trainer, pl_module)
         self._save_last(trainer)
 
+    def on_save_checkpoint(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        checkpoint: dict[str, Any],
+    ) -> None:
+        super().on_save_checkpoint(trainer, pl_module, checkpoint)
+        if self._between_epochs:
+            # The next epoch is announced already, but nothing of it has happened: without this a
+            # resumed run would take it for one that broke off at its end.
+            for counts in checkpoint["loops"]["fit_loop"]["epoch_progress"].values():
+                counts.update(ready=counts["completed"], started=counts["completed"])
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        # Lightning forgets the best of a run that lay in another folder; this run would then report
+        # a later, worse epoch as its best.
+        super().load_state_dict({**state_dict, "dirpath": self.dirpath})
+        if not self.best_model_path:
+            return
+        best = Path(str(self.dirpath)) / "best.ckpt"
+        if not best.is_file():
+            with written_beside(best) as beside:
+                shutil.copyfile(self._earlier_best(), beside)
+        if self.best_model_score is not None:
+            self.best_k_models = {str(best): self.best_model_score}
+        self.best_model_path = self.kth_best_model_path = str(best)
+
+    def _earlier_best(self) -> Path:
+        """Return the best checkpoint of the resumed run, which may have been moved as a whole."""
+        stated = Path(self.best_model_path)
+        moved = Path(str(self._trainer.ckpt_path)).with_name("best.ckpt")
+        for path in (stated, moved):
+            if path.is_file():
+                return path
+        raise FileNotFoundError(
+            f"the best checkpoint of the run to resume is neither {stated} nor {moved}: put it "
+            "beside the checkpoint to resume from"
+        )
+
     def _save_last(self, trainer: lightning.Trainer) -> None:
+        self._between_epochs = True
         trainer.save_checkpoint(Path(str(self.dirpath)) / "last.ckpt")
+        self._between_epochs = False

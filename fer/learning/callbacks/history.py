@@ -27,6 +27,7 @@ class History(Callback):
     def __init__(self) -> None:
         self.epochs: list[dict[str, float]] = []
         self._running: dict[str, float] | None = None
+        self._validated = False
 
     def on_train_epoch_start(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
@@ -34,6 +35,12 @@ class History(Callback):
         self._take_down(trainer)
         rate = float(trainer.optimizers[0].param_groups[0]["lr"])
         self._running = {"epoch": trainer.current_epoch + 1, "lr": rate}
+        self._validated = False
+
+    def on_validation_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        self._validated = True
 
     def on_train_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
@@ -52,7 +59,8 @@ class History(Callback):
         numbers = {
             name: float(value)
             for name, value in trainer.callback_metrics.items()
-            if name != "train/step_loss"
+            # The trainer still knows the last validation's numbers after an epoch without one.
+            if name != "train/step_loss" and (self._validated or not name.startswith("val/"))
         }
         self.epochs.append({**self._running, **numbers})
         self._running = None

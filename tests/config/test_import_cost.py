@@ -1,0 +1,61 @@
+"""A mistake is told, and help is shown, before anything slow is imported."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+#: Each takes a second or more; wandb also reaches out.
+SLOW = {
+    "torch",
+    "lightning",
+    "torchmetrics",
+    "albumentations",
+    "matplotlib",
+    "wandb",
+    "timm",
+    "cv2",
+}
+
+MODULES = (
+    "import json, sys; print(json.dumps(sorted({name.split('.')[0] for name in sys.modules})))"
+)
+
+
+def imported_by(code: str, *arguments: str) -> tuple[set[str], str]:
+    """Return the modules that a fresh interpreter holds after ``code``, and what it wrote."""
+    command = [sys.executable, "-c", f"{code}\n{MODULES}", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    output, _, names = done.stdout.rstrip().rpartition("\n")
+    return set(json.loads(names)), output
+
+
+def test_importing_the_package_is_light() -> None:
+    modules, _ = imported_by("import fer; assert len(fer.EMOTIONS) == 7 and fer.__version__")
+    heavy = {*SLOW, "numpy", "hydra", "omegaconf", "yaml"}
+    assert not modules & heavy
+    assert "fer" in modules
+
+
+def test_help_and_the_check_of_a_configuration_are_light() -> None:
+    code = """
+import sys
+from fer.train import main
+assert main() == 0
+
+from fer.config.compose import compose, single_runs
+from fer.config.problems import ConfigError
+for run in single_runs(["data=synthetic,fer2013", "logger=wandb", "seed=1"]):
+    compose("train", run)
+try:
+    compose("train", ["lr=0.1", "seed=-1"])
+except ConfigError as error:
+    assert len(error.problems) == 2
+sys.argv[1:] = ["seed=-1"]
+assert main() == 2
+"""
+    modules, output = imported_by(code, "--help")
+    assert "Groups and their choices" in output
+    assert not modules & SLOW
+    assert "hydra" in modules

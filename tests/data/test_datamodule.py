@@ -1,0 +1,249 @@
+"""The data module: splits, loaders and the size that the network reads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from fer.data.augmentation import Augmentation
+from fer.data.datamodule import FaceDataModule, default_workers
+from fer.data.loading import Batch
+from fer.data.source import DataError, Faces, Source, Split
+from fer.pixels import square_grey
+from tests.support.pattern_faces import CLASSES, PatternFaces, make_split
+
+COUNTS = {"train": 21, "val": 10, "test": 9}
+BATCH = 4
+PLAIN = Augmentation()
+PAPER = Augmentation(rotation=10.0, zoom=0.1, flip=0.5)
+
+
+def make(
+    source: Source | None = None, augmentation: Augmentation = PLAIN, **options: Any
+) -> FaceDataModule:
+    settings = {"size": 48, "batch_size": BATCH, "workers": 0, "seed": 0} | options
+    return FaceDataModule(source or PatternFaces(COUNTS), augmentation, **settings)
+
+
+def whole(loader: DataLoader[Batch]) -> dict[str, torch.Tensor]:
+    batches = list(loader)
+    return {key: torch.cat([batch[key] for batch in batches]) for key in batches[0]}  # type: ignore[literal-required]
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_batches_have_the_types_they_promise(name: str) -> None:
+    for batch in getattr(make(augmentation=PAPER), f"{name}_dataloader")():
+        count = len(batch["label"])
+        assert set(batch) == {"image", "label", "row"}
+        assert batch["image"].dtype == torch.uint8
+        assert batch["image"].shape == (count, 1, 48, 48)
+        assert batch["label"].dtype == batch["row"].dtype == torch.int64
+        assert batch["label"].shape == batch["row"].shape == (count,)
+
+
+@pytest.mark.parametrize("name", ["val", "test"])
+def test_evaluation_reads_each_face_once_as_it_is(name: str) -> None:
+    data = make(augmentation=PAPER)
+    split = data.faces.splits[name]
+    seen = whole(getattr(data, f"{name}_dataloader")())
+    np.testing.assert_array_equal(seen["image"][:, 0], split.images)
+    np.testing.assert_array_equal(seen["label"], split.labels)
+    np.testing.assert_array_equal(seen["row"], split.rows)
+
+
+def test_training_is_shuffled_and_leaves_out_the_last_smaller_batch() -> None:
+    loader = make().train_dataloader()
+    sizes = [len(batch["row"]) for batch in loader]
+    assert sizes == [BATCH] * (COUNTS["train"] // BATCH)
+    assert len(loader) == len(sizes)
+    order = whole(loader)["row"].tolist()
+    assert len(set(order)) == len(order)
+    assert order != sorted(order)
+
+
+def test_fewer_training_faces_than_a_batch_are_kept() -> None:
+    loader = make(PatternFaces(COUNTS | {"train": 3})).train_dataloader()
+    assert [len(batch["row"]) for batch in loader] == [3]
+
+
+@pytest.mark.parametrize("size", [BATCH, 2 * BATCH])
+def test_whole_batches_are_all_used(size: int) -> None:
+    loader = make(PatternFaces(COUNTS | {"train": size})).train_dataloader()
+    assert sorted(whole(loader)["row"].tolist()) == list(range(size))
+
+
+def test_only_training_is_augmented() -> None:
+    data = make(augmentation=PAPER)
+    seen = whole(data.train_dataloader())
+    same = (seen["image"][:, 0].numpy() == data.faces.splits["train"].images[seen["row"]]).all(
+        (1, 2)
+    )
+    assert not same.any()
+    plain = make()
+    seen = whole(plain.train_dataloader())
+    np.testing.assert_array_equal(
+        seen["image"][:, 0], plain.faces.splits["train"].images[seen["row"]]
+    )
+
+
+# --- distributed --------------------------------------------------------------------------------
+
+
+def in_process(rank: int, world: int) -> FaceDataModule:
+    data = make()
+    device = SimpleNamespace(root_device=torch.device("cpu"))
+    data.trainer = SimpleNamespace(global_rank=rank, world_size=world, strategy=device)  # type: ignore[assignment]
+    return data
+
+
+@pytest.mark.parametrize("world", [2, 3])
+def test_processes_share_the_faces(world: int) -> None:
+    members = [in_process(rank, world) for rank in range(world)]
+    for name in ("val", "test"):
+        loaders = [getattr(member, f"{name}_dataloader")() for member in members]
+        rows = [row for loader in loaders for row in whole(loader)["row"].tolist()]
+        assert sorted(rows) == members[0].faces.splits[name].rows.tolist()
+    training = [member.train_dataloader() for member in members]
+    assert len({len(loader) for loader in training}) == 1
+    rows = [row for loader in training for row in whole(loader)["row"].tolist()]
+    assert len(set(rows)) == len(rows)
+
+
+# --- workers ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("cores", "workers"), [(1, 0), (2, 1), (64, 1)])
+def test_default_workers(monkeypatch: pytest.MonkeyPatch, cores: int, workers: int) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
+    assert default_workers() == workers
+    assert make(workers=None).workers == workers
+
+
+@pytest.mark.parametrize(("cores", "workers"), [(1, 0), (2, 1), (None, 0)])
+def test_default_workers_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, cores: int | None, workers: int
+) -> None:
+    """macOS and Windows do not tell which cores a process may use."""
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    assert default_workers() == workers
+
+
+def test_workers_are_for_augmentation_only() -> None:
+    data = make(augmentation=PAPER, workers=2)
+    assert data.train_dataloader().num_workers == 2
+    assert data.train_dataloader().persistent_workers
+    assert data.val_dataloader().num_workers == 0
+    assert data.test_dataloader().num_workers == 0
+    assert make(workers=2).train_dataloader().num_workers == 0
+
+
+# --- what is missing ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["train", "val"])
+@pytest.mark.parametrize("is_empty", [False, True])
+def test_a_split_that_training_needs(name: str, is_empty: bool) -> None:
+    counts = {**COUNTS, name: 0}
+    if not is_empty:
+        del counts[name]
+    data = make(PatternFaces(counts))
+    with pytest.raises(DataError, match=f"pattern faces has no faces in its split '{name}'"):
+        data.setup("fit")
+
+
+def test_a_test_split_is_needed_by_a_test_only() -> None:
+    data = make(PatternFaces({"train": 8, "val": 4}))
+    data.setup("fit")
+    assert len(list(data.train_dataloader())) == 2
+    with pytest.raises(DataError, match="pattern faces has no split 'test'"):
+        data.test_dataloader()
+
+
+def test_the_source_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = PatternFaces(COUNTS)
+    calls = []
+    load = source.load
+    monkeypatch.setattr(source, "load", lambda: calls.append(1) or load())
+    data = make(source)
+    assert calls == []
+    data.setup("fit")
+    data.setup("test")
+    assert data.faces is data.faces
+    assert calls == [1]
+
+
+# --- size ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("there", "wanted"), [(64, 48), (32, 48), (48, 64)])
+def test_other_sizes_are_scaled_as_inference_does(there: int, wanted: int) -> None:
+    data = make(PatternFaces(COUNTS, size=there), size=wanted)
+    raw = PatternFaces(COUNTS, size=there).load().splits["val"].images
+    seen = whole(data.val_dataloader())["image"][:, 0].numpy()
+    assert seen.shape == (COUNTS["val"], wanted, wanted)
+    np.testing.assert_array_equal(seen, [square_grey(image, wanted) for image in raw])
+
+
+def test_labels_and_metadata_stay_when_scaled() -> None:
+    class Aged(PatternFaces):
+        def load(self) -> Faces:
+            splits = {}
+            for name, count in self.counts.items():
+                split = make_split(count, self.size)
+                age = {"age": np.arange(count)}
+                splits[name] = Split(split.images, split.labels, split.rows, age)
+            return Faces(CLASSES, splits, "", "aged faces")
+
+    split = make(Aged(COUNTS, size=64)).faces.splits["val"]
+    assert split.metadata["age"].tolist() == list(range(COUNTS["val"]))
+    np.testing.assert_array_equal(split.labels, make_split(COUNTS["val"]).labels)
+
+
+def test_faces_of_the_right_size_are_not_copied() -> None:
+    source = PatternFaces(COUNTS)
+    faces = source.load()
+    source.load = lambda: faces  # type: ignore[method-assign]
+    assert make(source).faces.splits["train"].images is faces.splits["train"].images
+
+
+# --- memory maps --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def warn_every_time() -> Iterator[None]:
+    """Torch warns of read-only arrays once a process, which an earlier test may have used up."""
+    before = torch.is_warn_always_enabled()
+    torch.set_warn_always(True)
+    yield
+    torch.set_warn_always(before)
+
+
+@pytest.mark.usefixtures("warn_every_time")
+@pytest.mark.parametrize("augmentation", [PLAIN, PAPER], ids=["plain", "augmented"])
+def test_read_only_maps_load_without_a_warning(tmp_path: Path, augmentation: Augmentation) -> None:
+    class Mapped(PatternFaces):
+        def load(self) -> Faces:
+            splits = {}
+            for name, count in self.counts.items():
+                arrays = []
+                for field in ("images", "labels", "rows"):
+                    path = tmp_path / f"{name}-{field}.npy"
+                    np.save(path, getattr(make_split(count), field))
+                    arrays.append(np.load(path, mmap_mode="r"))
+                splits[name] = Split(*arrays)
+            return Faces(CLASSES, splits, "", "mapped faces")
+
+    data = make(Mapped(COUNTS), augmentation)
+    for loader in (data.train_dataloader(), data.val_dataloader()):
+        assert whole(loader)["image"].float().mean() > 0
+    kept = np.load(tmp_path / "train-images.npy")
+    np.testing.assert_array_equal(kept, make_split(COUNTS["train"]).images)

@@ -1,0 +1,169 @@
+"""Every figure against scikit-learn, in one process and in two."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from sklearn import metrics as sk
+from torch import distributed
+from torch.multiprocessing.spawn import spawn
+
+from fer.learning.metrics import BalancedAccuracy, classification_metrics, flatten
+
+Labels = npt.NDArray[np.int64]
+
+CLASSES = 7
+#: Which classes occur and which are predicted.
+CASES = {
+    "all": (range(7), range(7)),
+    "absent": ([0, 2, 3, 6], range(7)),
+    "never predicted": (range(7), [1, 2, 4]),
+    "absent and never predicted": ([0, 1, 2], [0, 1]),
+    "apart": ([0, 1, 2], [3, 4]),
+    "one class": ([4], [4]),
+    "one class, many answers": ([4], range(7)),
+    "many classes, one answer": (range(7), [4]),
+}
+
+
+def draw(case: str, count: int = 103, seed: int = 0) -> tuple[Labels, Labels]:
+    """Return answers and labels; about half of the answers are right where they can be."""
+    rng = np.random.default_rng(seed)
+    occurring, predicted = (np.array(list(part)) for part in CASES[case])
+    labels = rng.choice(occurring, count)
+    answers = rng.choice(predicted, count)
+    right = (rng.random(count) < 0.5) & np.isin(labels, predicted)
+    return np.where(right, labels, answers), labels
+
+
+def expected(answers: Labels, labels: Labels) -> dict[str, Any]:
+    """Return what scikit-learn says."""
+    every = {"labels": list(range(CLASSES)), "average": None, "zero_division": 0}
+    macro = {"average": "macro", "zero_division": 0}
+    with warnings.catch_warnings():
+        # That a class is predicted but never occurs is the case under test.
+        warnings.filterwarnings("ignore", category=UserWarning, module="sklearn")
+        return {
+            "acc": sk.accuracy_score(labels, answers),
+            "balanced_acc": sk.balanced_accuracy_score(labels, answers),
+            "confusion": sk.confusion_matrix(labels, answers, labels=list(range(CLASSES))),
+            "precision": sk.precision_score(labels, answers, **every),
+            "recall": sk.recall_score(labels, answers, **every),
+            "f1": sk.f1_score(labels, answers, **every),
+            "macro_precision": sk.precision_score(labels, answers, **macro),
+            "macro_recall": sk.recall_score(labels, answers, **macro),
+            "macro_f1": sk.f1_score(labels, answers, **macro),
+        }
+
+
+def check(values: dict[str, torch.Tensor], answers: Labels, labels: Labels) -> None:
+    wanted = expected(answers, labels)
+    assert set(values) == set(wanted)
+    for name, value in wanted.items():
+        np.testing.assert_allclose(values[name].numpy(), value, rtol=0, atol=1e-6, err_msg=name)
+
+
+def batches(values: Labels, size: int = 10) -> list[torch.Tensor]:
+    return list(torch.from_numpy(values).split(size))
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("size", [10, 103, 1])
+def test_against_scikit_learn(case: str, size: int) -> None:
+    answers, labels = draw(case)
+    metrics = classification_metrics(CLASSES)
+    for guess, truth in zip(batches(answers, size), batches(labels, size), strict=True):
+        metrics.update(guess, truth)
+    check(metrics.compute(), answers, labels)
+
+
+def test_logits_count_by_their_largest() -> None:
+    logits = torch.randn(53, CLASSES, generator=torch.Generator().manual_seed(0))
+    labels = draw("all", 53)[1]
+    metrics = classification_metrics(CLASSES)
+    for part, truth in zip(logits.split(10), batches(labels), strict=True):
+        metrics.update(part, truth)
+    check(metrics.compute(), logits.argmax(dim=1).numpy(), labels)
+
+
+def test_a_reset_forgets() -> None:
+    metrics = classification_metrics(CLASSES)
+    for seed in range(2):
+        answers, labels = draw("all", seed=seed)
+        metrics.update(torch.from_numpy(answers), torch.from_numpy(labels))
+        check(metrics.compute(), answers, labels)
+        metrics.reset()
+
+
+def test_two_classes() -> None:
+    answers, labels = torch.tensor([0, 1, 1, 0, 1]), torch.tensor([0, 1, 0, 0, 0])
+    metrics = classification_metrics(2)
+    metrics.update(answers, labels)
+    values = metrics.compute()
+    assert values["acc"].item() == pytest.approx(0.6)
+    assert values["balanced_acc"].item() == pytest.approx((0.5 + 1) / 2)
+    assert values["confusion"].tolist() == [[2, 2], [0, 1]]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_balanced_accuracy_by_itself(case: str) -> None:
+    answers, labels = draw(case)
+    metric = BalancedAccuracy(CLASSES)
+    for guess, truth in zip(batches(answers), batches(labels), strict=True):
+        metric.update(guess, truth)
+    assert metric.compute().item() == pytest.approx(expected(answers, labels)["balanced_acc"])
+
+
+def test_flat_names() -> None:
+    values = {
+        "acc": torch.tensor(0.5),
+        "f1": torch.tensor([0.1, 0.2]),
+        "confusion": torch.eye(2),
+    }
+    flat = flatten(values, ["cat", "dog"], "val")
+    assert list(flat) == ["val/acc", "val/f1/cat", "val/f1/dog"]
+    assert [value.item() for value in flat.values()] == pytest.approx([0.5, 0.1, 0.2])
+
+
+def test_flat_names_need_a_value_a_class() -> None:
+    with pytest.raises(ValueError, match="zip"):
+        flatten({"f1": torch.tensor([0.1, 0.2, 0.3])}, ["cat", "dog"], "val")
+
+
+#: How many faces each process has.
+SHARES = ((10, 7), (3, 14))
+
+
+def measure(rank: int, folder: str) -> None:
+    """Measure one process's share of each case and save what the processes agree on."""
+    torch.set_num_threads(1)
+    distributed.init_process_group(
+        "gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2
+    )
+    results = {}
+    for case in CASES:
+        for shares in SHARES:
+            answers, labels = (torch.from_numpy(v) for v in draw(case, sum(shares)))
+            mine = slice(shares[0]) if rank == 0 else slice(shares[0], None)
+            metrics = classification_metrics(CLASSES)
+            # Another number of batches in each process, with a last one that is smaller.
+            for guess, truth in zip(answers[mine].split(4), labels[mine].split(4), strict=True):
+                metrics.update(guess, truth)
+            results[case, shares] = metrics.compute()
+    torch.save(results, f"{folder}/{rank}.pt")
+    distributed.destroy_process_group()
+
+
+def test_two_processes_agree_with_one(tmp_path: Path) -> None:
+    spawn(measure, args=(str(tmp_path),), nprocs=2)
+    for rank in range(2):
+        results = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
+        assert len(results) == len(CASES) * len(SHARES)
+        for (case, shares), values in results.items():
+            check(values, *draw(case, sum(shares)))

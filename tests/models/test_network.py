@@ -1,0 +1,63 @@
+"""Fusion, head and the assembled network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from fer.models import BuildError, Concat, DenseHead, Fusion, FusionNetwork
+from tests.support.parts import composed
+
+
+def test_concat_keeps_the_order_of_branches() -> None:
+    first, second = torch.zeros(2, 3), torch.ones(2, 2)
+    outputs = Concat([3, 2])([first, second])
+    assert outputs.tolist() == [[0, 0, 0, 1, 1]] * 2
+
+
+@pytest.mark.parametrize("kind", [Fusion, Concat])
+@pytest.mark.parametrize("widths", [[], [3]])
+def test_fusion_needs_two_branches(kind: type[Fusion], widths: list[int]) -> None:
+    with pytest.raises(ValueError, match=f"two branches or more, but .* {len(widths)}"):
+        kind(widths)
+
+
+@pytest.mark.parametrize("hidden", [[], [5], [5, 4]])
+def test_head_has_the_layers_asked_for(hidden: list[int]) -> None:
+    head = DenseHead(6, 3, hidden=hidden, dropout=0.5)
+    linear = [layer for layer in head.modules() if isinstance(layer, nn.Linear)]
+    assert [layer.out_features for layer in linear] == [*hidden, 3]
+    assert sum(isinstance(layer, nn.Dropout) for layer in head.modules()) == len(hidden)
+    assert head(torch.rand(2, 6)).shape == (2, 3)
+
+
+def small_network(**changes: Any) -> FusionNetwork:
+    spec = composed()["model"] | changes
+    del spec["_target_"]
+    return FusionNetwork(classes=7, size=48, **spec)
+
+
+@torch.no_grad()
+def test_the_network_is_its_parts_one_after_the_other() -> None:
+    torch.manual_seed(0)
+    network = small_network().eval()
+    images = torch.randint(0, 256, (3, 1, 48, 48), dtype=torch.uint8)
+    x = network.preprocessing(images)
+    features = torch.cat([network.backbone(x), network.lstm(x)], dim=1)
+    torch.testing.assert_close(network(images), network.head(features))
+
+
+@pytest.mark.parametrize("part", ["preprocessing", "backbone", "lstm", "fusion", "head"])
+def test_a_part_that_is_missing_is_named(part: str) -> None:
+    with pytest.raises(BuildError, match="import path of its class"):
+        small_network(**{part: {}})
+
+
+@pytest.mark.parametrize("part", ["backbone", "lstm"])
+def test_a_branch_without_a_width_is_no_branch(part: str) -> None:
+    """`out_features` is the contract; a module without it doesn't fit, which is not a crash."""
+    with pytest.raises(BuildError, match="out_features"):
+        small_network(**{part: {"_target_": "torch.nn.Identity"}})

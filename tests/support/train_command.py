@@ -1,0 +1,82 @@
+"""A small run of ``python -m fer.train``, in a process of its own, and what it answered."""
+
+from __future__ import annotations
+
+import csv
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+#: A whole run in about a second.
+SMALL = (
+    "data=synthetic",
+    "data.source.train=64",
+    "data.source.val=32",
+    "data.source.test=32",
+    "data.workers=0",
+    "model.backbone.widths=[4,4,4,4]",
+    "model.lstm.units=4",
+    "model.head.hidden=[8]",
+    "trainer=cpu",
+    "trainer.max_epochs=2",
+    "trainer.enable_progress_bar=false",
+)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Exit code and output."""
+
+    code: Any
+    out: str
+    err: str
+
+
+def command(*overrides: str) -> list[str]:
+    """Return the command line of a run."""
+    return [sys.executable, "-m", "fer.train", *overrides]
+
+
+def run_process(folder: Path, environment: dict[str, str], *overrides: str) -> Answer:
+    """Run the command in ``folder`` with nobody at the keyboard."""
+    done = subprocess.run(
+        command(*overrides),
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+        timeout=240,
+    )
+    return Answer(done.returncode, done.stdout, done.stderr)
+
+
+def files_in(folder: Path) -> set[str]:
+    """Return every file below a folder, by its path in it."""
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a CSV file."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """Return what W&B has of pictures, of any kind and wherever it puts them."""
+    kinds = {".png", ".jpg", ".jpeg", ".gif", ".webp"}
+    return [path for path in (folder / "wandb").rglob("*") if path.suffix in kinds]
+
+
+def assert_refused(answer: Answer, folder: Path, *words: str) -> None:
+    """Hold that there was one message, no traceback and no run."""
+    assert answer.code == 2, answer
+    assert answer.err.startswith("fer.train: ")
+    for word in words:
+        assert word in answer.err
+    assert "Traceback" not in answer.err + answer.out
+    assert files_in(folder) == set()

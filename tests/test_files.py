@@ -1,0 +1,103 @@
+"""A file is there whole or not at all, whatever happens while it is written."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fer.files import write_json, write_text, written_beside
+
+
+@pytest.fixture
+def private_umask() -> Iterator[None]:
+    before = os.umask(0o027)
+    yield
+    os.umask(before)
+
+
+class Interrupted(BaseException):
+    """Stands for a KeyboardInterrupt, which is no Exception either."""
+
+
+def write_half(path: Path, error: type[BaseException]) -> None:
+    with written_beside(path) as beside:
+        beside.write_text("half of the ne", encoding="utf-8")
+        raise error
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_file_takes_its_place_once_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "er" / "a.txt"
+    with written_beside(path) as beside:
+        beside.write_text("new", encoding="utf-8")
+        assert not path.exists()
+        assert beside.parent == path.parent
+        assert beside.suffix == path.suffix
+    assert path.read_text(encoding="utf-8") == "new"
+    assert names(path.parent) == ["a.txt"]
+
+
+@pytest.mark.parametrize("error", [ValueError, OSError, Interrupted])
+def test_an_error_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, error: type[BaseException]
+) -> None:
+    path = tmp_path / "a.txt"
+    write_text(path, "old")
+    with pytest.raises(error):
+        write_half(path, error)
+    assert path.read_text(encoding="utf-8") == "old"
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_an_error_leaves_no_file_where_there_was_none(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no"), written_beside(tmp_path / "a.txt"):
+        raise ValueError("no")
+    assert names(tmp_path) == []
+
+
+def test_text_is_utf8_with_plain_line_ends(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    write_text(path, "é×\nb\n")
+    assert path.read_bytes() == b"\xc3\xa9\xc3\x97\nb\n"
+    write_text(path, "")
+    assert path.read_bytes() == b""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no permission bits")
+@pytest.mark.usefixtures("private_umask")
+def test_permissions_follow_the_umask(tmp_path: Path) -> None:
+    write_text(tmp_path / "a.txt", "a")
+    assert (tmp_path / "a.txt").stat().st_mode & 0o777 == 0o640
+    assert os.umask(0o027) == 0o027  # Writing has left it as it was.
+
+
+def test_json_reads_back(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    value = {"test/acc": 0.5, "none": None, "nested": {"list": [1, "é"]}}
+    write_json(path, value)
+    assert json.loads(path.read_text(encoding="utf-8")) == value
+    assert path.read_text(encoding="utf-8").endswith("}\n")
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+def test_json_refuses_what_other_readers_would_not_take(tmp_path: Path, number: float) -> None:
+    path = tmp_path / "a.json"
+    write_json(path, {"a": 1})
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(path, {"a": [number]})
+    assert json.loads(path.read_text(encoding="utf-8")) == {"a": 1}
+    assert names(tmp_path) == ["a.json"]
+
+
+def test_a_folder_in_the_way_is_an_os_error(tmp_path: Path) -> None:
+    (tmp_path / "a.txt" / "inside").mkdir(parents=True)
+    with pytest.raises(OSError, match=r"a\.txt"):
+        write_text(tmp_path / "a.txt", "a")
+    assert names(tmp_path) == ["a.txt"]

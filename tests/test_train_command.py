@@ -1,0 +1,240 @@
+"""``python -m fer.train`` and ``fer`` from the command line to the exit code, in this process.
+
+``test_train_process.py`` has what only a process of its own shows.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hydra.core.global_hydra import GlobalHydra
+
+from fer import __version__, cli
+from fer.config.location import conf_folder
+from fer.learning import FerModule
+from fer.train import main
+from tests.support.fer2013_csv import make_faces, write_fer2013
+from tests.support.train_command import SMALL, Answer, assert_refused, files_in, pictures_in, rows
+
+Train = Callable[..., Answer]
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in an empty folder, without data, and leave the process as it was."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    for name in ("FER_DATA_ROOT", "WANDB_MODE", "LOCAL_RANK"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("FER_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    # Lightning keeps the seed here.
+    for name in ("PL_GLOBAL_SEED", "PL_SEED_WORKERS"):
+        monkeypatch.setenv(name, os.environ.get(name, "0"))
+    return folder
+
+
+@pytest.fixture
+def clean_process(elsewhere: Path) -> Iterator[None]:
+    """Undo what Hydra, Lightning and a training do to a process."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    interrupt = signal.getsignal(signal.SIGINT)
+    # Threads wait for each other longer than they work on a network this small.
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    GlobalHydra.instance().clear()
+    yield
+    GlobalHydra.instance().clear()
+    torch.set_num_threads(threads)
+    signal.signal(signal.SIGINT, interrupt)
+    for handler in set(root.handlers) - set(handlers):
+        handler.close()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+@pytest.fixture
+def finished_wandb(elsewhere: Path) -> Iterator[None]:
+    """End what W&B keeps running."""
+    wandb = pytest.importorskip("wandb")
+    yield
+    wandb.teardown()
+
+
+@pytest.fixture
+def train(
+    clean_process: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Train:
+    """Run the command with overrides."""
+
+    def run(*overrides: str) -> Answer:
+        monkeypatch.setattr(sys, "argv", ["fer.train", *overrides])
+        try:
+            code: Any = main()
+        except SystemExit as end:
+            code = end.code
+        output = capsys.readouterr()
+        return Answer(code, output.out, output.err)
+
+    return run
+
+
+def test_help_lists_groups_choices_and_examples(train: Train) -> None:
+    answer = train("--help")
+    assert answer.code == 0
+    for group in filter(Path.is_dir, conf_folder().iterdir()):
+        assert re.search(rf"^  {group.name}$", answer.out, re.MULTILINE)
+        for choice in group.glob("[!_]*.yaml"):
+            assert re.search(rf"^    {choice.stem}\b", answer.out, re.MULTILINE)
+    assert "_loader" not in answer.out
+    assert "python -m fer.train data=synthetic trainer=cpu" in answer.out
+    assert "130 interrupted" in answer.out
+
+
+def test_without_the_data_the_way_to_it_is_told(train: Train, elsewhere: Path) -> None:
+    answer = train("data=fer2013", "trainer=cpu")
+    assert_refused(answer, elsewhere, "FER_DATA_ROOT", "data.root", "data=synthetic")
+
+
+def test_a_broken_data_file_is_told_by_line(train: Train, elsewhere: Path, tmp_path: Path) -> None:
+    images, labels, usages = make_faces(21)
+    answers: list[object] = [*labels]
+    answers[4] = 9
+    write_fer2013(tmp_path / "data" / "fer2013.csv", images, answers, usages)
+    answer = train("data=fer2013", f"data.root={tmp_path / 'data'}", "trainer=cpu")
+    assert_refused(answer, elsewhere, "fer2013.csv", "line 6", "'9'")
+
+
+def test_a_gpu_that_is_not_there_is_told(train: Train, elsewhere: Path) -> None:
+    if torch.cuda.is_available() or torch.backends.mps.is_available():
+        pytest.skip("this machine has a GPU")
+    answer = train(*SMALL, "trainer=gpu")
+    assert_refused(answer, elsewhere, "trainer.accelerator=gpu", "choose trainer=cpu")
+
+
+def test_a_configuration_is_checked_without_data_or_gpu(train: Train, elsewhere: Path) -> None:
+    answer = train("trainer=gpu", "check_only=true")
+    assert answer.code == 0, answer
+    for word in ("part ", "FusionNetwork", "SmallCNN", "LSTM", "B×7", "nothing was run"):
+        assert word in answer.out
+    if not (torch.cuda.is_available() or torch.backends.mps.is_available()):
+        assert "not available on this machine: trainer.accelerator=gpu" in answer.out
+    assert files_in(elsewhere) == set()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["model.lstm.view._target_=fer.models.Rowz"], ["model", "did you mean 'Rows'?"]),
+        (["model.lstm.view._target_=nope.X"], ["model", "can't import 'nope'"]),
+        (["model.backbone.kernels=[[3],[3]]"], ["model", "one entry a stage"]),
+        (["scheduler.monitor=val/ac"], ["scheduler.monitor", "did you mean 'val/acc'?"]),
+        (["ckpt_path=missing.ckpt"], ["ckpt_path", "there is no file 'missing.ckpt'"]),
+        (["trainer.devices=[0,1]"], ["trainer", "devices"]),
+        (["--config-dir", "nowhere"], ["there is no folder 'nowhere'"]),
+    ],
+    ids=lambda value: "" if len(value) == 2 else value[0],
+)
+def test_what_does_not_fit_together_is_told(
+    train: Train, elsewhere: Path, overrides: list[str], words: list[str]
+) -> None:
+    assert_refused(train(*SMALL, *overrides), elsewhere, *words)
+
+
+def test_misfits_are_told_together(train: Train, elsewhere: Path) -> None:
+    answer = train(*SMALL, "model.backbone.kernels=[[3]]", "ckpt_path=missing.ckpt")
+    assert_refused(answer, elsewhere, "2 problems", "one entry a stage", "missing.ckpt")
+
+
+def test_a_bad_value_amid_a_sweep_stops_all_of_it(train: Train, elsewhere: Path) -> None:
+    answer = train("-m", *SMALL, "seed=0,1", "optimizer.lr=0.1,abc")
+    assert_refused(answer, elsewhere, "1 problem", "optimizer.lr", "not 'abc'")
+
+
+def test_an_interrupt_while_scoring_keeps_what_was_finished(
+    train: Train, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(FerModule, "test_step", interrupted)
+    answer = train(*SMALL, "hydra.run.dir=run", "trainer.max_epochs=1", "logger=none")
+    assert answer.code == 130, answer
+    assert answer.err.endswith("fer.train: interrupted; what was finished is kept\n")
+    left = files_in(elsewhere / "run")
+    assert {"checkpoints/best.ckpt", "history.csv"} <= left
+    assert "csv/metrics.csv" not in left
+
+
+def test_without_a_test_the_test_split_is_left_alone_and_the_history_is_whole(
+    train: Train, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FerModule, "test_step", None)
+    answer = train(*SMALL, "hydra.run.dir=run", "test=false")
+    assert answer.code == 0, answer
+    run = elsewhere / "run"
+    metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+    assert "val/best_acc" in metrics
+    assert not any(name.startswith("test/") for name in metrics)
+
+    history, log = rows(run / "history.csv"), rows(run / "csv" / "metrics.csv")
+    assert [row["epoch"] for row in history] == ["1", "2"]
+    for name in ("train/loss", "train/acc", "val/loss", "val/acc"):
+        assert [row[name] for row in history] == [row[name] for row in log if row[name]], name
+
+
+def test_tensorboard_gets_an_events_file(train: Train, elsewhere: Path) -> None:
+    run = ["hydra.run.dir=run", "trainer.max_epochs=1", "test=false", "logger=tensorboard"]
+    assert train(*SMALL, *run).code == 0
+    (events,) = (elsewhere / "run" / "tensorboard").glob("events.out.tfevents.*")
+    assert events.stat().st_size > 0
+
+
+def test_wandb_gets_faces_only_when_asked(
+    train: Train, elsewhere: Path, finished_wandb: None
+) -> None:
+    offline = [*SMALL, "logger=wandb", "logger.mode=offline", "trainer.max_epochs=1", "test=false"]
+    assert train(*offline, "hydra.run.dir=run", "logger.pictures=4").code == 0
+    assert len(pictures_in(elsewhere / "run")) == 4
+    # Otherwise a later run of this process would be offline too.
+    assert "WANDB_MODE" not in os.environ
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("--version", Answer(0, f"fer {__version__}\n", "")),
+        ("-V", Answer(0, f"fer {__version__}\n", "")),
+        ("", Answer(0, "Examples", "")),
+        ("--help", Answer(0, "Examples", "")),
+        ("nonsense", Answer(2, "", "there is no command 'nonsense'; fer --help lists them")),
+        ("train seed=-1", Answer(2, "", "must be a whole number from 0")),
+        ("train --help", Answer(0, "Groups and their choices", "")),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+@pytest.mark.usefixtures("clean_process")
+def test_the_fer_command(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    line: str,
+    expected: Answer,
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["fer", *line.split()])
+    assert cli.main() == expected.code
+    output = capsys.readouterr()
+    for said, words in ((output.out, expected.out), (output.err, expected.err)):
+        assert words in said
+        assert bool(words) == bool(said)

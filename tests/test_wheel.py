@@ -1,0 +1,91 @@
+"""What the wheel carries, and that it runs away from the checkout."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.support.wheel import ROOT, build_wheel, python_of, run_outside
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_wheel(tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="module")
+def names(wheel: Path) -> set[str]:
+    with zipfile.ZipFile(wheel) as archive:
+        return set(archive.namelist())
+
+
+def test_configuration_is_inside_and_the_same(wheel: Path, names: set[str]) -> None:
+    conf = ROOT / "conf"
+    there = {path.relative_to(conf).as_posix() for path in conf.rglob("*.yaml")}
+    carried = {name.removeprefix("fer/conf/") for name in names if name.startswith("fer/conf/")}
+    assert there == carried
+    with zipfile.ZipFile(wheel) as archive:
+        for name in there:
+            assert archive.read(f"fer/conf/{name}") == (conf / name).read_bytes()
+
+
+def test_every_module_is_inside(names: set[str]) -> None:
+    modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "fer").rglob("*.py")}
+    assert modules == {name for name in names if name.endswith(".py")}
+    assert "fer/py.typed" in names
+
+
+def test_nothing_else_is_inside(names: set[str]) -> None:
+    others = {name.split("/", maxsplit=1)[0] for name in names}
+    (metadata,) = others - {"fer"}
+    assert metadata.endswith(".dist-info")
+    assert not [name for name in names if "__pycache__" in name]
+    assert any(name.startswith(f"{metadata}/licenses/") for name in names)
+
+
+@pytest.fixture(scope="module")
+def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An environment with the wheel's files, and this one's packages behind them."""
+    folder = tmp_path_factory.mktemp("environment")
+    command = [sys.executable, "-m", "venv", "--without-pip", str(folder)]
+    subprocess.run(command, check=True)
+    ran = run_outside(
+        [python_of(folder), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], folder
+    )
+    packages = Path(ran.stdout.strip())
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(packages)
+    # Paths in a .pth are not searched for further .pth files: the editable install stays unseen.
+    ours = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
+    (packages / "dependencies.pth").write_text("".join(f"{path}\n" for path in sorted(ours)))
+    return folder
+
+
+def test_the_wheel_is_what_is_imported(environment: Path, tmp_path: Path) -> None:
+    code = "import fer, sys; print(fer.__file__); print(*sys.path, sep='\\n')"
+    ran = run_outside([python_of(environment), "-c", code], tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    file, *path = ran.stdout.splitlines()
+    assert Path(file).is_relative_to(environment)
+    assert str(ROOT) not in path
+
+
+def test_the_wheel_checks_a_training(environment: Path, tmp_path: Path) -> None:
+    command = [python_of(environment), "-m", "fer.train"]
+    choices = ["check_only=true", "data=synthetic", "trainer=cpu"]
+    ran = run_outside([*command, *choices], tmp_path)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "configuration checked, nothing was run" in ran.stdout
+    assert str(ROOT) not in ran.stdout + ran.stderr
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_the_wheel_has_the_command(wheel: Path, names: set[str]) -> None:
+    (entry_points,) = (name for name in names if name.endswith("entry_points.txt"))
+    with zipfile.ZipFile(wheel) as archive:
+        assert "fer = fer.cli:main" in archive.read(entry_points).decode()
