@@ -75,7 +75,7 @@ class Cleaning:
     def _blank(self, work: _Work) -> None:
         for name, split in work.faces.splits.items():
             flat = split.images.reshape(len(split), -1)
-            drop = self.blank == "all" or self.blank == name
+            drop = self.blank in ("all", name)
             for i in np.flatnonzero((flat == flat[:, :1]).all(axis=1)).tolist():
                 work.note(_Member(name, i), "blank", "dropped" if drop else "kept")
 

@@ -94,10 +94,9 @@ def findings_table(findings: Sequence[Finding]) -> str:
             numbers = [len(groups[what]), *(count[f"split {name}"] for name in splits)]
             numbers += [count["dropped"], count["relabelled"]]
             rows.append([words, *(f"{n:,}" if n else "-" for n in numbers)])
-    first = max(len(row[0]) for row in rows)
-    widths = [max(len(row[i]) for row in rows) for i in range(1, len(header))]
-    lines = (
-        "  ".join([row[0].ljust(first), *(v.rjust(w) for v, w in zip(row[1:], widths, strict=True))])
-        for row in rows
-    )
+    first, *widths = (max(map(len, column)) for column in zip(*rows, strict=True))
+    lines = []
+    for words, *cells in rows:
+        right = (cell.rjust(width) for cell, width in zip(cells, widths, strict=True))
+        lines.append("  ".join([words.ljust(first), *right]))
     return "\n".join([*lines, ""])
