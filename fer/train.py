@@ -1,7 +1,7 @@
 """Train a network: ``python -m fer.train [GROUP=CHOICE …] [KEY=VALUE …]``.
 
-A run ends with its folder: ``config.yaml``, ``provenance.json``, ``checkpoints/best.ckpt`` and
-``last.ckpt``, ``history.csv``, ``metrics.json`` and ``figures/``.
+A run ends with its folder: ``config.yaml``, ``provenance.json``, ``cleaning.csv``,
+``checkpoints/best.ckpt`` and ``last.ckpt``, ``history.csv``, ``metrics.json`` and ``figures/``.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 EXAMPLES = """
 python -m fer.train model=cnn_lstm trainer=gpu            # the paper's network on FER2013
 python -m fer.train data=synthetic trainer=cpu            # built-in faces, no files needed
+python -m fer.train data=ferplus data.target=distribution # FER2013's faces, FER+'s votes
+python -m fer.train data=folder data.root=FOLDER          # train|val|test/<class>/*
+python -m fer.train data.clean.duplicates=across          # no copies of scored faces in training
 python -m fer.train trainer.max_epochs=10 optimizer.lr=0.0005 data.root=FOLDER
 python -m fer.train model.lstm.depth=1 model.lstm.units=128 augmentation=none
 python -m fer.train logger=wandb logger.mode=offline logger.project=faces
@@ -32,6 +35,7 @@ def train(config: DictConfig) -> float | None:
     """Run one training and return the best value of the monitored metric, for searches."""
     from fer.config.building import build_parts, build_trainer, missing_hardware
     from fer.config.folder import record, run_folder
+    from fer.data.findings import findings_table
     from fer.learning.run import check_faces, fit, prepare, report
     from fer.learning.summary import network_table
 
@@ -46,6 +50,7 @@ def train(config: DictConfig) -> float | None:
             return None
         trainer = build_trainer(config, folder)
         faces = parts.data.faces
+        sys.stdout.write(findings_table(faces.findings))
         check_faces(faces, parts.module, test=config.test)
         record(config, folder, faces)
         fit(trainer, parts.module, parts.data, config.ckpt_path)
