@@ -109,8 +109,11 @@ def open_tar_member(
         # Not what a link points to, nor a sparse file, whose holes unpack to any size.
         if not member.isreg() or member.issparse():
             continue
-        if len(seen) < _SHOWN or member.name.lower().endswith(_PICTURES):
+        # A few names are enough for the message, those of pictures first.
+        if len(seen) <= _SHOWN:
             seen.append(member.name)
+        elif member.name.lower().endswith(_PICTURES):
+            seen[0] = member.name
         if _wanted(member.name, names):
             where = f"{origin}: {member.name}"
             _check_size(member.size, where)
@@ -119,7 +122,6 @@ def open_tar_member(
                 return limited(stack.enter_context(inner), where)
         # The list of members past would grow with the archive.
         archive.members = []  # type: ignore[attr-defined]
-        del seen[2 * _SHOWN :]
     raise _missing(origin, names, seen)
 
 
