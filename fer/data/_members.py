@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, Self
 
 from fer.data.source import DataError
 
@@ -29,6 +29,13 @@ _TAR_MAGIC_AT: Final = 257
 HEAD: Final = 512
 _BLOCK: Final = 1 << 20
 _ENCRYPTED: Final = 1
+_HEADER_TYPES: Final = (
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+)
 _SHOWN: Final = 5
 _PICTURES: Final = (".jpg", ".jpeg", ".png")
 
@@ -102,8 +109,16 @@ def open_tar_member(
         tarfile.TarError: the archive is truncated or corrupt; also raised by reading.
     """
     # "r|": front to back, without seeking, since the archive is being unpacked meanwhile.
-    archive = tarfile.open(fileobj=stream, mode="r|")  # noqa: SIM115 - the stack closes it
-    stack.enter_context(archive)
+    try:
+        archive = tarfile.open(fileobj=stream, mode="r|", tarinfo=_Header)  # noqa: SIM115
+        return _tar_member(stack, stack.enter_context(archive), names, origin)
+    except _HeaderError as error:
+        raise DataError(f"{origin}: {error}; it was not read any further") from None
+
+
+def _tar_member(
+    stack: ExitStack, archive: tarfile.TarFile, names: Sequence[str], origin: str
+) -> io.BufferedReader:
     seen: list[str] = []
     for member in archive:
         # Not what a link points to, nor a sparse file, whose holes unpack to any size.
@@ -123,6 +138,26 @@ def open_tar_member(
         # The list of members past would grow with the archive.
         archive.members = []  # type: ignore[attr-defined]
     raise _missing(origin, names, seen)
+
+
+class _HeaderError(Exception):
+    """A tar archive has a header of an absurd length."""
+
+
+class _Header(tarfile.TarInfo):
+    """An entry of a tar archive that is no excuse for filling the memory."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        """Return the entry that starts with ``buf``.
+
+        Raises:
+            _HeaderError: it holds a name or attributes, which are read into memory, of any length.
+        """
+        header = super().frombuf(buf, encoding, errors)
+        if header.type in _HEADER_TYPES and header.size > _BLOCK:
+            raise _HeaderError(f"the archive has a header of {header.size:,} bytes")
+        return header
 
 
 class _Limited(io.RawIOBase):

@@ -1,6 +1,6 @@
 """Find blank faces, exact copies and conflicting labels; drop or relabel them as asked.
 
-The test split is what numbers are stated on, so nothing but ``blank="all"`` changes it. And no
+The test split is what numbers are stated on, so only ``blank="all"`` changes it here. And no
 label of one split decides over another: training that knew the test labels of its copies would
 have seen the test.
 """

@@ -129,6 +129,8 @@ class ImageFolder:
             for split, chosen in members.items()
         }
         fingerprint = f"{entry.info['sha256']} {metadata_hash} {self.size} {self.fit}"
+        if "val" not in layout.folders:
+            fingerprint += f" {self.val_share} {self.seed}"
         return Faces(
             layout.classes,
             splits,

@@ -216,6 +216,20 @@ def test_a_sparse_file_is_not_opened(root: Path, load: Callable[[], Faces]) -> N
         load()
 
 
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE, tarfile.XGLTYPE])
+def test_a_name_without_end_does_not_fill_the_memory(
+    root: Path, load: Callable[[], Faces], kind: bytes
+) -> None:
+    info = tarfile.TarInfo("name")
+    info.type = kind
+    info.size = 3_000_000
+    write_tar_entry(root / "fer2013.tar.gz", info, b"a" * info.size)
+    with pytest.raises(
+        DataError, match=r"fer2013\.tar\.gz: the archive has a header of 3,000,000 bytes"
+    ):
+        load()
+
+
 # --- archives that are broken --------------------------------------------------------------------
 
 
