@@ -7,10 +7,11 @@ files neither, and reading stops at :data:`LIMIT`, whatever the archive says of 
 from __future__ import annotations
 
 import io
+import struct
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
@@ -84,8 +85,9 @@ def open_zip_member(
         DataError: there is none, or it is encrypted, packed by a rare method or too large.
         zipfile.BadZipFile: the archive is truncated or corrupt; also raised by reading.
     """
-    archive = stack.enter_context(zipfile.ZipFile(file))
-    members = [info for info in archive.infolist() if not info.is_dir()]
+    with _bad_zip():
+        archive = stack.enter_context(zipfile.ZipFile(file))
+    members = [info for info in archive.infolist() if not info.filename.endswith("/")]
     for info in members:
         if not _wanted(info.filename, names):
             continue
@@ -95,8 +97,19 @@ def open_zip_member(
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise DataError(f"{where} is packed by method {info.compress_type}, which is not read")
         _check_size(info.file_size, where)
-        return limited(stack.enter_context(archive.open(info)), where, advance)
+        with _bad_zip():
+            inner = stack.enter_context(archive.open(info))
+        return limited(inner, where, advance)
     raise _missing(origin, names, (info.filename for info in members))
+
+
+@contextmanager
+def _bad_zip() -> Iterator[None]:
+    """Turn whatever zipfile trips over in a corrupt archive into the error that says so."""
+    try:
+        yield
+    except (OSError, RuntimeError, ValueError, struct.error) as error:
+        raise zipfile.BadZipFile(str(error)) from error
 
 
 def open_tar_member(
@@ -197,7 +210,7 @@ def _check_size(size: int, where: str) -> None:
 def _wanted(name: str, names: Sequence[str]) -> bool:
     """Say whether a member is what is looked for, and its name stays within the archive."""
     path = PurePosixPath(name.replace("\\", "/"))
-    is_inside = not path.is_absolute() and ".." not in path.parts and ":" not in path.parts[0]
+    is_inside = not path.is_absolute() and ".." not in path.parts and ":" not in name
     return path.name.lower() in names and is_inside
 
 

@@ -132,6 +132,17 @@ def test_nothing_to_read(
         load()
 
 
+def test_a_member_without_a_name(root: Path, load: Callable[[], Faces]) -> None:
+    path = write_zip(root / "fer2013.zip", {"~": b""})
+    data = path.read_bytes()
+    at = data.index(b"PK\x01\x02")
+    directory = data[at : at + 28] + b"\0\0" + data[at + 30 : at + 46] + data[at + 47 :]
+    end = directory.index(b"PK\x05\x06")
+    path.write_bytes(data[:at] + directory[: end + 12] + b"\x2e" + directory[end + 13 :])
+    with pytest.raises(DataError, match=r"it holds ''"):
+        load()
+
+
 @pytest.mark.parametrize(
     "name", ["../fer2013.csv", "/tmp/fer2013.csv", "a/../../fer2013.csv", "C:/fer2013.csv"]
 )
@@ -241,9 +252,21 @@ def encrypted(data: bytes) -> bytes:
     return data
 
 
+def in_directory(at: int, values: bytes) -> Callable[[bytes], bytes]:
+    """Return a change of some bytes in the directory of a zip archive."""
+
+    def change(data: bytes) -> bytes:
+        place = data.index(b"PK\x01\x02") + at
+        return data[:place] + values + data[place + len(values) :]
+
+    return change
+
+
 @pytest.mark.parametrize(
     ("name", "change", "message"),
     [
+        ("fer2013.zip", in_directory(6, b"\xa0\0"), r"corrupt \(zip file version 16"),
+        ("fer2013.zip", in_directory(42, b"\xff\xff\xff\x7f"), "truncated or corrupt"),
         ("fer2013.zip", lambda data: data[:-30], "truncated or corrupt"),
         ("fer2013.zip", lambda data: data[: len(data) // 2], "truncated or corrupt"),
         ("fer2013.zip", lambda data: data[:5000] + bytes(500) + data[5500:], "truncated or corr"),
