@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -111,21 +112,33 @@ def read_pictures(
     broken: list[tuple[int, str]] = []
     digest = hashlib.sha256()
     bar = tqdm(files, desc=f"reading {root.name}", unit=" pictures", leave=False, disable=None)
-    for i, file in enumerate(bar):
-        data = (root / file.name).read_bytes()
-        digest.update(f"{file.name}\n".encode())
-        digest.update(hashlib.sha256(data).digest())
-        try:
-            images[len(kept)] = convert(_decoded(data))
-        except ValueError as error:
-            broken.append((i, str(error)))
-        else:
-            kept.append(i)
+    with _opencv_silent():
+        for i, file in enumerate(bar):
+            data = (root / file.name).read_bytes()
+            digest.update(f"{file.name}\n".encode())
+            digest.update(hashlib.sha256(data).digest())
+            try:
+                images[len(kept)] = convert(_decoded(data))
+            except ValueError as error:
+                broken.append((i, str(error)))
+            else:
+                kept.append(i)
     if broken and not drop_defects:
         raise _complaint(root, files, broken)
     return Pictures(
         images[: len(kept)], np.array(kept, dtype=np.int64), digest.hexdigest(), tuple(broken)
     )
+
+
+@contextmanager
+def _opencv_silent() -> Iterator[None]:
+    """Keep OpenCV from writing about each broken picture: they are all listed in the end."""
+    log = cv2.utils.logging
+    level = log.setLogLevel(log.LOG_LEVEL_SILENT)
+    try:
+        yield
+    finally:
+        log.setLogLevel(level)
 
 
 def _decoded(data: bytes) -> Image:

@@ -165,6 +165,16 @@ def test_broken_pictures(
     assert [len(split) for split in faces.splits.values()] == [19, 20, 20]
 
 
+def test_broken_pictures_are_said_once(
+    root: Path, load: Callable[[], Faces], capfd: pytest.CaptureFixture[str]
+) -> None:
+    names = write_fer2013_folders(root, *make_faces(), suffix=".pgm")
+    (root / names[0]).write_bytes((root / names[0]).read_bytes()[:1000])
+    with pytest.raises(DataError, match="1 of 60 pictures cannot be used"):
+        load()
+    assert capfd.readouterr().err == ""
+
+
 def test_ten_broken_pictures_are_listed(root: Path, load: Callable[[], Faces]) -> None:
     images, labels, usages = make_faces()
     write_fer2013_folders(root, [image[:40] for image in images], labels, usages)
