@@ -47,7 +47,7 @@ PICTURE_PLACES: Final[tuple[str, ...]] = ("", "fer2013")
 
 Defects = Literal["fatal", "drop"]
 
-_GET: Final = f"unpack fer2013.csv from fer2013.tar.gz of the Kaggle competition {_KAGGLE!r}"
+_GET: Final = f"take fer2013.tar.gz from the Kaggle competition {_KAGGLE!r}"
 _ADVICE: Final = (
     f"What to do: {_GET} again, or correct this file. data.clean.defects=drop leaves broken rows "
     "out."
@@ -104,7 +104,7 @@ class Fer2013:
             CacheError: the cache folder cannot be written.
             OSError: the file cannot be read.
         """
-        path = self._find()
+        path = self.find()
         key, build = self._folders(path) if path.is_dir() else self._file(path)
         entry = self._cache.get(key, build)
         # Mapped are the images alone; the rest is small, and a copy of it can be written to.
@@ -155,7 +155,12 @@ class Fer2013:
 
         return key, build
 
-    def _find(self) -> Path:
+    def find(self) -> Path:
+        """Return the file, or the folder of folders of pictures.
+
+        Raises:
+            DataNotFoundError: there is none.
+        """
         advice = (
             f"To get it, {_GET}; then set FER_DATA_ROOT=FOLDER or data.root=FOLDER. "
             "data=synthetic works without any data."

@@ -23,8 +23,8 @@ Target = Literal["majority", "distribution"]
 #: FER+'s eighth class, behind the seven.
 CONTEMPT: Final = "contempt"
 
-#: Where the votes are looked for below ``data.root``.
-PLACES: Final[tuple[str, ...]] = ("fer2013new.csv", "fer2013/fer2013new.csv")
+#: The file of the votes, looked for beside FER2013.
+VOTES: Final = "fer2013new.csv"
 
 _GET: Final = "fer2013new.csv is in the repository microsoft/FERPlus"
 
@@ -45,8 +45,8 @@ class FerPlus:
 
     Args:
         root: where FER2013 is, see :class:`fer.data.fer2013.Fer2013`.
-        votes: the table of votes; by default looked for below the root (:data:`PLACES`), or beside
-            it where the root is a file.
+        votes: the table of votes; by default :data:`VOTES` in the folder of FER2013's file, or
+            beside ``train`` and ``test``, or above where that folder is called ``fer2013``.
         target: what is to be learnt.
         classes: 7, or 8 with contempt.
         manifest: which pixels are which row; needed for folders of pictures, unused otherwise.
@@ -92,8 +92,8 @@ class FerPlus:
             CacheError: the cache folder cannot be written.
             OSError: a file cannot be read.
         """
-        # Before FER2013, whose first parsing takes long.
-        path = self._find_votes()
+        # Before FER2013 is read, whose first parsing takes long.
+        path = self._find_votes(self._faces.find())
         votes = read_votes(path)
         faces = self._faces.load()
         identity = [faces.fingerprint, votes.sha256, self.target, *self._classes]
@@ -134,13 +134,12 @@ class FerPlus:
         targets = verdicts.shares if self.target == "distribution" else None
         return replace(split, labels=verdicts.labels, targets=targets).take(keep), findings
 
-    def _find_votes(self) -> Path:
-        if self._votes is not None:
-            candidates = [self._votes]
-        else:
-            root = Path(self._faces.root or ".").expanduser()
-            folder = root.parent if root.is_file() else root
-            candidates = [folder / place for place in PLACES]
+    def _find_votes(self, faces: Path) -> Path:
+        folder = faces.parent if faces.is_file() else faces
+        candidates = [self._votes or folder / VOTES]
+        if self._votes is None and folder.name == "fer2013":
+            # Perhaps found in a folder of the root, and the votes lie in the root.
+            candidates.append(folder.parent / VOTES)
         path = first_file(candidates)
         if path is None:
             looked = "".join(f"\n  {place}" for place in candidates)

@@ -142,6 +142,17 @@ def test_votes_lie_beside_a_root_that_is_a_file(root: Path, tmp_path: Path) -> N
     assert faces.origin == f"{root / 'fer2013.csv'} with the votes of {root / 'fer2013new.csv'}"
 
 
+def test_votes_one_folder_up(root: Path, tmp_path: Path) -> None:
+    (root / "fer2013").mkdir()
+    (root / "fer2013.csv").rename(root / "fer2013" / "fer2013.csv")
+    assert FerPlus(str(root), cache=str(tmp_path / "cache")).load().splits
+
+
+def test_faces_that_are_not_there_are_asked_for_first(tmp_path: Path) -> None:
+    with pytest.raises(DataNotFoundError, match="FER2013 not found"):
+        FerPlus(str(tmp_path), cache=str(tmp_path / "cache")).load()
+
+
 def test_votes_elsewhere(root: Path, tmp_path: Path, source: Callable[..., FerPlus]) -> None:
     (root / "fer2013new.csv").rename(tmp_path / "votes.csv")
     assert source(votes=str(tmp_path / "votes.csv")).load().splits
@@ -159,6 +170,19 @@ def test_another_number_of_rows(root: Path, source: Callable[..., FerPlus]) -> N
     write_votes(root / "fer2013new.csv", make_faces()[2][:59], VOTES[:59])
     with pytest.raises(DataError, match=r"votes on 59 rows, but .*fer2013\.csv has 60: they are"):
         source().load()
+
+
+def test_blank_lines_are_no_rows(root: Path, source: Callable[..., FerPlus]) -> None:
+    path = root / "fer2013new.csv"
+    path.write_text(path.read_text().replace("\n", "\n\n"))
+    assert source().load().splits
+
+
+def test_a_manifest_of_more_rows_than_votes(pictures: Path, manifest: Path, tmp_path: Path) -> None:
+    write_votes(pictures / "fer2013new.csv", make_faces()[2][:50], VOTES[:50])
+    source = FerPlus(str(pictures), cache=str(tmp_path / "c"), manifest=str(manifest))
+    with pytest.raises(DataError, match="votes on 50 rows, but the faces go on to row 59"):
+        source.load()
 
 
 def test_another_split(root: Path, source: Callable[..., FerPlus]) -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
+import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
+import fer.data.folder as module
 from fer.data.folder import ImageFolder
 from fer.data.source import DataError, DataNotFoundError, Faces
 from fer.labels import EMOTIONS
@@ -231,6 +234,35 @@ def test_broken_pictures_are_listed_or_dropped(
     for split in faces.splits.values():
         for row, label in zip(split.rows, split.labels, strict=True):
             assert faces.names[row].split("/")[1] == faces.classes[label]
+
+
+def test_a_picture_of_absurd_size_is_not_unpacked(
+    root: Path, source: Callable[..., ImageFolder]
+) -> None:
+    write_class_folders(root, COUNTS)
+    path = root / "train/cat/000.png"
+    data = path.read_bytes()
+    header = b"IHDR" + (100_000).to_bytes(4) * 2 + data[24:29]
+    path.write_bytes(data[:12] + header + zlib.crc32(header).to_bytes(4) + data[33:])
+    with pytest.raises(DataError, match=r"train/cat/000\.png: the picture cannot be read \(pixels"):
+        source().load()
+
+
+def test_files_that_change_meanwhile(
+    root: Path, source: Callable[..., ImageFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures = write_class_folders(root, COUNTS)
+    read = module.read_pictures
+
+    def read_slowly(*arguments: Any, **more: Any) -> Any:
+        write_picture(root / "val/cat/new.png", pictures["val/cat/000.png"])
+        return read(*arguments, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "read_pictures", read_slowly)
+        with pytest.raises(DataError, match="files changed while they were read; load them again"):
+            source().load()
+    assert len(source().load().splits["val"]) == 5
 
 
 # --- metadata ------------------------------------------------------------------------------------
