@@ -21,8 +21,7 @@ class Batch(TypedDict):
         image: uint8 ``[B, 1, H, W]``, 0–255.
         label: int64 ``[B]``.
         row: int64 ``[B]``, each face's place in its source.
-        target: float32 ``[B, C]``, a distribution to learn instead of the label; absent where the
-            source has none.
+        target: float32 ``[B, C]``, a distribution over the classes, where there is one.
     """
 
     image: Tensor
