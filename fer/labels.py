@@ -39,6 +39,23 @@ ALIASES: Final[Mapping[str, str]] = MappingProxyType(
 #: FER2013's label column, 0 to 6, is the position in :data:`EMOTIONS`.
 FER2013: Final[Mapping[int, str]] = MappingProxyType(dict(enumerate(EMOTIONS)))
 
+#: FER+'s vote columns, in its order, and the class that each is a vote for (Barsoum et al. 2016);
+#: ``None``: the picture cannot be read, or shows no face.
+FERPLUS: Final[Mapping[str, str | None]] = MappingProxyType(
+    {
+        "neutral": "neutral",
+        "happiness": "happy",
+        "surprise": "surprise",
+        "sadness": "sad",
+        "anger": "angry",
+        "disgust": "disgust",
+        "fear": "fear",
+        "contempt": "contempt",
+        "unknown": None,
+        "NF": None,
+    }
+)
+
 
 def canonical(name: str) -> str:
     """Return the project's name of an emotion, whatever case or common synonym it is given in.

@@ -32,6 +32,7 @@ def train(config: DictConfig) -> float | None:
     """Run one training and return the best value of the monitored metric, for searches."""
     from fer.config.building import build_parts, build_trainer, missing_hardware
     from fer.config.folder import record, run_folder
+    from fer.data.findings import findings_table
     from fer.learning.callbacks import closing_run
     from fer.learning.run import check_faces, fit, prepare, report
     from fer.learning.summary import network_table
@@ -48,6 +49,7 @@ def train(config: DictConfig) -> float | None:
         trainer = build_trainer(config, folder)
         with closing_run(trainer):
             faces = parts.data.faces
+            sys.stdout.write(findings_table(faces.findings))
             check_faces(faces, parts.module, test=config.test)
             record(config, folder, faces)
             fit(trainer, parts.module, parts.data, config.ckpt_path)

@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from fer.config.problems import ConfigError, Problem, nearest
 from fer.data.augmentation import Augmentation
+from fer.data.cleaning import Cleaned, Cleaning
 from fer.data.datamodule import FaceDataModule
 from fer.data.source import DataError, Source
 from fer.labels import EMOTIONS
@@ -58,6 +59,7 @@ def build_parts(config: DictConfig) -> Parts:
         source,
         augmentation,
         size=config.data.size,
+        fit=config.data.fit,
         batch_size=config.data.batch_size,
         workers=config.data.workers,
         seed=config.seed,
@@ -150,7 +152,9 @@ def _attempt(problems: list[Problem], where: str, make: Callable[[], T]) -> T | 
 
 def _build_source(config: DictConfig) -> Source:
     source: Source = instantiate(config.data.source, _convert_="all")
-    return source
+    clean = config.data.clean
+    # What is structurally broken is the source's to deal with: nobody else sees it.
+    return Cleaned(source, Cleaning(clean.blank, clean.duplicates, clean.conflicts))
 
 
 def _build_augmentation(config: DictConfig) -> Augmentation:

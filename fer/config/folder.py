@@ -10,6 +10,7 @@ from pathlib import Path
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from fer.data.findings import findings_csv
 from fer.data.source import Faces
 from fer.files import write_json, write_text
 from fer.provenance import describe
@@ -33,9 +34,10 @@ def run_folder() -> Iterator[Path]:
 
 
 def record(config: DictConfig, folder: Path, faces: Faces) -> None:
-    """Write the resolved configuration and where everything came from."""
+    """Write the resolved configuration, where everything came from and what was wrong with it."""
     write_text(folder / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
     origin = describe(
         seed=config.seed, data_fingerprint=faces.fingerprint, data_origin=faces.origin
     )
     write_json(folder / "provenance.json", origin)
+    write_text(folder / "cleaning.csv", findings_csv(faces.findings))

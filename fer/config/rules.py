@@ -139,17 +139,32 @@ _PRECISIONS: Final = (
     "64-true", "32-true", "16-mixed", "bf16-mixed", "bf16-true", "16-true", 64, 32, 16, "bf16",
 )  # fmt: skip
 
+_SOURCE: Final[dict[str, Rule]] = {
+    "root": text(optional=True),
+    "size": integer(16, 1024),
+    "fit": choice("pad", "stretch"),
+    "votes": text(optional=True),
+    "target": choice("majority", "distribution"),
+    "classes": choice(7, 8),
+    "manifest": text(optional=True),
+    "val_share": number(0, 1, below=True),
+    "defects": choice("fatal", "drop"),
+}
+
 #: Rules by dotted key; ``*`` stands for any part. The first that fits counts.
 RULES: Final[dict[str, Rule]] = {
     "seed": integer(0, 2**32 - 1),
     "name": text(optional=True),
     "ckpt_path": text(optional=True),
     "paths.cache": text(optional=True),
-    "data.root": text(optional=True),
-    "data.size": integer(16, 1024),
     "data.batch_size": integer(1),
+    "data.clean.blank": choice("train", "all", "keep"),
+    "data.clean.duplicates": choice("keep", "within", "across", "both"),
+    "data.clean.conflicts": choice("keep", "drop", "majority"),
+    "data.clean.defects": choice("fatal", "drop"),
     "data.workers": integer(0, 256, optional=True),
-    "data.source.root": text(optional=True),
+    # What people set as data.KEY is handed to the source as data.source.KEY.
+    **{f"data.{inside}{key}": rule for key, rule in _SOURCE.items() for inside in ("", "source.")},
     "data.source.cache": text(optional=True),
     "data.source.seed": integer(0),
     "data.source.train": integer(1),

@@ -5,12 +5,15 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import tarfile
+import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from fer.data._members import HEAD, is_tar, is_zip, limited, open_tar_member, open_zip_member
 from fer.data.source import DataError
 
 if TYPE_CHECKING:
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 
 _BLOCK: Final = 1 << 20
 _GZIP_MAGIC: Final = b"\x1f\x8b"
+_BROKEN: Final = (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, tarfile.TarError)
 
 
 def first_file(candidates: Iterable[Path]) -> Path | None:
@@ -33,32 +37,36 @@ class DataFile:
     """
 
     def __init__(
-        self, stream: io.BufferedIOBase, packed: io.BufferedIOBase, stored: _Stored
+        self, stream: io.BufferedIOBase, below: Sequence[io.BufferedIOBase], stored: _Stored
     ) -> None:
         self.stream = stream
-        self._packed = packed
+        self._below = below
         self._stored = stored
 
     def sha256(self) -> str:
         """Return the hex digest of the bytes as stored (of a packed file: the packed bytes)."""
-        while self._packed.read(_BLOCK):  # whatever lies behind what was parsed
-            pass
+        for layer in self._below:
+            while layer.read(_BLOCK):  # whatever lies behind what was parsed
+                pass
         return self._stored.digest.hexdigest()
 
 
 @contextmanager
-def open_data_file(path: Path, advice: str) -> Iterator[DataFile]:
+def open_data_file(path: Path, advice: str, members: Sequence[str] = ()) -> Iterator[DataFile]:
     """Open ``path`` for one reading from start to end.
 
-    Whether it is packed is told by its first bytes, since names lie: browsers unpack a ``.gz``
-    and keep its name. A progress bar is shown where standard error is a terminal.
+    Whether it is packed, or an archive, is told by its first bytes, since names lie: browsers
+    unpack a ``.gz`` and keep its name. A progress bar is shown where standard error is a terminal.
 
     Args:
         path: the file.
         advice: what to do about a broken file, the last line of the message.
+        members: in a zip or tar archive, the file names of which the first found is read; none to
+            take archives for what else they may be.
 
     Raises:
-        DataError: the archive is truncated or corrupt; raised by whatever reads the stream.
+        DataError: the archive is truncated or corrupt, holds none of ``members``, or unpacks to
+            more than a data set does; raised by whatever reads the stream.
         OSError: the file cannot be read.
     """
     from tqdm import tqdm
@@ -77,12 +85,23 @@ def open_data_file(path: Path, advice: str) -> Iterator[DataFile]:
         )
         stored = _Stored(file, bar.update)
         packed = stack.enter_context(io.BufferedReader(stored, _BLOCK))
-        stream: io.BufferedIOBase = packed
-        if packed.peek(len(_GZIP_MAGIC)).startswith(_GZIP_MAGIC):
-            stream = stack.enter_context(gzip.GzipFile(fileobj=packed))
         try:
-            yield DataFile(stream, packed, stored)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            stream: io.BufferedReader[Any] = packed
+            if packed.peek(len(_GZIP_MAGIC)).startswith(_GZIP_MAGIC):
+                unpacked = stack.enter_context(gzip.GzipFile(fileobj=packed))
+                stream = limited(unpacked, str(path))
+            below: list[io.BufferedIOBase] = [stream, packed]
+            head = stream.peek(HEAD) if members else b""
+            if is_tar(head):
+                stream = open_tar_member(stack, stream, members, str(path))
+            elif is_zip(head) and stream is packed:
+                # A zip archive is read from its end: by a file of its own, so that the first
+                # still goes from start to end for the hash. Both count, so no share is known.
+                bar.total = None
+                again = stack.enter_context(path.open("rb"))
+                stream = open_zip_member(stack, again, members, str(path), bar.update)
+            yield DataFile(stream, below, stored)
+        except _BROKEN as error:
             raise DataError(
                 f"{path}: the archive is truncated or corrupt ({error})\n{advice}"
             ) from error

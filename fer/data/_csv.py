@@ -42,15 +42,19 @@ class FaceTable:
         labels: int64 ``[N]``, 0 to 6.
         splits: uint8 ``[N]``, positions in :data:`USAGES`.
         rows: int64 ``[N]``, each face's 0-based data row in the file.
+        defects: the defective rows, where they were to be left out; at most :data:`KEPT`.
     """
 
     images: npt.NDArray[np.uint8]
     labels: npt.NDArray[np.int64]
     splits: npt.NDArray[np.uint8]
     rows: npt.NDArray[np.int64]
+    defects: tuple[Defect, ...] = ()
 
 
-def parse_faces(stream: BufferedIOBase, origin: str, advice: str) -> FaceTable:
+def parse_faces(
+    stream: BufferedIOBase, origin: str, advice: str, *, drop_defects: bool = False
+) -> FaceTable:
     """Read a whole file in FER2013's form.
 
     Columns are found by the names ``emotion``, ``pixels`` and ``Usage``, in any order and beside
@@ -60,9 +64,10 @@ def parse_faces(stream: BufferedIOBase, origin: str, advice: str) -> FaceTable:
         stream: the file's bytes.
         origin: its name, for messages.
         advice: what to do about a broken file, the last line of every message.
+        drop_defects: leave broken rows out rather than refuse the file.
 
     Raises:
-        DefectiveRowsError: rows are broken.
+        DefectiveRowsError: rows are broken, and not to be left out.
         DataError: the file is empty, lacks a column, rows, or all rows of a split.
     """
     columns = _Columns.read(stream, origin, advice)
@@ -81,7 +86,7 @@ def parse_faces(stream: BufferedIOBase, origin: str, advice: str) -> FaceTable:
         labels.append(label)
         splits.append(split)
         rows.append(row)
-    if total:
+    if total and not drop_defects:
         raise DefectiveRowsError(origin, defects, total, advice)
     if row < 0:
         raise DataError(f"{origin}: the file has a header, but no rows\n{advice}")
@@ -93,6 +98,7 @@ def parse_faces(stream: BufferedIOBase, origin: str, advice: str) -> FaceTable:
         labels=np.frombuffer(labels, dtype=np.uint8).astype(np.int64),
         splits=np.frombuffer(splits, dtype=np.uint8),
         rows=np.array(rows, dtype=np.int64),
+        defects=tuple(defects),
     )
 
 

@@ -8,7 +8,7 @@ import logging
 import os
 import shutil
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,6 +73,23 @@ def file_key(path: Path, kind: str, version: int) -> str:
         version,
         _LAYOUT,
     )
+    return _key(kind, identity)
+
+
+def folder_key(root: Path, files: Iterable[object], kind: str, version: int, *more: object) -> str:
+    """Name the entry for the files of a folder as they are now.
+
+    Args:
+        root: the folder.
+        files: what is known of each file, its name, size and time of change among it.
+        kind: what is made of it, the start of the key.
+        version: of that making.
+        more: what else decides what is made: sizes, settings.
+    """
+    return _key(kind, (str(root.resolve()), *files, version, *more, _LAYOUT))
+
+
+def _key(kind: str, identity: tuple[object, ...]) -> str:
     return f"{kind}-{hashlib.sha256(repr(identity).encode()).hexdigest()[:16]}"
 
 

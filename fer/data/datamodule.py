@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 from fer.data.augmentation import Augmentation
 from fer.data.loading import Batch, EpochSampler, FaceDataset, as_is
 from fer.data.source import DataError, Faces, Source, Split
-from fer.pixels import square_grey
+from fer.pixels import Fit, square_grey
 
 
 class FaceDataModule(lightning.LightningDataModule):
@@ -22,6 +22,7 @@ class FaceDataModule(lightning.LightningDataModule):
         source: where the faces come from.
         augmentation: what may happen to training faces.
         size: height and width that the network reads, in pixels; other faces are scaled once.
+        fit: how faces that are not square become so, see :func:`fer.pixels.square_grey`.
         batch_size: faces a step and process.
         workers: loader processes; ``None`` for one where there are two cores or more, since one
             keeps up with a training on two cores, and none on a single core.
@@ -34,6 +35,7 @@ class FaceDataModule(lightning.LightningDataModule):
         augmentation: Augmentation,
         *,
         size: int,
+        fit: Fit = "pad",
         batch_size: int,
         workers: int | None = None,
         seed: int,
@@ -42,6 +44,7 @@ class FaceDataModule(lightning.LightningDataModule):
         self.source = source
         self.augmentation = augmentation
         self.size = size
+        self.fit: Fit = fit
         self.batch_size = batch_size
         self.workers = default_workers() if workers is None else workers
         self.seed = seed
@@ -113,7 +116,7 @@ class FaceDataModule(lightning.LightningDataModule):
             return split
         images = np.empty((len(split), self.size, self.size), dtype=np.uint8)
         for i, image in enumerate(split.images):
-            images[i] = square_grey(image, self.size)
+            images[i] = square_grey(image, self.size, self.fit)
         return replace(split, images=images)
 
     def _split(self, name: str) -> Split:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 import torch
@@ -21,11 +21,13 @@ class Batch(TypedDict):
         image: uint8 ``[B, 1, H, W]``, 0–255.
         label: int64 ``[B]``.
         row: int64 ``[B]``, each face's place in its source.
+        target: float32 ``[B, C]``, a distribution over the classes, where there is one.
     """
 
     image: Tensor
     label: Tensor
     row: Tensor
+    target: NotRequired[Tensor]
 
 
 class EpochSampler(Sampler[int]):
@@ -106,11 +108,14 @@ class FaceDataset(Dataset[Batch]):
                     1, np.uint64
                 )
                 images[i] = self.augmentation(images[i], int(state[0]))
-        return {
+        batch: Batch = {
             "image": torch.from_numpy(images).unsqueeze(1),
             "label": torch.from_numpy(self.split.labels[indices]),
             "row": torch.from_numpy(self.split.rows[indices]),
         }
+        if self.split.targets is not None:
+            batch["target"] = torch.from_numpy(self.split.targets[indices])
+        return batch
 
 
 def as_is(batch: Any) -> Any:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Final, Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
+
+from fer.data.findings import Finding
 
 #: The splits a source may have, in the order in which they are used.
 SPLITS: Final[tuple[str, ...]] = ("train", "val", "test")
@@ -34,24 +36,41 @@ class Split:
         labels: int64 ``[N]``, positions in :attr:`Faces.classes`.
         rows: int64 ``[N]``, each face's 0-based place in its source (the row of a CSV file),
             which predictions are joined by.
-        metadata: one array ``[N]`` per non-sequential feature (age, gender, context).
+        metadata: one array ``[N]`` per non-sequential feature (age, gender, context): numbers,
+            NaN where one is missing, or text, empty where it is missing.
+        targets: float32 ``[N, C]``, for each face a distribution over the classes to learn
+            instead of its label; ``None`` where labels are all there is.
     """
 
     images: npt.NDArray[np.uint8]
     labels: npt.NDArray[np.int64]
     rows: npt.NDArray[np.int64]
     metadata: Mapping[str, npt.NDArray[np.generic]] = field(default_factory=dict)
+    targets: npt.NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         n = len(self.images)
         lengths = {"labels": len(self.labels), "rows": len(self.rows)}
         lengths |= {f"metadata[{name!r}]": len(v) for name, v in self.metadata.items()}
+        if self.targets is not None:
+            lengths["targets"] = len(self.targets)
         wrong = {name: length for name, length in lengths.items() if length != n}
         if wrong:
             raise ValueError(f"{n} images, but {wrong}")
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def take(self, chosen: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> Self:
+        """Return the faces at some positions, or where a mask is true."""
+        return replace(
+            self,
+            images=self.images[chosen],
+            labels=self.labels[chosen],
+            rows=self.rows[chosen],
+            metadata={name: values[chosen] for name, values in self.metadata.items()},
+            targets=None if self.targets is None else self.targets[chosen],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +83,17 @@ class Faces:
         fingerprint: what identifies the data: a hash of the source file, or of the recipe for
             generated faces.
         origin: where the faces came from, for people to read.
+        findings: what was found wrong, and what was done about it.
+        names: the file of each face, at the position that is its row; empty where faces are not
+            files.
     """
 
     classes: tuple[str, ...]
     splits: Mapping[str, Split]
     fingerprint: str
     origin: str
+    findings: Sequence[Finding] = ()
+    names: Sequence[str] = ()
 
 
 class Source(Protocol):

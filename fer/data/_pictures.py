@@ -1,0 +1,177 @@
+"""Picture files in folders: list them, and read them with each broken one named."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from fer.data.defects import LISTED
+from fer.data.source import DataError
+from fer.pixels import Image
+
+#: What picture files are called; everything else in a folder is no picture.
+SUFFIXES: Final = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+
+_JPEG_START, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
+_PNG_START, _PNG_END = b"\x89PNG", b"IEND"
+
+
+@dataclass(frozen=True, slots=True)
+class PictureFile:
+    """A picture that is there, not read yet.
+
+    Attributes:
+        name: its path below the root, with ``/`` on every system.
+        size: in bytes.
+        mtime_ns: when it was last changed.
+    """
+
+    name: str
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """The pictures that could be read.
+
+    Attributes:
+        images: uint8 ``[N, side, side]``.
+        kept: int64 ``[N]``, each one's position among the files.
+        sha256: of the names and contents of all files.
+        broken: position and problem of each of the others.
+    """
+
+    images: npt.NDArray[np.uint8]
+    kept: npt.NDArray[np.int64]
+    sha256: str
+    broken: tuple[tuple[int, str], ...]
+
+
+def folders_in(folder: Path) -> list[str]:
+    """Return the sorted names of the folders in one, hidden ones left out.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with os.scandir(folder) as entries:
+        return sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
+
+
+def pictures_in(root: Path, *parts: str) -> list[PictureFile]:
+    """Return the pictures that lie directly in a folder below ``root``, in any order.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    found = []
+    with os.scandir(root.joinpath(*parts)) as entries:
+        for entry in entries:
+            if entry.name.lower().endswith(SUFFIXES) and not entry.name.startswith("."):
+                stat = entry.stat()
+                name = "/".join([*parts, entry.name])
+                found.append(PictureFile(name, stat.st_size, stat.st_mtime_ns))
+    return found
+
+
+def read_pictures(
+    root: Path,
+    files: Sequence[PictureFile],
+    side: int,
+    convert: Callable[[Image], Image],
+    *,
+    drop_defects: bool,
+) -> Pictures:
+    """Read pictures, with a progress bar where standard error is a terminal.
+
+    Args:
+        root: what their names are below.
+        files: the pictures.
+        side: height and width that ``convert`` gives, in pixels.
+        convert: from uint8 ``[H, W]`` or ``[H, W, 3]`` RGB to uint8 ``[side, side]``; raises
+            ValueError where a picture will not do.
+        drop_defects: leave broken pictures out rather than refuse them all.
+
+    Raises:
+        DataError: pictures are broken, and not to be left out.
+        OSError: one cannot be opened.
+    """
+    from tqdm import tqdm
+
+    images = np.empty((len(files), side, side), dtype=np.uint8)
+    kept: list[int] = []
+    broken: list[tuple[int, str]] = []
+    digest = hashlib.sha256()
+    bar = tqdm(files, desc=f"reading {root.name}", unit=" pictures", leave=False, disable=None)
+    with _opencv_silent():
+        for i, file in enumerate(bar):
+            data = (root / file.name).read_bytes()
+            digest.update(f"{file.name}\n".encode())
+            digest.update(hashlib.sha256(data).digest())
+            try:
+                images[len(kept)] = convert(_decoded(data))
+            except ValueError as error:
+                broken.append((i, str(error)))
+            else:
+                kept.append(i)
+    if broken and not drop_defects:
+        raise _complaint(root, files, broken)
+    return Pictures(
+        images[: len(kept)], np.array(kept, dtype=np.int64), digest.hexdigest(), tuple(broken)
+    )
+
+
+@contextmanager
+def _opencv_silent() -> Iterator[None]:
+    """Keep OpenCV from writing about each broken picture: they are all listed in the end."""
+    log = cv2.utils.logging
+    level = log.setLogLevel(log.LOG_LEVEL_SILENT)
+    try:
+        yield
+    finally:
+        log.setLogLevel(level)
+
+
+def _decoded(data: bytes) -> Image:
+    """Return a picture as uint8 ``[H, W]`` or ``[H, W, 3]`` RGB, turned as its EXIF data says.
+
+    Raises:
+        ValueError: it is no picture, or cut off.
+    """
+    if not data:
+        raise ValueError("the file is empty")
+    # OpenCV fills what is missing of a cut-off picture with grey, and says so nowhere.
+    jpeg_is_cut = data.rfind(_JPEG_END) < data.rfind(_JPEG_SCAN)
+    if data.startswith(_JPEG_START) and jpeg_is_cut:
+        raise ValueError("the picture is cut off")
+    if data.startswith(_PNG_START) and _PNG_END not in data:
+        raise ValueError("the picture is cut off")
+    try:
+        image = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_ANYCOLOR)
+    except cv2.error as error:  # a size beyond OpenCV's limit, for one
+        raise ValueError(f"the picture cannot be read ({error.err or error})") from None
+    if image is None:
+        raise ValueError("this is no picture, or a corrupt one")
+    if image.ndim == 3:
+        image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    return image.astype(np.uint8, copy=False)
+
+
+def _complaint(
+    root: Path, files: Sequence[PictureFile], broken: Sequence[tuple[int, str]]
+) -> DataError:
+    lines = [f"{root}: {len(broken):,} of {len(files):,} pictures cannot be used:"]
+    lines += [f"  {files[i].name}: {problem}" for i, problem in broken[:LISTED]]
+    if len(broken) > LISTED:
+        lines.append(f"  ... and {len(broken) - LISTED:,} more")
+    lines.append("What to do: mend or remove them, or leave them out with data.clean.defects=drop.")
+    return DataError("\n".join(lines))

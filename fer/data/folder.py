@@ -1,0 +1,282 @@
+"""The source ``folder``: anyone's pictures, a folder a class."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from fer.data._metadata import METADATA_FILE, read_metadata
+from fer.data._pictures import SUFFIXES, PictureFile, folders_in, pictures_in, read_pictures
+from fer.data.cache import Cache, Entry, default_folder, folder_key
+from fer.data.findings import Finding
+from fer.data.source import SPLITS, DataError, DataNotFoundError, Faces, Split
+from fer.labels import EMOTIONS, canonical
+from fer.pixels import FITS, Fit, square_grey
+
+_LOG: Final = logging.getLogger(__name__)
+_VERSION: Final = 1  # raise it when the same files would be read as something else
+_LAYOUT: Final = "train/<class>/*, val/<class>/* and test/<class>/*"
+
+
+class ImageFolder:
+    """Pictures in ``train|val|test/<class>/*``: any size, any number of classes, grey or colour.
+
+    The classes are the sorted names of the folders in ``train``. Where these are the seven
+    emotions, or synonyms of them (:func:`fer.labels.canonical`), the classes are the emotions in
+    the project's order. ``test`` may be missing. Where ``val`` is missing, a part of ``train`` is
+    taken in its place, of each class the same share. A picture's row is its position among all
+    files sorted by path.
+
+    ``metadata.csv`` in the root, if there is one, brings more about each picture: a column
+    ``path`` (below the root) and any others, such as age, gender and context. See
+    :func:`fer.data._metadata.read_metadata`.
+
+    The first load reads the pictures into the cache, scaled; later ones map it into memory.
+
+    Args:
+        root: the folder.
+        size: height and width that pictures are scaled to, in pixels.
+        fit: how pictures that are not square become so, see :func:`fer.pixels.square_grey`.
+        val_share: of the training pictures of each class, taken for validation where there is no
+            folder ``val``.
+        seed: of that draw.
+        cache: the folder for the scaled copies; by default ``$FER_CACHE`` or the user's cache
+            folder.
+        defects: pictures that cannot be read: ``fatal`` refuses the whole, with a list of them;
+            ``drop`` leaves them out and reports them.
+
+    Raises:
+        ValueError: an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        root: str | None,
+        *,
+        size: int = 48,
+        fit: Fit = "pad",
+        val_share: float = 0.1,
+        seed: int = 0,
+        cache: str | None = None,
+        defects: Literal["fatal", "drop"] = "fatal",
+    ) -> None:
+        if size < 1 or fit not in FITS or not 0 <= val_share < 1 or seed < 0:
+            raise ValueError(
+                f"size must be at least 1, fit one of {', '.join(FITS)}, val_share at least 0 and "
+                f"below 1, seed at least 0: got {size}, {fit!r}, {val_share}, {seed}"
+            )
+        if defects not in ("fatal", "drop"):
+            raise ValueError(f"defects must be fatal or drop, not {defects!r}")
+        self.root = Path(root).expanduser() if root else None
+        self.size = size
+        self.fit: Fit = fit
+        self.val_share = val_share
+        self.seed = seed
+        self._cache = Cache(Path(cache).expanduser() if cache else default_folder())
+        self._drop = defects == "drop"
+
+    def class_names(self) -> tuple[str, ...]:
+        """Return the class names, by looking at the folders alone.
+
+        Raises:
+            DataNotFoundError: the root is not given or not there, or has no folder ``train``.
+            DataError: the folders are not those of one set of classes.
+        """
+        return _read_layout(self._find()).classes
+
+    def load(self) -> Faces:
+        """Return the faces: uint8 ``[N, size, size]`` images.
+
+        Raises:
+            DataNotFoundError: the root is not given or not there, or has no folder ``train``.
+            DataError: the folders are not those of one set of classes, a class has no pictures,
+                pictures are broken and not to be left out, or there is no validation split and
+                none is to be made.
+            CacheError: the cache folder cannot be written.
+            OSError: a file cannot be read.
+        """
+        root = self._find()
+        layout = _read_layout(root)
+        files = _list_files(root, layout)
+        kind = "folder-sound" if self._drop else "folder"
+        key = folder_key(root, files, kind, _VERSION, self.size, self.fit)
+
+        def build() -> Entry:
+            entry = self._read(root, files)
+            if _list_files(root, layout) != files:
+                raise DataError(f"{root}: files changed while they were read; load them again")
+            return entry
+
+        entry = self._cache.get(key, build)
+        names = [file.name for file in files]
+        metadata, metadata_hash = read_metadata(root / METADATA_FILE, names)
+        kept: npt.NDArray[np.int64] = np.array(entry.arrays["kept"])
+        members = self._members(root, layout, names, kept)
+        splits = {
+            split: Split(
+                _rows_of(entry.arrays["images"], chosen),
+                layout.labels(names, kept[chosen]),
+                kept[chosen],
+                {column: values[kept[chosen]] for column, values in metadata.items()},
+            )
+            for split, chosen in members.items()
+        }
+        fingerprint = f"{entry.info['sha256']} {metadata_hash} {self.size} {self.fit}"
+        if "val" not in layout.folders:
+            fingerprint += f" {self.val_share} {self.seed}"
+        return Faces(
+            layout.classes,
+            splits,
+            fingerprint=hashlib.sha256(fingerprint.encode()).hexdigest(),
+            origin=str(root),
+            findings=tuple(
+                Finding(row, names[row].split("/")[0], "defect", "dropped", None, f"{name}: {what}")
+                for row, what in entry.info["defects"]
+                for name in [names[row]]
+            ),
+            names=names,
+        )
+
+    def _find(self) -> Path:
+        if self.root is None:
+            raise DataNotFoundError(
+                f"data=folder needs data.root=FOLDER, the folder that holds {_LAYOUT}"
+            )
+        if not (self.root / "train").is_dir():
+            there = "has no folder 'train'" if self.root.exists() else "does not exist"
+            raise DataNotFoundError(
+                f"{self.root} {there}; data.root names the folder that holds {_LAYOUT}"
+            )
+        return self.root
+
+    def _read(self, root: Path, files: Sequence[PictureFile]) -> Entry:
+        _LOG.info("reading %s, once: later loads read the cached copy", root)
+        pictures = read_pictures(
+            root,
+            files,
+            self.size,
+            lambda image: square_grey(image, self.size, self.fit),
+            drop_defects=self._drop,
+        )
+        return Entry(
+            arrays={"images": pictures.images, "kept": pictures.kept},
+            info={"sha256": pictures.sha256, "defects": [list(one) for one in pictures.broken]},
+        )
+
+    def _members(
+        self, root: Path, layout: _Layout, names: Sequence[str], kept: npt.NDArray[np.int64]
+    ) -> dict[str, npt.NDArray[np.int64]]:
+        """Return the positions in ``kept`` of each split's pictures, in the order of splits."""
+        folders = np.array([names[i].split("/")[0] for i in kept])
+        members = {name: np.flatnonzero(folders == name) for name in SPLITS}
+        if "val" not in layout.folders:
+            if self.val_share == 0:
+                raise DataError(
+                    f"{root} has no folder 'val': make one, or take a part of train/ in its place "
+                    "by data.val_share=0.1"
+                )
+            train = members["train"]
+            labels = layout.labels(names, kept[train])
+            chosen = _stratified(labels, self.val_share, self.seed)
+            members |= {"train": train[~chosen], "val": train[chosen]}
+            _LOG.warning(
+                "%s has no folder 'val': %d of its %d training pictures are the validation split, "
+                "drawn class by class (data.val_share=%g, seed %d)",
+                root, chosen.sum(), len(train), self.val_share, self.seed,
+            )  # fmt: skip
+        return {name: chosen for name, chosen in members.items() if len(chosen)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """The classes, and which folder of each split holds which of them."""
+
+    classes: tuple[str, ...]
+    folders: Mapping[str, Mapping[str, str]]
+
+    def labels(self, names: Sequence[str], rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        numbers = {name: i for i, name in enumerate(self.classes)}
+        parts = (names[row].split("/") for row in rows)
+        found = [numbers[self.folders[split][folder]] for split, folder, _ in parts]
+        return np.array(found, dtype=np.int64)
+
+
+def _read_layout(root: Path) -> _Layout:
+    found = {name: folders_in(root / name) for name in SPLITS if (root / name).is_dir()}
+    if len(found["train"]) < 2:
+        raise DataError(
+            f"{root / 'train'} has {len(found['train'])} folders of classes, and at least 2 are "
+            f"needed; the layout is {_LAYOUT}"
+        )
+    emotions = _emotions(root / "train", found["train"])
+    classes = EMOTIONS if emotions else tuple(found["train"])
+    folders: dict[str, dict[str, str]] = {}
+    for split, names in found.items():
+        class_of = (_emotions(root / split, names) or {}) if emotions else {n: n for n in names}
+        unknown = [name for name in names if class_of.get(name) not in classes]
+        if unknown:
+            raise DataError(
+                f"{root / split} has folders of classes that train/ does not have: "
+                f"{', '.join(unknown[:10])}; train/ has {', '.join(found['train'][:20])}"
+            )
+        if split == "val" and (missing := [c for c in classes if c not in class_of.values()]):
+            raise DataError(
+                f"{root / split} lacks the classes {', '.join(missing[:10])}, which train/ has"
+            )
+        folders[split] = class_of
+    return _Layout(classes, folders)
+
+
+def _emotions(folder: Path, names: Sequence[str]) -> dict[str, str] | None:
+    """Return the emotion that each name means; for ``train``, None unless these are the seven."""
+    found: dict[str, str] = {}
+    for name in names:
+        try:
+            found[name] = canonical(name)
+        except ValueError:
+            continue
+    if folder.name == "train" and (len(found) < len(names) or {*found.values()} != {*EMOTIONS}):
+        return None
+    for emotion in EMOTIONS:
+        if len(same := [name for name, meant in found.items() if meant == emotion]) > 1:
+            raise DataError(f"{folder}: {' and '.join(same)} both mean {emotion!r}: join them")
+    return found
+
+
+def _list_files(root: Path, layout: _Layout) -> list[PictureFile]:
+    files = []
+    for split, folders in layout.folders.items():
+        for folder in folders:
+            found = pictures_in(root, split, folder)
+            if split == "train" and not found:
+                raise DataError(
+                    f"{root / split / folder} holds no pictures ({', '.join(SUFFIXES)}); they lie "
+                    "directly in the folder of their class"
+                )
+            files += found
+    return sorted(files, key=lambda file: file.name)
+
+
+def _rows_of(images: npt.NDArray[np.uint8], chosen: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+    """Return some images; as a view of the memory map where they lie side by side."""
+    if len(chosen) and chosen[-1] - chosen[0] == len(chosen) - 1:
+        return images[chosen[0] : chosen[-1] + 1]
+    return images[chosen]
+
+
+def _stratified(labels: npt.NDArray[np.int64], share: float, seed: int) -> npt.NDArray[np.bool_]:
+    """Choose a share of each class: of those with two faces or more at least one, never all."""
+    rng = np.random.default_rng(seed)
+    chosen = np.zeros(len(labels), dtype=np.bool_)
+    for label in np.unique(labels):
+        members = rng.permutation(np.flatnonzero(labels == label))
+        count = min(max(round(share * len(members)), 1), len(members) - 1)
+        chosen[members[:count]] = True
+    return chosen

@@ -1,0 +1,125 @@
+"""Which picture is which row of FER2013: the table that joins folders of pictures to votes by row.
+
+The number in a picture's name is no row of ``fer2013.csv``, so its pixels have to tell. A manifest
+lists the SHA-256 of the 2,304 pixels of every row; whoever has the CSV file can write one.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from fer.data._archive import open_data_file
+from fer.data._csv import USAGES
+from fer.data._hashing import pixel_hash
+from fer.data.source import SPLITS, DataError, DataNotFoundError, Faces
+from fer.files import written_beside
+
+#: The columns of a manifest: data row in ``fer2013.csv``, official split, SHA-256 in hex.
+COLUMNS: Final[tuple[str, ...]] = ("row", "Usage", "sha256")
+
+_ADVICE: Final = (
+    "What to do: name a manifest by data.manifest=FILE; fer.data.manifest.write_manifest makes one "
+    "of FER2013 as CSV."
+)
+_MAX_LINE: Final = 1000
+
+#: Rows by split and pixel hash, rising.
+Manifest = Mapping[tuple[str, bytes], Sequence[int]]
+
+
+def write_manifest(faces: Faces, path: Path) -> None:
+    """Write the manifest of FER2013 as read from a CSV file; gzipped where the name ends in .gz.
+
+    Args:
+        faces: of the source ``fer2013``.
+        path: the file to write.
+
+    Raises:
+        DataError: the faces were read from folders, so that their rows are no CSV rows.
+        OSError: the file cannot be written.
+    """
+    if faces.names:
+        raise DataError(f"{faces.origin}: the rows of folders of pictures are not those of the CSV")
+    lines = []
+    for split, usage in zip(SPLITS, USAGES, strict=True):
+        some = faces.splits[split]
+        for row, image in zip(some.rows.tolist(), some.images, strict=True):
+            lines.append((row, usage, pixel_hash(image).hex()))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows([COLUMNS, *sorted(lines)])
+    data = text.getvalue().encode()
+    with written_beside(path) as beside:
+        # mtime=0: the same faces give the same file.
+        beside.write_bytes(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
+
+
+def read_manifest(path: Path) -> tuple[Manifest, str]:
+    """Read a manifest, plain or gzipped.
+
+    Returns:
+        The rows by split and pixel hash, and the SHA-256 of the file.
+
+    Raises:
+        DataNotFoundError: there is no such file.
+        DataError: it is no manifest.
+        OSError: it cannot be read.
+    """
+    if not path.is_file():
+        raise DataNotFoundError(f"there is no manifest {path}. {_ADVICE}")
+    rows = defaultdict[tuple[str, bytes], list[int]](list)
+    splits = dict(zip(USAGES, SPLITS, strict=True))
+    with open_data_file(path, _ADVICE) as file:
+        header = file.stream.readline(_MAX_LINE).decode("utf-8", "replace")
+        if tuple(name.strip() for name in header.split(",")) != COLUMNS:
+            raise DataError(
+                f"{path} is no manifest: its header is not {','.join(COLUMNS)}\n{_ADVICE}"
+            )
+        number = 1
+        while line := file.stream.readline(_MAX_LINE):
+            number += 1
+            try:
+                row, usage, digest = line.decode().strip().split(",")
+                rows[splits[usage], bytes.fromhex(digest)].append(int(row))
+            except (ValueError, KeyError):
+                raise DataError(
+                    f"{path}: line {number} is not a row, {', '.join(USAGES[:2])} or {USAGES[2]}, "
+                    f"and a hash\n{_ADVICE}"
+                ) from None
+        sha256 = file.sha256()
+    return {key: sorted(found) for key, found in rows.items()}, sha256
+
+
+def rows_by_pixels(faces: Faces, manifest: Manifest) -> dict[str, npt.NDArray[np.int64]]:
+    """Return each face's row in the CSV file, -1 where the manifest does not know its pixels.
+
+    Exact copies in one split take their rows in turn: which is which, nothing can tell.
+
+    Args:
+        faces: 48×48 pixels each.
+        manifest: of FER2013.
+
+    Returns:
+        int64 ``[N]`` by split.
+    """
+    found = {}
+    for name, split in faces.splits.items():
+        used: defaultdict[bytes, int] = defaultdict(int)
+        rows = np.full(len(split), -1, dtype=np.int64)
+        for i, image in enumerate(split.images):
+            digest = pixel_hash(image)
+            candidates = manifest.get((name, digest), ())
+            if used[digest] < len(candidates):
+                rows[i] = candidates[used[digest]]
+                used[digest] += 1
+        found[name] = rows
+    return found

@@ -1,0 +1,374 @@
+"""The source ferplus: votes joined to the right faces, and what becomes of them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fer.data.fer2013 import Fer2013
+from fer.data.ferplus import FerPlus
+from fer.data.manifest import COLUMNS, read_manifest, write_manifest
+from fer.data.source import DataError, DataNotFoundError, Faces
+from fer.labels import EMOTIONS
+from tests.support.fer2013_csv import make_faces, row_text, write_fer2013, write_lines
+from tests.support.picture_folders import write_fer2013_folders, write_picture
+from tests.support.votes import HEADER, write_votes
+
+#: Ten votes, in FER+'s order, and the seven-class majority that they come to.
+CASES = (
+    ([10, 0, 0, 0, 0, 0, 0, 0, 0, 0], "neutral"),
+    ([0, 8, 2, 0, 0, 0, 0, 0, 0, 0], "happy"),
+    ([3, 0, 4, 0, 0, 0, 3, 0, 0, 0], "surprise"),
+    ([0, 0, 0, 5, 1, 1, 1, 1, 1, 0], "sad"),
+    ([0, 0, 0, 0, 9, 0, 0, 0, 0, 1], "angry"),
+    ([0, 0, 0, 0, 4, 6, 0, 0, 0, 0], "disgust"),
+    ([0, 0, 3, 0, 0, 0, 7, 0, 0, 0], "fear"),
+    ([2, 0, 0, 0, 0, 0, 0, 8, 0, 0], "contempt"),
+    ([4, 0, 0, 4, 2, 0, 0, 0, 0, 0], "tie"),
+    ([0, 3, 0, 0, 0, 0, 0, 0, 7, 0], "no face"),
+    ([0, 0, 0, 0, 0, 0, 0, 0, 0, 10], "no face"),
+    ([0, 0, 0, 0, 0, 0, 0, 5, 5, 0], "contempt"),
+)
+VOTES = [CASES[i % len(CASES)][0] for i in range(60)]
+MEANT = [CASES[i % len(CASES)][1] for i in range(60)]
+UNNAMED = (1, 25)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    root = tmp_path / "data"
+    images, labels, usages = make_faces()
+    write_fer2013(root / "fer2013.csv", images, labels, usages)
+    write_votes(root / "fer2013new.csv", usages, VOTES, UNNAMED)
+    return root
+
+
+@pytest.fixture
+def source(root: Path, tmp_path: Path) -> Callable[..., FerPlus]:
+    return lambda **more: FerPlus(str(root), cache=str(tmp_path / "cache"), **more)
+
+
+def labels_by_row(faces: Faces) -> dict[int, str]:
+    return {
+        row: faces.classes[label]
+        for split in faces.splits.values()
+        for row, label in zip(split.rows.tolist(), split.labels.tolist(), strict=True)
+    }
+
+
+def test_the_majority_of_each_row(source: Callable[..., FerPlus]) -> None:
+    faces = source().load()
+    assert faces.classes == source().class_names() == EMOTIONS
+    expected = {r: m for r, m in enumerate(MEANT) if m in EMOTIONS and r not in UNNAMED}
+    assert labels_by_row(faces) == expected
+    images, _, usages = make_faces()
+    for name, usage in (("train", "Training"), ("val", "PublicTest"), ("test", "PrivateTest")):
+        split = faces.splits[name]
+        assert split.targets is None
+        assert {usages[row] for row in split.rows} == {usage}
+        np.testing.assert_array_equal(split.images, images[split.rows])
+
+
+def test_what_is_left_out_is_counted(source: Callable[..., FerPlus]) -> None:
+    findings = source().load().findings
+    meant = ["unnamed" if r in UNNAMED else m for r, m in enumerate(MEANT)]
+    assert {f.row: f.what for f in findings} == {
+        r: m for r, m in enumerate(meant) if m not in EMOTIONS
+    }
+    assert {f.action for f in findings} == {"dropped"}
+
+
+def test_contempt_is_the_eighth_class(source: Callable[..., FerPlus]) -> None:
+    faces = source(classes=8).load()
+    assert faces.classes == (*EMOTIONS, "contempt") == source(classes=8).class_names()
+    labels = labels_by_row(faces)
+    assert labels[7] == "contempt"
+    # Contempt and unknown, five votes each: a tie now.
+    assert 11 not in labels
+    assert {f.what for f in faces.findings if f.row == 11} == {"tie"}
+
+
+def test_the_distribution_of_the_votes(source: Callable[..., FerPlus]) -> None:
+    faces, majority = source(target="distribution").load(), source().load()
+    for name in ("val", "test"):
+        np.testing.assert_array_equal(faces.splits[name].rows, majority.splits[name].rows)
+        np.testing.assert_array_equal(faces.splits[name].labels, majority.splits[name].labels)
+    train = faces.splits["train"]
+    assert set(train.rows) - set(majority.splits["train"].rows) == {8}, "the tie"
+    assert labels_by_row(faces)[8] == "sad", "the first of equals, in the order of classes"
+    assert train.targets is not None
+    assert train.targets.dtype == np.float32
+    np.testing.assert_allclose(train.targets.sum(axis=1), 1, rtol=1e-6)
+    by_row = dict(zip(train.rows.tolist(), train.targets, strict=True))
+    np.testing.assert_allclose(by_row[2], [0, 0, 0.3, 0, 0, 0.4, 0.3])
+    # Votes for contempt and unknown are for none of the seven.
+    np.testing.assert_allclose(by_row[3], np.array([1, 1, 1, 0, 5, 0, 0]) / 8)
+    ties = {(f.split, f.action) for f in faces.findings if f.what == "tie"}
+    assert ties == {("train", "kept"), ("val", "dropped"), ("test", "dropped")}
+
+
+def test_fingerprints_differ_with_the_labels(source: Callable[..., FerPlus]) -> None:
+    sources = (source(), source(classes=8), source(target="distribution"))
+    assert len({one.load().fingerprint for one in sources}) == 3
+    assert source().load().fingerprint == source().load().fingerprint
+
+
+def test_rows_stay_joined_where_broken_ones_are_dropped(
+    root: Path, source: Callable[..., FerPlus]
+) -> None:
+    expected = labels_by_row(source().load())
+    lines = ["emotion,pixels,Usage", *(row_text(*row) for row in zip(*make_faces(), strict=True))]
+    lines[1 + 5] = "9" + lines[1 + 5][1:]
+    write_lines(root / "fer2013.csv", lines)
+    with pytest.raises(DataError, match="1 row is defective"):
+        source().load()
+    faces = source(defects="drop").load()
+    del expected[5]
+    assert labels_by_row(faces) == expected
+    assert [f.row for f in faces.findings if f.what == "defect"] == [5]
+
+
+# --- where the votes are -------------------------------------------------------------------------
+
+
+def test_votes_lie_beside_a_root_that_is_a_file(root: Path, tmp_path: Path) -> None:
+    faces = FerPlus(str(root / "fer2013.csv"), cache=str(tmp_path / "cache")).load()
+    assert faces.origin == f"{root / 'fer2013.csv'} with the votes of {root / 'fer2013new.csv'}"
+
+
+def test_votes_one_folder_up(root: Path, tmp_path: Path) -> None:
+    (root / "fer2013").mkdir()
+    (root / "fer2013.csv").rename(root / "fer2013" / "fer2013.csv")
+    assert FerPlus(str(root), cache=str(tmp_path / "cache")).load().splits
+
+
+def test_faces_that_are_not_there_are_asked_for_first(tmp_path: Path) -> None:
+    with pytest.raises(DataNotFoundError, match="FER2013 not found"):
+        FerPlus(str(tmp_path), cache=str(tmp_path / "cache")).load()
+
+
+def test_votes_elsewhere(root: Path, tmp_path: Path, source: Callable[..., FerPlus]) -> None:
+    (root / "fer2013new.csv").rename(tmp_path / "votes.csv")
+    assert source(votes=str(tmp_path / "votes.csv")).load().splits
+    with pytest.raises(DataNotFoundError) as error:
+        source().load()
+    assert f"\n  {root / 'fer2013new.csv'}\n" in str(error.value)
+    assert "microsoft/FERPlus" in str(error.value)
+    assert "data.votes=FILE" in str(error.value)
+
+
+# --- votes that do not belong to the faces -------------------------------------------------------
+
+
+def test_another_number_of_rows(root: Path, source: Callable[..., FerPlus]) -> None:
+    write_votes(root / "fer2013new.csv", make_faces()[2][:59], VOTES[:59])
+    with pytest.raises(DataError, match=r"votes on 59 rows, but .*fer2013\.csv has 60: they are"):
+        source().load()
+
+
+def test_blank_lines_are_no_rows(root: Path, source: Callable[..., FerPlus]) -> None:
+    path = root / "fer2013new.csv"
+    path.write_text(path.read_text().replace("\n", "\n\n"))
+    assert source().load().splits
+
+
+def test_a_manifest_of_more_rows_than_votes(pictures: Path, manifest: Path, tmp_path: Path) -> None:
+    write_votes(pictures / "fer2013new.csv", make_faces()[2][:50], VOTES[:50])
+    source = FerPlus(str(pictures), cache=str(tmp_path / "c"), manifest=str(manifest))
+    with pytest.raises(DataError, match="votes on 50 rows, but the faces go on to row 59"):
+        source.load()
+
+
+def test_another_split(root: Path, source: Callable[..., FerPlus]) -> None:
+    usages = make_faces()[2]
+    usages[22], usages[41] = usages[41], usages[22]
+    write_votes(root / "fer2013new.csv", usages, VOTES)
+    with pytest.raises(
+        DataError, match=r"1 rows are of another split .*row 22 \(test here, val there\)"
+    ):
+        source().load()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda text: "", "the header is ''"),
+        (lambda text: text.replace("contempt,unknown", "unknown,contempt"), "the header is 'Us"),
+        (lambda text: text.replace("PublicTest", "Public", 1), "line 22 is not a split"),
+        (lambda text: text.replace(",10,", ",x,", 1), "line 2 is not a split, a name and 10 num"),
+        (lambda text: text.replace(",10,", ",-1,", 1), "line 2 is not"),
+        (lambda text: text.replace(",10,", ",10,0,", 1), "line 2 is not"),
+        (lambda text: text[:-8], "line 61 is not"),
+    ],
+)
+def test_broken_votes(
+    root: Path, source: Callable[..., FerPlus], change: Callable[[str], str], message: str
+) -> None:
+    path = root / "fer2013new.csv"
+    path.write_text(change(path.read_text()))
+    with pytest.raises(DataError, match=re.escape(message)) as error:
+        source().load()
+    assert "microsoft/FERPlus" in str(error.value)
+
+
+def test_a_table_that_is_too_large_is_not_read(root: Path, source: Callable[..., FerPlus]) -> None:
+    with (root / "fer2013new.csv").open("r+b") as file:
+        file.truncate(1 << 25)
+    with pytest.raises(DataError, match="33,554,432 bytes are more than a table of votes has"):
+        source().load()
+
+
+def test_unknown_choices(root: Path) -> None:
+    with pytest.raises(ValueError, match="classes must be 7 or 8, not 9"):
+        FerPlus(str(root), classes=9)
+    with pytest.raises(ValueError, match="target must be majority or distribution"):
+        FerPlus(str(root), target="mean")  # type: ignore[arg-type]
+
+
+# --- folders of pictures -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def manifest(root: Path, tmp_path: Path) -> Path:
+    path = tmp_path / "rows.csv.gz"
+    write_manifest(Fer2013(str(root), str(tmp_path / "cache")).load(), path)
+    return path
+
+
+@pytest.fixture
+def pictures(root: Path, tmp_path: Path) -> Path:
+    """The same faces as pictures, beside the votes."""
+    folder = tmp_path / "pictures"
+    write_fer2013_folders(folder, *make_faces())
+    (folder / "fer2013new.csv").write_bytes((root / "fer2013new.csv").read_bytes())
+    return folder
+
+
+def test_pictures_are_joined_by_their_pixels(
+    pictures: Path, manifest: Path, tmp_path: Path, source: Callable[..., FerPlus]
+) -> None:
+    faces = FerPlus(str(pictures), cache=str(tmp_path / "c"), manifest=str(manifest)).load()
+    expected = source().load()
+    for name, split in faces.splits.items():
+        assert sorted((image.tobytes(), label) for image, label in zip(
+            split.images, split.labels, strict=True)
+        ) == sorted((image.tobytes(), label) for image, label in zip(
+            expected.splits[name].images, expected.splits[name].labels, strict=True)
+        )  # fmt: skip
+    assert Counter(f.what for f in faces.findings) == Counter(f.what for f in expected.findings)
+
+
+def test_pictures_without_a_manifest(pictures: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"do not tell their rows .*data\.manifest=FILE"):
+        FerPlus(str(pictures), cache=str(tmp_path / "c")).load()
+
+
+def test_a_picture_that_the_manifest_does_not_know(
+    pictures: Path, manifest: Path, tmp_path: Path
+) -> None:
+    path = next((pictures / "train" / "happy").iterdir())
+    write_picture(path, np.zeros((48, 48), dtype=np.uint8))
+    faces = FerPlus(str(pictures), cache=str(tmp_path / "c"), manifest=str(manifest)).load()
+    (finding,) = [f for f in faces.findings if f.what == "not in manifest"]
+    assert faces.names[finding.row] == f"train/happy/{path.name}"
+    assert finding.action == "dropped"
+
+
+def test_pictures_packed_with_losses(root: Path, manifest: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "lossy"
+    write_fer2013_folders(folder, *make_faces(), suffix=".jpg")
+    votes = str(root / "fer2013new.csv")
+    source = FerPlus(str(folder), votes=votes, manifest=str(manifest), cache=str(tmp_path / "c"))
+    with pytest.raises(DataError, match=r"60 of 60 pictures .*packed with losses.*CSV file alone"):
+        source.load()
+
+
+def test_copies_take_their_rows_in_turn(tmp_path: Path) -> None:
+    images, labels, usages = make_faces()
+    images[4] = images[3]
+    labels[3] = labels[4] = 0
+    write_fer2013(tmp_path / "csv" / "fer2013.csv", images, labels, usages)
+    write_manifest(Fer2013(str(tmp_path / "csv"), str(tmp_path / "c")).load(), tmp_path / "rows")
+    write_fer2013_folders(tmp_path / "png", images, labels, usages)
+    votes = write_votes(tmp_path / "votes.csv", usages, VOTES)
+    faces = FerPlus(
+        str(tmp_path / "png"), votes=str(votes), manifest=str(tmp_path / "rows"),
+        cache=str(tmp_path / "c"),
+    ).load()  # fmt: skip
+    train = faces.splits["train"]
+    copies = (train.images == images[3]).all(axis=(1, 2))
+    assert [faces.classes[label] for label in train.labels[copies]] == ["sad", "angry"]
+
+
+def test_the_manifest_is_the_same_every_time(root: Path, manifest: Path, tmp_path: Path) -> None:
+    faces = Fer2013(str(root), str(tmp_path / "cache")).load()
+    write_manifest(faces, tmp_path / "again.csv.gz")
+    assert (tmp_path / "again.csv.gz").read_bytes() == manifest.read_bytes()
+    write_manifest(faces, tmp_path / "plain.csv")
+    assert read_manifest(tmp_path / "plain.csv")[0] == read_manifest(manifest)[0]
+    assert (tmp_path / "plain.csv").read_text().splitlines()[0] == ",".join(COLUMNS)
+
+
+def test_no_manifest_is_made_of_pictures(pictures: Path, tmp_path: Path) -> None:
+    faces = Fer2013(str(pictures), str(tmp_path / "c")).load()
+    with pytest.raises(DataError, match="are not those of the CSV"):
+        write_manifest(faces, tmp_path / "rows.csv")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "its header is not row,Usage,sha256"),
+        (HEADER, "its header is not row,Usage,sha256"),
+        ("row,Usage,sha256\n0,Training,abc\n", "line 2 is not a row"),
+        ("row,Usage,sha256\n0,Training,00\n1,Train,00\n", "line 3 is not a row"),
+        ("row,Usage,sha256\nx,Training,00\n", "line 2 is not a row"),
+        ("row,Usage,sha256\n0,Training\n", "line 2 is not a row"),
+    ],
+)
+def test_what_is_no_manifest(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "rows.csv").write_text(text)
+    with pytest.raises(DataError, match=message):
+        read_manifest(tmp_path / "rows.csv")
+
+
+def test_a_manifest_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(DataNotFoundError, match=r"there is no manifest .*write_manifest"):
+        read_manifest(tmp_path / "rows.csv")
+
+
+# --- the real files ------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def official(tmp_path_factory: pytest.TempPathFactory) -> tuple[Faces, Faces]:
+    root = os.environ.get("FER_DATA_ROOT")
+    if not root:
+        pytest.skip("FER_DATA_ROOT is not set: the real FER+ is not tested")
+    cache = str(tmp_path_factory.mktemp("cache"))
+    try:
+        return Fer2013(root, cache).load(), FerPlus(root, cache=cache).load()
+    except DataNotFoundError:
+        pytest.skip("no FER2013 with FER+'s votes in FER_DATA_ROOT")
+
+
+def test_official_counts(official: tuple[Faces, Faces]) -> None:
+    _, ferplus = official
+    assert [len(split) for split in ferplus.splits.values()] == [26778, 3372, 3350]
+    counts = Counter(f.what for f in ferplus.findings)
+    assert counts == {"tie": 1772, "no face": 226, "contempt": 216, "unnamed": 173}
+    assert sum(counts.values()) + 26778 + 3372 + 3350 == 35887
+
+
+def test_official_disagreement(official: tuple[Faces, Faces]) -> None:
+    """The 1,153 test faces that the memorisation check is made of."""
+    fer2013, ferplus = (faces.splits["test"] for faces in official)
+    labels = dict(zip(fer2013.rows.tolist(), fer2013.labels.tolist(), strict=True))
+    votes = zip(ferplus.rows.tolist(), ferplus.labels.tolist(), strict=True)
+    assert sum(labels[row] != label for row, label in votes) == 1153

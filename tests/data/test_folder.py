@@ -1,0 +1,318 @@
+"""The source folder: anyone's pictures, whatever their size, classes and metadata."""
+
+from __future__ import annotations
+
+import logging
+import os
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+import fer.data.folder as module
+from fer.data.folder import ImageFolder
+from fer.data.source import DataError, DataNotFoundError, Faces
+from fer.labels import EMOTIONS
+from fer.pixels import Fit, square_grey
+from tests.support.picture_folders import write_class_folders, write_picture
+
+COUNTS = {
+    "train/cat": 4, "train/dog": 3, "train/owl": 5,
+    "val/cat": 2, "val/dog": 1, "val/owl": 1,
+    "test/cat": 2, "test/owl": 1,
+}  # fmt: skip
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def source(root: Path, tmp_path: Path) -> Callable[..., ImageFolder]:
+    return lambda **more: ImageFolder(str(root), cache=str(tmp_path / "cache"), **more)
+
+
+def names_of(faces: Faces, split: str) -> list[str]:
+    return [faces.names[row] for row in faces.splits[split].rows]
+
+
+@pytest.mark.parametrize("fit", ["pad", "stretch"])
+@pytest.mark.parametrize("size", [16, 48])
+def test_pictures_come_back_scaled(
+    root: Path, source: Callable[..., ImageFolder], size: int, fit: Fit
+) -> None:
+    pictures = write_class_folders(root, COUNTS)
+    for _ in range(2):  # read, then from the cache
+        faces = source(size=size, fit=fit).load()
+        assert faces.classes == ("cat", "dog", "owl") == source().class_names()
+        assert list(faces.names) == sorted(pictures)
+        assert list(faces.splits) == ["train", "val", "test"]
+        for name, split in faces.splits.items():
+            assert split.images.shape[1:] == (size, size)
+            assert not split.images.flags.writeable, "a map of the cache"
+            for image, label, row in zip(split.images, split.labels, split.rows, strict=True):
+                folder, of, _ = faces.names[row].split("/")
+                assert (folder, of) == (name, faces.classes[label])
+                expected = square_grey(pictures[faces.names[row]], size, fit)
+                np.testing.assert_array_equal(image, expected)
+    assert [len(split) for split in faces.splits.values()] == [12, 4, 3]
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".JPEG", ".png", ".bmp", ".webp", ".tiff", ".ppm"])
+def test_formats_sizes_and_colours(
+    root: Path, source: Callable[..., ImageFolder], suffix: str
+) -> None:
+    write_class_folders(root, COUNTS)
+    colours = np.zeros((70, 30, 3), dtype=np.uint8)
+    colours[...] = 200, 100, 50
+    write_picture(root / f"train/cat/zz{suffix}", colours)
+    faces = source().load()
+    row = faces.names.index(f"train/cat/zz{suffix}")
+    train = faces.splits["train"]
+    (image,) = train.images[train.rows == row]
+    np.testing.assert_allclose(image, 0.299 * 200 + 0.587 * 100 + 0.114 * 50, atol=3)
+
+
+def test_transparency_and_sixteen_bits(root: Path, source: Callable[..., ImageFolder]) -> None:
+    write_class_folders(root, COUNTS)
+    for name, image in (
+        ("alpha", np.full((9, 9, 4), 80, dtype=np.uint8)),
+        ("deep", np.full((9, 9), 80 * 257, dtype=np.uint16)),
+    ):
+        data = cv2.imencode(".png", image)[1].tobytes()
+        (root / f"train/cat/{name}.png").write_bytes(data)
+    faces = source().load()
+    train = faces.splits["train"]
+    for name in ("alpha", "deep"):
+        (image,) = train.images[train.rows == faces.names.index(f"train/cat/{name}.png")]
+        assert (image == 80).all()
+
+
+def test_the_seven_emotions_keep_the_projects_order(
+    root: Path, source: Callable[..., ImageFolder]
+) -> None:
+    words = ("Happiness", "neutral", "sadness", "ANGER", "fear", "surprised", "disgust")
+    write_class_folders(root, {f"{s}/{w}": 2 for s in ("train", "val") for w in words})
+    write_class_folders(root, {"test/joy": 1, "test/angry": 1})
+    faces = source().load()
+    assert faces.classes == EMOTIONS == source().class_names()
+    labels = dict(zip(names_of(faces, "train"), faces.splits["train"].labels.tolist(), strict=True))
+    assert labels["train/Happiness/000.png"] == EMOTIONS.index("happy")
+    assert labels["train/ANGER/001.png"] == EMOTIONS.index("angry")
+    assert faces.splits["test"].labels.tolist() == [0, 3]
+
+
+def test_fewer_emotions_are_classes_like_any_other(
+    root: Path, source: Callable[..., ImageFolder]
+) -> None:
+    write_class_folders(root, {"train/sad": 9, "train/joy": 9})
+    assert source().class_names() == ("joy", "sad")
+    assert source().load().classes == ("joy", "sad")
+
+
+def test_class_names_look_at_folders_alone(root: Path, source: Callable[..., ImageFolder]) -> None:
+    for name in ("b", "a", ".git"):
+        (root / "train" / name).mkdir(parents=True)
+    (root / "train" / "notes.txt").write_text("no class")
+    assert source().class_names() == ("a", "b")
+
+
+# --- splits --------------------------------------------------------------------------------------
+
+
+def test_without_val_a_share_of_each_class_takes_its_place(
+    root: Path, source: Callable[..., ImageFolder], caplog: pytest.LogCaptureFixture
+) -> None:
+    write_class_folders(root, {"train/cat": 40, "train/dog": 10, "train/owl": 2, "train/yak": 1})
+    with caplog.at_level(logging.WARNING, logger="fer"):
+        faces = source(val_share=0.2).load()
+    assert "has no folder 'val': 11 of its 53 training pictures" in caplog.text
+    assert list(faces.splits) == ["train", "val"]
+    train, val = faces.splits["train"], faces.splits["val"]
+    assert np.bincount(val.labels, minlength=4).tolist() == [8, 2, 1, 0]
+    assert np.bincount(train.labels).tolist() == [32, 8, 1, 1]
+    assert sorted([*train.rows, *val.rows]) == list(range(53))
+    again = source(val_share=0.2).load().splits["val"].rows
+    np.testing.assert_array_equal(again, val.rows)
+    assert source(val_share=0.2, seed=1).load().splits["val"].rows.tolist() != val.rows.tolist()
+
+
+def test_without_val_and_without_a_share(root: Path, source: Callable[..., ImageFolder]) -> None:
+    write_class_folders(root, {"train/cat": 4, "train/dog": 4})
+    with pytest.raises(DataError, match=r"has no folder 'val': make one, .*data\.val_share=0\.1"):
+        source(val_share=0.0).load()
+
+
+@pytest.mark.parametrize(
+    ("folders", "message"),
+    [
+        ({"train/cat": 1}, r"train has 1 folders of classes, and at least 2"),
+        ({"train/cat": 1, "train/dog": 0}, r"train/dog holds no pictures"),
+        ({"train/cat": 1, "train/dog": 1, "test/fox": 1}, r"test has folders .*: fox; train/ has"),
+        ({"train/cat": 1, "train/dog": 1, "val/Cat": 1}, r"val has folders of classes .*: Cat"),
+        ({"train/cat": 1, "train/dog": 1, "val/cat": 1}, r"val lacks the classes dog"),
+        (
+            {**{f"train/{name}": 1 for name in EMOTIONS}, "train/joy": 1},
+            r"happy and joy both mean 'happy'",
+        ),
+        (
+            {**{f"train/{name}": 1 for name in EMOTIONS}, "test/contempt": 1},
+            r"test has folders .*: contempt",
+        ),
+    ],
+)
+def test_classes_that_do_not_agree(
+    root: Path, source: Callable[..., ImageFolder], folders: dict[str, int], message: str
+) -> None:
+    write_class_folders(root, folders)
+    with pytest.raises(DataError, match=message):
+        source().load()
+
+
+def test_not_found(tmp_path: Path) -> None:
+    for call in (ImageFolder.load, ImageFolder.class_names):
+        with pytest.raises(DataNotFoundError, match=r"needs data\.root=FOLDER, .*train/<class>"):
+            call(ImageFolder(None))
+        with pytest.raises(DataNotFoundError, match="nowhere does not exist"):
+            call(ImageFolder(str(tmp_path / "nowhere")))
+        with pytest.raises(DataNotFoundError, match="has no folder 'train'"):
+            call(ImageFolder(str(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"size": 0}, {"fit": "cut"}, {"val_share": 1.0}, {"seed": -1}, {"defects": "keep"}],
+)
+def test_arguments_out_of_range(root: Path, wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        ImageFolder(str(root), **wrong)  # type: ignore[arg-type]
+
+
+# --- changes and defects -------------------------------------------------------------------------
+
+
+def test_changes_are_seen(root: Path, source: Callable[..., ImageFolder]) -> None:
+    pictures = write_class_folders(root, COUNTS)
+    first = source().load()
+    assert source().load().fingerprint == first.fingerprint
+    name = "train/cat/001.png"
+    write_picture(root / name, 255 - pictures[name])
+    os.utime(root / name, ns=(1, 1))
+    second = source().load()
+    assert second.fingerprint != first.fingerprint
+    write_picture(root / "train/cat/zzz.png", pictures[name])
+    assert len(source().load().splits["train"]) == 13
+    assert source(size=16).load().fingerprint != source().load().fingerprint
+
+
+def test_broken_pictures_are_listed_or_dropped(
+    root: Path, source: Callable[..., ImageFolder]
+) -> None:
+    write_class_folders(root, {**COUNTS, "train/owl": 30})
+    for i in range(12):
+        (root / f"train/owl/{i:03}.png").write_bytes(b"broken")
+    (root / "test/cat/000.png").write_bytes(b"")
+    with pytest.raises(DataError) as error:
+        source().load()
+    message = str(error.value)
+    assert "13 of 44 pictures cannot be used:\n  test/cat/000.png: the file is empty\n" in message
+    assert message.count(".png: ") == 10
+    assert "... and 3 more\n" in message
+    assert "data.clean.defects=drop" in message
+
+    faces = source(defects="drop").load()
+    assert [len(split) for split in faces.splits.values()] == [25, 4, 2]
+    assert [(f.split, f.what, f.action) for f in faces.findings] == [
+        ("test", "defect", "dropped"), *[("train", "defect", "dropped")] * 12,
+    ]  # fmt: skip
+    assert faces.findings[1].detail == ("train/owl/000.png: this is no picture, or a corrupt one")
+    for split in faces.splits.values():
+        for row, label in zip(split.rows, split.labels, strict=True):
+            assert faces.names[row].split("/")[1] == faces.classes[label]
+
+
+def test_a_picture_of_absurd_size_is_not_unpacked(
+    root: Path, source: Callable[..., ImageFolder]
+) -> None:
+    write_class_folders(root, COUNTS)
+    path = root / "train/cat/000.png"
+    data = path.read_bytes()
+    header = b"IHDR" + (100_000).to_bytes(4) * 2 + data[24:29]
+    path.write_bytes(data[:12] + header + zlib.crc32(header).to_bytes(4) + data[33:])
+    with pytest.raises(DataError, match=r"train/cat/000\.png: the picture cannot be read \(pixels"):
+        source().load()
+
+
+def test_files_that_change_meanwhile(
+    root: Path, source: Callable[..., ImageFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures = write_class_folders(root, COUNTS)
+    read = module.read_pictures
+
+    def read_slowly(*arguments: Any, **more: Any) -> Any:
+        write_picture(root / "val/cat/new.png", pictures["val/cat/000.png"])
+        return read(*arguments, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "read_pictures", read_slowly)
+        with pytest.raises(DataError, match="files changed while they were read; load them again"):
+            source().load()
+    assert len(source().load().splits["val"]) == 5
+
+
+# --- metadata ------------------------------------------------------------------------------------
+
+
+def test_metadata_is_joined_by_path(root: Path, source: Callable[..., ImageFolder]) -> None:
+    write_class_folders(root, COUNTS)
+    before = source().load()
+    assert before.splits["train"].metadata == {}
+    (root / "metadata.csv").write_text(
+        "\ufeffage, path ,gender\n31,train/cat/000.png,female\n,test/owl/000.png,male\n\n"
+        "7.5,./train\\dog\\001.png,\n",
+        encoding="utf-8",
+    )
+    faces = source().load()
+    assert faces.fingerprint != before.fingerprint
+    train, test = faces.splits["train"].metadata, faces.splits["test"].metadata
+    assert list(train) == ["age", "gender"]
+    assert train["age"].dtype == np.float32
+    names = names_of(faces, "train")
+    ages = dict(zip(names, train["age"].tolist(), strict=True))
+    assert ages.pop("train/cat/000.png") == 31
+    assert ages.pop("train/dog/001.png") == 7.5
+    assert np.isnan(list(ages.values())).all()
+    genders = dict(zip(names, train["gender"].tolist(), strict=True))
+    assert genders.pop("train/cat/000.png") == "female"
+    assert set(genders.values()) == {""}
+    assert test["gender"].tolist() == ["", "", "male"]
+    assert np.isnan(test["age"]).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "the header is missing; a column 'path' is needed"),
+        ("file,age\n", "the header is 'file', 'age'; a column 'path' is needed"),
+        ("path,age,age\n", "every column needs a name of its own"),
+        ("path,\n", "every column needs a name of its own"),
+        ("path,age\ntrain/cat/000.png\n", "row 2 has 1 fields instead of 2"),
+        ("path\ntrain/cat/000.png\ntrain/cat/000.png\n", "row 3 names train/cat/000.png again"),
+        ("path\ntrain/cat/9.png\n", r"names 1 pictures that are not there: train/cat/9.png \(row"),
+        ('path\n"train', "is no table of comma-separated values"),
+        ("path\n\udcff", "is no table of comma-separated values in UTF-8"),
+    ],
+)
+def test_broken_metadata(
+    root: Path, source: Callable[..., ImageFolder], text: str, message: str
+) -> None:
+    write_class_folders(root, COUNTS)
+    (root / "metadata.csv").write_text(text, encoding="utf-8", errors="surrogateescape")
+    with pytest.raises(DataError, match=message) as error:
+        source().load()
+    assert "metadata.csv" in str(error.value)
