@@ -1,22 +1,32 @@
 """What looks at faces: pure torch, no Lightning, no Hydra, no data."""
 
+from fer.models.branch import Branch, MapBranch
 from fer.models.build import BuildError, build
-from fer.models.fusion import Concat, Fusion
+from fer.models.fusion import Attention, Bilinear, Concat, Fusion, Gated, Sum
 from fer.models.head import DenseHead
 from fer.models.network import FusionNetwork
 from fer.models.preprocessing import Preprocessing
 from fer.models.sequence import SequenceBranch
-from fer.models.views import Rows, View
+from fer.models.views import Columns, Patches, Pixels, Rows, View
 
 __all__ = [
+    "Attention",
+    "Bilinear",
+    "Branch",
     "BuildError",
+    "Columns",
     "Concat",
     "DenseHead",
     "Fusion",
     "FusionNetwork",
+    "Gated",
+    "MapBranch",
+    "Patches",
+    "Pixels",
     "Preprocessing",
     "Rows",
     "SequenceBranch",
+    "Sum",
     "View",
     "build",
 ]

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from fer.models.build import build
+from fer.models.build import BuildError, build, locate
 from fer.models.fusion import Fusion
 from fer.models.preprocessing import Preprocessing
 
@@ -17,13 +17,15 @@ Spec = Mapping[str, Any]
 class FusionNetwork(nn.Module):
     """A CNN and an LSTM look at the same face side by side (Daniyal et al. 2024, Figure 3).
 
+    Either branch may be left out; then there is nothing to join and ``fusion`` is left out too.
+
     Args:
         classes: number of classes.
         size: height and width of the input, in pixels.
         preprocessing: spec of a :class:`~fer.models.preprocessing.Preprocessing`.
-        backbone: spec of the branch that reads the face as a picture.
-        lstm: spec of the branch that reads it as a sequence.
-        fusion: spec of a :class:`~fer.models.fusion.Fusion`.
+        backbone: spec of the branch that reads the face as a picture, or None.
+        lstm: spec of the branch that reads it as a sequence, or None.
+        fusion: spec of a :class:`~fer.models.fusion.Fusion`, or None with a single branch.
         head: spec of the dense layers.
 
     Shape:
@@ -39,20 +41,55 @@ class FusionNetwork(nn.Module):
         classes: int,
         size: int,
         preprocessing: Spec,
-        backbone: Spec,
-        lstm: Spec,
-        fusion: Spec,
         head: Spec,
+        backbone: Spec | None = None,
+        lstm: Spec | None = None,
+        fusion: Spec | None = None,
     ) -> None:
         super().__init__()
         self.preprocessing = build(preprocessing, expects=Preprocessing)
-        self.backbone = build(backbone, size, expects=nn.Module)
-        self.lstm = build(lstm, size, expects=nn.Module)
-        widths = [self.backbone.out_features, self.lstm.out_features]
-        self.fusion = build(fusion, widths, expects=Fusion)
-        self.head = build(head, self.fusion.out_features, classes, expects=nn.Module)
+        parts = {"backbone": backbone, "lstm": lstm}
+        self.branches = nn.ModuleDict(
+            {
+                name: build(spec, size, expects=nn.Module)
+                for name, spec in parts.items()
+                if spec is not None
+            }
+        )
+        self.fusion = self._join(fusion)
+        joined = self.fusion if self.fusion is not None else next(iter(self.branches.values()))
+        self.head = build(head, joined.out_features, classes, expects=nn.Module)
 
     def forward(self, images: Tensor) -> Tensor:
         x = self.preprocessing(images)
-        logits: Tensor = self.head(self.fusion([self.backbone(x), self.lstm(x)]))
+        if self.fusion is None:
+            (branch,) = self.branches.values()
+            features = branch(x)
+        elif self.fusion.reads_tokens:
+            features = self.fusion([branch.tokens(x) for branch in self.branches.values()])
+        else:
+            features = self.fusion([branch(x) for branch in self.branches.values()])
+        logits: Tensor = self.head(features)
         return logits
+
+    def _join(self, spec: Spec | None) -> Fusion | None:
+        names = list(self.branches)
+        if not names:
+            raise BuildError("the model has no branch: choose a backbone, an lstm, or both")
+        if spec is None:
+            if len(names) > 1:
+                raise BuildError(f"{' and '.join(names)} need a fusion to join them, but it is none")
+            return None
+        if len(names) == 1:
+            raise BuildError(
+                f"fusion joins two branches, but the model has only its {names[0]}: choose "
+                "fusion=none, or both a backbone and an lstm"
+            )
+        reads_tokens = getattr(locate(str(spec.get("_target_"))), "reads_tokens", False)
+        width = "token_features" if reads_tokens else "out_features"
+        widths = []
+        for name, branch in self.branches.items():
+            if not hasattr(branch, width):
+                raise BuildError(f"{type(branch).__name__} ({name}) declares no {width}")
+            widths.append(getattr(branch, width))
+        return build(spec, widths, expects=Fusion)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
+import torch
 from torch import Tensor, nn
 
+from fer.models.branch import Branch
 from fer.models.build import build
 from fer.models.views import View
 
@@ -14,7 +16,7 @@ Pooling = Literal["last", "mean", "max"]
 _POOLINGS: Final = ("last", "mean", "max")
 
 
-class SequenceBranch(nn.Module):
+class SequenceBranch(Branch):
     """A view of the face as a sequence, read by an LSTM (Hochreiter & Schmidhuber 1997).
 
     Daniyal et al. (2024) treat "the picture pixel sequences as a time series"; which sequence is
@@ -68,17 +70,21 @@ class SequenceBranch(nn.Module):
         )
         self.dropout = nn.Dropout(dropout)
         self.pooling = pooling
-        self.directions = 2 if bidirectional else 1
-        self.out_features = units * self.directions
+        self.units = units
+        self.token_features = self.out_features = units * (2 if bidirectional else 1)
 
-    def forward(self, x: Tensor) -> Tensor:
-        steps, (hidden, _) = self.lstm(self.view(x))
+    def tokens(self, x: Tensor) -> Tensor:
+        steps: Tensor = self.lstm(self.view(x))[0]
+        return steps
+
+    def pool(self, tokens: Tensor) -> Tensor:
         if self.pooling == "mean":
-            pooled = steps.mean(dim=1)
+            pooled = tokens.mean(dim=1)
         elif self.pooling == "max":
-            pooled = steps.amax(dim=1)
+            pooled = tokens.amax(dim=1)
         else:
-            # The last layer's final state of each direction: [D, B, U] -> [B, D * U].
-            pooled = hidden[-self.directions :].transpose(0, 1).flatten(1)
+            # One direction ends at the last step, the other at the first.
+            forwards, backwards = tokens[:, -1, : self.units], tokens[:, 0, self.units :]
+            pooled = torch.cat([forwards, backwards], dim=1)
         dropped: Tensor = self.dropout(pooled)
         return dropped

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -44,3 +45,77 @@ class Rows(View):
 
     def forward(self, x: Tensor) -> Tensor:
         return x.squeeze(1)
+
+
+class Columns(Rows):
+    """The columns of the picture from left to right.
+
+    Shape:
+        ``[B, 1, size, size]`` → ``[B, size, size]``.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.squeeze(1).transpose(1, 2)
+
+
+class Patches(View):
+    """Square patches, row by row, as a vision transformer cuts them (Dosovitskiy et al. 2021).
+
+    Args:
+        size: height and width of the input, in pixels.
+        patch: height and width of a patch, in pixels; divides ``size``.
+
+    Shape:
+        ``[B, 1, size, size]`` → ``[B, (size / patch)², patch²]``.
+
+    Raises:
+        ValueError: ``patch`` does not divide ``size``.
+
+    Example:
+        >>> import torch
+        >>> Patches(48, patch=8)(torch.zeros(2, 1, 48, 48)).shape
+        torch.Size([2, 36, 64])
+    """
+
+    def __init__(self, size: int, *, patch: int = 8) -> None:
+        super().__init__(size)
+        if patch < 1 or size % patch:
+            fits = [str(n) for n in range(2, size // 2 + 1) if size % n == 0]
+            raise ValueError(f"patches of {patch} don't divide {size} pixels; {', '.join(fits)} do")
+        self.patch = patch
+        self.steps = (size // patch) ** 2
+        self.features = patch**2
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.unfold(x, self.patch, stride=self.patch).transpose(1, 2)
+
+
+class Pixels(View):
+    """Every pixel a step, row by row: the paper's "picture pixel sequences" taken literally.
+
+    A 48×48 face has 2,304 steps, which is slow to learn from and to run; ``side`` averages the face
+    down first.
+
+    Args:
+        size: height and width of the input, in pixels.
+        side: height and width that the face is averaged down to; divides ``size``.
+
+    Shape:
+        ``[B, 1, size, size]`` → ``[B, side², 1]``.
+
+    Raises:
+        ValueError: ``side`` does not divide ``size``.
+    """
+
+    def __init__(self, size: int, *, side: int = 24) -> None:
+        super().__init__(size)
+        if side < 1 or size % side:
+            raise ValueError(f"a face of {size} pixels can't be averaged down to {side}")
+        self.factor = size // side
+        self.steps = side**2
+        self.features = 1
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.factor > 1:
+            x = F.avg_pool2d(x, self.factor)
+        return x.flatten(2).transpose(1, 2)

@@ -8,6 +8,8 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
+from fer.models.branch import MapBranch
+
 _POOLS: Final = {"max": nn.MaxPool2d, "avg": nn.AvgPool2d}
 
 
@@ -30,7 +32,7 @@ class _MultiScaleStage(nn.Module):
         return pooled
 
 
-class SmallCNN(nn.Module):
+class SmallCNN(MapBranch):
     """Stages of parallel filters of several sizes, each followed by pooling.
 
     Daniyal et al. (2024) ask for "several convolutional layers with variable filter sizes and
@@ -69,7 +71,6 @@ class SmallCNN(nn.Module):
         pools: Sequence[str] = ("max", "max", "avg", "avg"),
         dropout: float = 0.0,
     ) -> None:
-        super().__init__()
         if not widths or not len(widths) == len(kernels) == len(pools):
             raise ValueError(
                 "widths, kernels and pools need one entry a stage, but have "
@@ -84,6 +85,7 @@ class SmallCNN(nn.Module):
                 raise ValueError(f"{width} channels can't be shared by filters {list(sizes)}")
             if pool not in _POOLS:
                 raise ValueError(f"unknown pooling {pool!r}; there are {', '.join(_POOLS)}")
+        super().__init__(widths[-1], maximum=True, dropout=dropout)
         channels = [1, *widths[:-1]]
         self.stages = nn.Sequential(
             *(
@@ -91,9 +93,7 @@ class SmallCNN(nn.Module):
                 for stage in zip(channels, widths, kernels, pools, strict=True)
             )
         )
-        self.dropout = nn.Dropout2d(dropout)
-        self.out_features = 2 * widths[-1]
 
-    def forward(self, x: Tensor) -> Tensor:
-        maps = self.dropout(self.stages(x))
-        return torch.cat([maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))], dim=1)
+    def feature_map(self, x: Tensor) -> Tensor:
+        maps: Tensor = self.stages(x)
+        return maps

@@ -1,0 +1,59 @@
+"""A residual network made for small faces, quick on CPUs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from fer.models.backbones._blocks import ConvNorm, Residual
+from fer.models.branch import MapBranch
+
+
+class ResNet(MapBranch):
+    """Residual stages (He et al. 2016) behind a space-to-depth stem (Ridnik et al. 2021).
+
+    The stem folds each 2×2 block of pixels into channels, so no convolution runs at full
+    resolution, where a small face has the least to say per operation. Each stage but the first
+    halves the resolution.
+
+    Args:
+        size: height and width of the input, in pixels; even.
+        widths: channels of each stage.
+        blocks: residual blocks of each stage.
+        dropout: share of whole maps dropped after the last stage.
+
+    Shape:
+        ``[B, 1, size, size]`` → ``[B, widths[-1]]``.
+
+    Raises:
+        ValueError: the lists differ in length, or the input is odd or too small.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        *,
+        widths: Sequence[int] = (64, 128, 256),
+        blocks: Sequence[int] = (1, 1, 1),
+        dropout: float = 0.0,
+    ) -> None:
+        if not widths or len(widths) != len(blocks):
+            raise ValueError(
+                f"widths and blocks need one entry a stage, but have {len(widths)} and {len(blocks)}"
+            )
+        if size % 2 or size < 2 ** (len(widths) + 1):
+            raise ValueError(f"{size} pixels can't be halved by a stem and {len(widths)} stages")
+        super().__init__(widths[-1], dropout=dropout)
+        layers: list[nn.Module] = [nn.PixelUnshuffle(2), ConvNorm(4, widths[0])]
+        channels = widths[0]
+        for stage, (width, count) in enumerate(zip(widths, blocks, strict=True)):
+            for block in range(count):
+                stride = 2 if stage > 0 and block == 0 else 1
+                layers.append(Residual(channels, width, stride))
+                channels = width
+        self.layers = nn.Sequential(*layers)
+
+    def feature_map(self, x: Tensor) -> Tensor:
+        maps: Tensor = self.layers(x)
+        return maps

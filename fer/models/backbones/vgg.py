@@ -1,0 +1,58 @@
+"""A VGG for small faces."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from fer.models.backbones._blocks import ConvNorm
+from fer.models.branch import MapBranch
+
+
+class VGG(MapBranch):
+    """Stages of 3×3 convolutions, each followed by max pooling (Simonyan & Zisserman 2015).
+
+    Batch normalisation replaces the original's careful initialisation, and the mean over space its
+    large dense layers.
+
+    Args:
+        size: height and width of the input, in pixels.
+        widths: channels of each stage.
+        convs: convolutions of each stage.
+        dropout: share of whole maps dropped after the last stage.
+
+    Shape:
+        ``[B, 1, size, size]`` → ``[B, widths[-1]]``.
+
+    Raises:
+        ValueError: the lists differ in length, or the input is too small to be halved that often.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        *,
+        widths: Sequence[int] = (32, 64, 128, 256),
+        convs: Sequence[int] = (1, 2, 2, 2),
+        dropout: float = 0.0,
+    ) -> None:
+        if not widths or len(widths) != len(convs):
+            raise ValueError(
+                f"widths and convs need one entry a stage, but have {len(widths)} and {len(convs)}"
+            )
+        if size < 2 ** len(widths):
+            raise ValueError(f"{size} pixels can't be halved by {len(widths)} stages")
+        super().__init__(widths[-1], dropout=dropout)
+        layers: list[nn.Module] = []
+        channels = 1
+        for width, count in zip(widths, convs, strict=True):
+            for _ in range(count):
+                layers.append(ConvNorm(channels, width))
+                channels = width
+            layers.append(nn.MaxPool2d(2))
+        self.layers = nn.Sequential(*layers)
+
+    def feature_map(self, x: Tensor) -> Tensor:
+        maps: Tensor = self.layers(x)
+        return maps
