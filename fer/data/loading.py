@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 import torch
@@ -21,11 +21,13 @@ class Batch(TypedDict):
         image: uint8 ``[B, 1, H, W]``, 0–255.
         label: int64 ``[B]``.
         row: int64 ``[B]``, each face's place in its source.
+        target: float32 ``[B, C]``, a distribution over the classes, where there is one.
     """
 
     image: Tensor
     label: Tensor
     row: Tensor
+    target: NotRequired[Tensor]
 
 
 class EpochSampler(Sampler[int]):
