@@ -144,6 +144,7 @@ RULES: Final[dict[str, Rule]] = {
     "seed": integer(0, 2**32 - 1),
     "name": text(optional=True),
     "ckpt_path": text(optional=True),
+    "resume": choice("auto", optional=True),
     "paths.cache": text(optional=True),
     "data.root": text(optional=True),
     "data.size": integer(16, 1024),
@@ -166,6 +167,22 @@ RULES: Final[dict[str, Rule]] = {
     "model.lstm.depth": integer(1),
     "model.lstm.pooling": choice("last", "mean", "max"),
     "model.head.hidden": listing(integer(1)),
+    "augmentation.mixing.probability": _SHARE,
+    "augmentation.mixing.*": number(0),
+    "model.backbone.blocks": listing(integer(1), least=1),
+    "model.backbone.convs": listing(integer(1), least=1),
+    "model.backbone.weights": text(optional=True),
+    "model.backbone.resize": integer(16, 1024, optional=True),
+    "model.lstm.view.*": integer(1),
+    "model.fusion.width": integer(1),
+    "model.fusion.rank": integer(1),
+    "model.fusion.heads": integer(1),
+    "loss.gamma": number(0),
+    "loss.power": number(0, 1),
+    "optimizer.momentum": number(0, 1, below=True),
+    "scheduler.warmup": number(0, 1, below=True),
+    "scheduler.rise": number(0, 1, above=True, below=True),
+    "scheduler.start": number(0, 1, above=True),
     "loss.label_smoothing": number(0, 1, below=True),
     "optimizer.lr": number(0, above=True),
     "optimizer.weight_decay": number(0),
@@ -207,6 +224,8 @@ RULES: Final[dict[str, Rule]] = {
 
 def rule_for(key: str, default: Any) -> Rule:
     """Return the rule of a dotted key whose value in the YAML file is ``default``."""
+    if key.rpartition(".")[2] == "_target_":
+        return like(default)
     for pattern, rule in RULES.items():
         if key == pattern or ("*" in pattern and fnmatchcase(key, pattern)):
             return rule

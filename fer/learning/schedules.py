@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 import math
+from typing import Any, ClassVar
 
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 
-class Cosine(LambdaLR):
+class _PlannedSchedule(LambdaLR):
+    """A schedule that is planned over the whole training.
+
+    A checkpoint brings back how many steps were taken, not the plan: a training that goes on for
+    longer than it was meant to follows the longer plan from there.
+    """
+
+    _PLAN: ClassVar[tuple[str, ...]] = ("total_steps", "warmup_steps", "peak")
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what changes from step to step."""
+        state: dict[str, Any] = super().state_dict()
+        return {name: value for name, value in state.items() if name not in self._PLAN}
+
+
+class Cosine(_PlannedSchedule):
     """Warm up in a line, then fall to zero along a cosine (Loshchilov & Hutter 2017).
 
     Args:
@@ -29,7 +45,7 @@ class Cosine(LambdaLR):
         return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - self.warmup_steps) / left)))
 
 
-class OneCycle(LambdaLR):
+class OneCycle(_PlannedSchedule):
     """Rise in a line to the full rate, then fall in a line to zero (Smith & Topin 2019).
 
     Args:
