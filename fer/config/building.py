@@ -23,6 +23,7 @@ from fer.data.source import DataError, Source
 from fer.labels import EMOTIONS
 from fer.learning import FerModule
 from fer.learning.callbacks import MisreadPictures
+from fer.learning.precision import auto_precision
 from fer.learning.checkpoint_io import WholeCheckpointIO
 from fer.models import BuildError
 
@@ -107,6 +108,8 @@ def build_trainer(config: DictConfig, folder: Path) -> lightning.Trainer:
     if (lacking := missing_hardware(config)) is not None:
         raise ConfigError([Problem("trainer", f"{lacking} on this machine; choose trainer=cpu")])
     problems: list[Problem] = []
+    if config.trainer.precision == "auto":
+        config.trainer.precision = auto_precision(config.trainer.accelerator)
     callbacks = _attempt(problems, "callbacks", lambda: _build_callbacks(config))
     logger = _attempt(problems, "logger", lambda: _build_logger(config, folder))
     trainer = None

@@ -136,7 +136,7 @@ _BATCHES: Final = Rule(
     lambda v: (_is_int(v) and v >= 1) or (isinstance(v, float) and 0 < v <= 1),
 )
 _PRECISIONS: Final = (
-    "64-true", "32-true", "16-mixed", "bf16-mixed", "bf16-true", "16-true", 64, 32, 16, "bf16",
+    "auto", "64-true", "32-true", "16-mixed", "bf16-mixed", "bf16-true", "16-true", 64, 32, 16, "bf16",
 )  # fmt: skip
 
 #: Rules by dotted key; ``*`` stands for any part. The first that fits counts.
@@ -197,6 +197,7 @@ RULES: Final[dict[str, Rule]] = {
         integer(1), choice("auto", -1), listing(integer(0), least=1),
     ),
     "trainer.num_nodes": integer(1),
+    "trainer.strategy": text(),
     "trainer.precision": choice(*_PRECISIONS),
     "trainer.max_epochs": integer(1),
     "trainer.min_epochs": integer(1, optional=True),

@@ -188,7 +188,11 @@ class FerModule(lightning.LightningModule):
             self.confusion[split] = values["confusion"].cpu()
         numbers = {f"{split}/loss": scores.loss.compute(), **flatten(values, self.classes, split)}
         headline = {f"{split}/loss", f"{split}/acc"}
-        self.log_dict({k: v for k, v in numbers.items() if k in headline}, prog_bar=True)
-        self.log_dict({k: v for k, v in numbers.items() if k not in headline})
+        # All processes hold the same values already, since the metrics count over all of them;
+        # Lightning can't know that.
+        several = self.trainer.world_size > 1
+        for shown in (True, False):
+            chosen = {name: v for name, v in numbers.items() if (name in headline) == shown}
+            self.log_dict(chosen, prog_bar=shown, sync_dist=several)
         scores.metrics.reset()
         scores.loss.reset()
