@@ -25,6 +25,7 @@ def written_beside(path: Path) -> Iterator[Path]:
     beside = Path(name)
     try:
         yield beside
+        _flush(beside)
         # mkstemp makes files that only their owner may read.
         beside.chmod(0o666 & ~_umask())
         beside.replace(path)
@@ -45,6 +46,21 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
         ValueError: a number is NaN or infinite.
     """
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def _flush(path: Path) -> None:
+    """Have the content on the disk before the name: a rename may otherwise outrun it in a crash."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what a killed process had begun to write in a folder by :func:`written_beside`."""
+    for path in folder.glob(".*-????????.*"):
+        path.unlink(missing_ok=True)
 
 
 def _umask() -> int:

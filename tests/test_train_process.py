@@ -33,6 +33,7 @@ from tests.support.train_command import (
 LOGS = {".hydra/config.yaml", ".hydra/hydra.yaml", ".hydra/overrides.yaml", "train.log"}
 LOGS |= {"csv/metrics.csv", "csv/hparams.yaml"}
 PROMISED = {
+    "cleaning.csv",
     "config.yaml",
     "provenance.json",
     "metrics.json",

@@ -24,6 +24,8 @@ from fer.data.source import DataError, Source
 from fer.labels import EMOTIONS
 from fer.learning import FerModule
 from fer.learning.callbacks import MisreadPictures
+from fer.learning.checkpoint_io import WholeCheckpointIO
+from fer.learning.precision import auto_precision
 from fer.models import BuildError
 
 T = TypeVar("T")
@@ -108,6 +110,8 @@ def build_trainer(config: DictConfig, folder: Path) -> lightning.Trainer:
     if (lacking := missing_hardware(config)) is not None:
         raise ConfigError([Problem("trainer", f"{lacking} on this machine; choose trainer=cpu")])
     problems: list[Problem] = []
+    if config.trainer.precision == "auto":
+        config.trainer.precision = auto_precision(config.trainer.accelerator)
     callbacks = _attempt(problems, "callbacks", lambda: _build_callbacks(config))
     logger = _attempt(problems, "logger", lambda: _build_logger(config, folder))
     trainer = None
@@ -121,6 +125,7 @@ def build_trainer(config: DictConfig, folder: Path) -> lightning.Trainer:
                 logger=logger or False,
                 callbacks=callbacks,
                 default_root_dir=str(folder),
+                plugins=[WholeCheckpointIO()],
                 # The data module brings samplers that count each face once.
                 use_distributed_sampler=False,
                 _convert_="all",
@@ -158,7 +163,10 @@ def _build_source(config: DictConfig) -> Source:
 
 
 def _build_augmentation(config: DictConfig) -> Augmentation:
-    augmentation: Augmentation = instantiate(config.augmentation, _convert_="all")
+    augmentation: Augmentation = instantiate(
+        {name: value for name, value in config.augmentation.items() if name != "mixing"},
+        _convert_="all",
+    )
     return augmentation
 
 
@@ -171,6 +179,9 @@ def _build_module(config: DictConfig, source: Source | None) -> FerModule:
         scheduler=plain(config.scheduler),
         classes=list(classes),
         size=config.data.size,
+        mixing=plain(config.augmentation.mixing),
+        seed=config.seed,
+        channels_last=config.channels_last,
     )
 
 

@@ -74,35 +74,68 @@ def _run(name: str, task: Callable[[Any], Any], examples: str, holds: Sequence[s
         return 0
     shown = args.hydra_help or args.info or args.cfg or args.shell_completion
     if not is_child and not shown and not args.config_path and not args.config_name:
-        _check(name, args.overrides, args.config_dir, multirun=args.multirun, holds=holds)
+        # Hydra reads the process's arguments.
+        sys.argv += _check(
+            name, args.overrides, args.config_dir, multirun=args.multirun, holds=holds
+        )
     hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name=name)(task)()
     return 0
 
 
 def _check(
     name: str, overrides: list[str], config_dir: str | None, *, multirun: bool, holds: Sequence[str]
-) -> None:
-    """Check what will be run before Hydra creates a folder for it."""
+) -> list[str]:
+    """Check what will be run before Hydra creates a folder for it.
+
+    Returns:
+        Further overrides: the folder and the checkpoint of the run to resume.
+    """
     from fer.config.compose import compose, single_runs
     from fer.config.problems import ConfigError, Problem
+    from fer.config.resume import run_to_resume
 
     if config_dir is not None and not Path(config_dir).is_dir():
         raise ConfigError([Problem("--config-dir", f"there is no folder {config_dir!r}")])
     searchpath = [str(Path(config_dir).resolve())] if config_dir else []
     problems: list[Problem] = []
+    resumed: list[str] = []
     for run_overrides in single_runs(overrides) if multirun else [overrides]:
         try:
             config = compose(name, run_overrides, searchpath)
         except ConfigError as error:
             problems += [problem for problem in error.problems if problem not in problems]
             continue
+        named = any(text.startswith("hydra.run.dir=") for text in run_overrides)
         folder = Path(config.hydra.run.dir)
+        if config.get("resume") == "auto":
+            if multirun:
+                problems.append(Problem("resume=auto", "goes with a single run, not with -m"))
+            elif (found := run_to_resume(config, folder if named else None)) is not None:
+                resumed = _continued(found)
+            continue
         used = [entry for entry in holds if (folder / entry).exists()]
         if used and not multirun:
             what = f"{folder} already holds a run ({', '.join(used)}): choose another folder"
             problems.append(Problem("hydra.run.dir", what))
     if problems:
         raise ConfigError(problems)
+    return resumed
+
+
+def _continued(folder: Path) -> list[str]:
+    from fer.config.resume import last_checkpoint
+
+    checkpoint = last_checkpoint(folder)
+    sys.stderr.write(
+        f"going on with {folder}" + (" from its start\n" if checkpoint is None else "\n")
+    )
+    overrides = [f"hydra.run.dir={_quoted(folder)}"]
+    return overrides if checkpoint is None else [*overrides, f"ckpt_path={_quoted(checkpoint)}"]
+
+
+def _quoted(path: Path) -> str:
+    """Quote a path for Hydra's grammar, in which = and , have a meaning."""
+    return '"' + str(path).replace('"', '\\"') + '"'
 
 
 def _user_errors() -> tuple[type[Exception], ...]:

@@ -136,7 +136,8 @@ _BATCHES: Final = Rule(
     lambda v: (_is_int(v) and v >= 1) or (isinstance(v, float) and 0 < v <= 1),
 )
 _PRECISIONS: Final = (
-    "64-true", "32-true", "16-mixed", "bf16-mixed", "bf16-true", "16-true", 64, 32, 16, "bf16",
+    "auto", "64-true", "32-true", "16-mixed", "bf16-mixed", "bf16-true", "16-true",
+    64, 32, 16, "bf16",
 )  # fmt: skip
 
 _SOURCE: Final[dict[str, Rule]] = {
@@ -156,6 +157,7 @@ RULES: Final[dict[str, Rule]] = {
     "seed": integer(0, 2**32 - 1),
     "name": text(optional=True),
     "ckpt_path": text(optional=True),
+    "resume": choice("auto", optional=True),
     "paths.cache": text(optional=True),
     "data.batch_size": integer(1),
     "data.clean.blank": choice("train", "all", "keep"),
@@ -181,6 +183,22 @@ RULES: Final[dict[str, Rule]] = {
     "model.lstm.depth": integer(1),
     "model.lstm.pooling": choice("last", "mean", "max"),
     "model.head.hidden": listing(integer(1)),
+    "augmentation.mixing.probability": _SHARE,
+    "augmentation.mixing.*": number(0),
+    "model.backbone.blocks": listing(integer(1), least=1),
+    "model.backbone.convs": listing(integer(1), least=1),
+    "model.backbone.weights": text(optional=True),
+    "model.backbone.resize": integer(16, 1024, optional=True),
+    "model.lstm.view.*": integer(1),
+    "model.fusion.width": integer(1),
+    "model.fusion.rank": integer(1),
+    "model.fusion.heads": integer(1),
+    "loss.gamma": number(0),
+    "loss.power": number(0, 1),
+    "optimizer.momentum": number(0, 1, below=True),
+    "scheduler.warmup": number(0, 1, below=True),
+    "scheduler.rise": number(0, 1, above=True, below=True),
+    "scheduler.start": number(0, 1, above=True),
     "loss.label_smoothing": number(0, 1, below=True),
     "optimizer.lr": number(0, above=True),
     "optimizer.weight_decay": number(0),
@@ -195,6 +213,7 @@ RULES: Final[dict[str, Rule]] = {
         integer(1), choice("auto", -1), listing(integer(0), least=1),
     ),
     "trainer.num_nodes": integer(1),
+    "trainer.strategy": text(),
     "trainer.precision": choice(*_PRECISIONS),
     "trainer.max_epochs": integer(1),
     "trainer.min_epochs": integer(1, optional=True),
@@ -222,6 +241,8 @@ RULES: Final[dict[str, Rule]] = {
 
 def rule_for(key: str, default: Any) -> Rule:
     """Return the rule of a dotted key whose value in the YAML file is ``default``."""
+    if key.rpartition(".")[2] == "_target_":
+        return like(default)
     for pattern, rule in RULES.items():
         if key == pattern or ("*" in pattern and fnmatchcase(key, pattern)):
             return rule

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import lightning
+import numpy as np
+import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -14,8 +16,13 @@ from torchmetrics import MeanMetric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
 from fer.data.loading import Batch
+from fer.learning.batch_mixing import BatchMixing
 from fer.learning.metrics import PER_CLASS, classification_metrics, flatten
 from fer.models import build
+from fer.models.build import takes
+
+if TYPE_CHECKING:
+    from fer.data.datamodule import FaceDataModule
 
 Spec = Mapping[str, Any]
 Split = Literal["train", "val", "test"]
@@ -41,7 +48,13 @@ class FerModule(lightning.LightningModule):
         loss: spec of a module from (logits ``[B, C]``, labels ``[B]``) to a scalar.
         optimizer: spec of a ``torch.optim.Optimizer``.
         scheduler: spec of a ``torch.optim.lr_scheduler.LRScheduler``; beside its arguments,
-            ``monitor`` names the metric that a plateau is looked for in.
+            ``monitor`` names the metric that a plateau is looked for in. One that takes
+            ``total_steps`` is told them, and steps with every batch rather than every epoch.
+        mixing: keyword arguments of :class:`~fer.learning.batch_mixing.BatchMixing`.
+        seed: of everything that is drawn while training; each epoch has its own stream, so a
+            training that goes on from an epoch's start draws what it would have drawn.
+        channels_last: keep pictures and weights in the memory layout that convolutions on CPUs and
+            tensor cores prefer.
         classes: the class names.
         size: height and width of the faces, in pixels.
 
@@ -58,6 +71,9 @@ class FerModule(lightning.LightningModule):
         scheduler: Spec,
         classes: Sequence[str],
         size: int,
+        mixing: Spec | None = None,
+        seed: int = 0,
+        channels_last: bool = False,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
@@ -67,6 +83,10 @@ class FerModule(lightning.LightningModule):
         self.optimizer_spec = optimizer
         self.scheduler_spec = scheduler
         self.size = size
+        self.mixing = BatchMixing(**(mixing or {}))
+        self.seed = seed
+        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
+        self.network.to(memory_format=self.memory_format)
         self.train_scores = Scores(
             MetricCollection(
                 {"acc": MulticlassAccuracy(len(classes), average="micro", validate_args=False)}
@@ -94,6 +114,9 @@ class FerModule(lightning.LightningModule):
         return logits
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        if not self.mixing.is_identity:
+            draw = (self.seed, self.current_epoch, batch_idx, self.global_rank)
+            batch = self._mixed(batch, draw)
         loss, _ = self._step(self.train_scores, batch)
         self.log("train/step_loss", loss, prog_bar=True)
         return loss
@@ -103,6 +126,20 @@ class FerModule(lightning.LightningModule):
 
     def test_step(self, batch: Batch, batch_idx: int) -> Tensor:
         return self._step(self.test_scores, batch)[1]
+
+    def on_fit_start(self) -> None:
+        if getattr(self.loss, "needs_counts", False):
+            faces = cast("FaceDataModule", self.trainer.datamodule).faces  # type: ignore[attr-defined]
+            labels = faces.splits["train"].labels
+            cast("Any", self.loss).set_counts(
+                np.bincount(labels, minlength=len(self.classes)).tolist()
+            )
+
+    def on_train_epoch_start(self) -> None:
+        # Dropout draws from the global generators. One stream an epoch and process makes a resumed
+        # training draw the same, without saving generators of every device.
+        state = np.random.SeedSequence((self.seed, self.current_epoch, self.global_rank))
+        torch.manual_seed(int(state.generate_state(1, np.uint64)[0] >> 1))
 
     def on_train_epoch_end(self) -> None:
         self._log_epoch("train", self.train_scores)
@@ -118,17 +155,33 @@ class FerModule(lightning.LightningModule):
         optimizer = build(self.optimizer_spec, trained, expects=Optimizer)
         spec = dict(self.scheduler_spec)
         monitor = spec.pop("monitor", None)
-        scheduler = build(spec, optimizer, expects=LRScheduler)
-        # A plateau is looked for where there is a number: in the epochs with a validation. Without
-        # a trainer the parts are only being tried out.
-        rare = monitor is not None and self._trainer is not None
-        frequency = (self.trainer.check_val_every_n_epoch or 1) if rare else 1
-        plan = {"scheduler": scheduler, "monitor": monitor, "frequency": frequency}
+        by_step = takes(spec, "total_steps")
+        wiring = {"total_steps": self._total_steps()} if by_step else {}
+        plan = {
+            "scheduler": build(spec, optimizer, expects=LRScheduler, **wiring),
+            "interval": "step" if by_step else "epoch",
+            "monitor": monitor,
+            # A plateau is looked for where there is a number: in the epochs with a validation.
+            "frequency": self._validation_interval() if monitor is not None else 1,
+        }
         return cast("OptimizerLRScheduler", {"optimizer": optimizer, "lr_scheduler": plan})
 
+    def _validation_interval(self) -> int:
+        # Without a trainer the parts are only being tried out.
+        return (self.trainer.check_val_every_n_epoch or 1) if self._trainer is not None else 1
+
+    def _total_steps(self) -> int:
+        return int(self.trainer.estimated_stepping_batches) if self._trainer is not None else 1
+
+    def _mixed(self, batch: Batch, draw: tuple[int, ...]) -> Batch:
+        target = batch.get("target", batch["label"])
+        images, target = self.mixing(batch["image"], target, len(self.classes), draw)
+        return {**batch, "image": images, "target": target}
+
     def _step(self, scores: Scores, batch: Batch) -> tuple[Tensor, Tensor]:
-        logits = self(batch["image"])
-        loss: Tensor = self.loss(logits, batch["label"])
+        images = batch["image"].to(memory_format=self.memory_format)
+        logits = self(images).float()
+        loss: Tensor = self.loss(logits, batch.get("target", batch["label"]))
         scores.metrics.update(logits.detach(), batch["label"])
         scores.loss.update(loss.detach(), len(logits))
         return loss, logits
@@ -139,7 +192,11 @@ class FerModule(lightning.LightningModule):
             self.confusion[split] = values["confusion"].cpu()
         numbers = {f"{split}/loss": scores.loss.compute(), **flatten(values, self.classes, split)}
         headline = {f"{split}/loss", f"{split}/acc"}
-        self.log_dict({k: v for k, v in numbers.items() if k in headline}, prog_bar=True)
-        self.log_dict({k: v for k, v in numbers.items() if k not in headline})
+        # All processes hold the same values already, since the metrics count over all of them;
+        # Lightning can't know that.
+        several = self.trainer.world_size > 1
+        for shown in (True, False):
+            chosen = {name: v for name, v in numbers.items() if (name in headline) == shown}
+            self.log_dict(chosen, prog_bar=shown, sync_dist=several)
         scores.metrics.reset()
         scores.loss.reset()

@@ -42,6 +42,19 @@ def locate(path: str) -> Any:
     return getattr(module, name)
 
 
+def takes(spec: Mapping[str, Any], name: str) -> bool:
+    """Say whether the class of a spec takes an argument of that name.
+
+    Raises:
+        BuildError: the class can't be imported.
+
+    Example:
+        >>> takes({"_target_": "torch.nn.Linear"}, "bias")
+        True
+    """
+    return name in inspect.signature(locate(str(spec.get("_target_")))).parameters
+
+
 def build(spec: Mapping[str, Any], *args: Any, expects: type[T], **wiring: Any) -> T:
     """Make the object that ``spec`` describes.
 

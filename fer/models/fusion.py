@@ -105,7 +105,8 @@ class Gated(Fusion):
         gates = gates.unflatten(1, (-1, self.out_features)).transpose(0, 1)
         if len(branches) == 2:
             gates = torch.cat([gates, 1 - gates])
-        return (gates * hidden).sum(dim=0)
+        joined: Tensor = (gates * hidden).sum(dim=0)
+        return joined
 
 
 class Attention(Fusion):

@@ -79,14 +79,17 @@ class FusionNetwork(nn.Module):
             raise BuildError("the model has no branch: choose a backbone, an lstm, or both")
         if spec is None:
             if len(names) > 1:
-                raise BuildError(f"{' and '.join(names)} need a fusion to join them, but it is none")
+                raise BuildError(
+                    f"{' and '.join(names)} need a fusion to join them, but it is none"
+                )
             return None
         if len(names) == 1:
             raise BuildError(
                 f"fusion joins two branches, but the model has only its {names[0]}: choose "
                 "fusion=none, or both a backbone and an lstm"
             )
-        reads_tokens = getattr(locate(str(spec.get("_target_"))), "reads_tokens", False)
+        target = spec.get("_target_")
+        reads_tokens = isinstance(target, str) and getattr(locate(target), "reads_tokens", False)
         name = "token_features" if reads_tokens else "out_features"
         return build(spec, [_width(part, name) for part in self.branches.values()], expects=Fusion)
 

@@ -78,7 +78,7 @@ def test_the_command_line_outweighs_an_experiment() -> None:
         ("+optimiser=adam", "did you mean 'optimizer'?"),
         ("optimizer=adm", "there is no optimizer 'adm'; did you mean 'adam'?"),
         ("experiment=demoo", "there is no experiment 'demoo'; did you mean 'demo'?"),
-        ("backbone=vgg", "there is no backbone 'vgg'; there are "),
+        ("backbone=xyz", "there is no backbone 'xyz'; there are none, resnet, small, timm, vgg"),
         ("logger=xyz", "there is no logger 'xyz'; there are csv, none, tensorboard, wandb"),
     ],
 )

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from fer.models import Fusion, build
 from tests.support.parts import composed, options
 
-SIZES = (48, 64)
+SIZES = (48, 96)
 WIDTHS = [5, 7]
 BRANCHES = [(group, name) for group in ("backbone", "lstm") for name in options(group)]
 
@@ -74,10 +74,19 @@ def test_branch_declares_its_width(group: str, name: str, size: int) -> None:
         assert outputs.isfinite().all()
 
 
+@torch.no_grad()
+def begin_anywhere(part: nn.Module) -> None:
+    """Move what begins at zero: a residual block that begins as the identity passes no gradient."""
+    for parameter in part.parameters():
+        if not parameter.any():
+            parameter.normal_(std=0.1)
+
+
 @pytest.mark.parametrize(("group", "name"), BRANCHES)
 def test_gradient_reaches_all_of_a_branch(group: str, name: str) -> None:
     torch.manual_seed(0)
     part = branch(group, name).train()
+    begin_anywhere(part)
     assert untrained(part, part(faces(6))) == []
 
 
@@ -94,7 +103,14 @@ def test_fusion_declares_its_width(name: str) -> None:
     for widths in (WIDTHS, [4, 4], [3, 6, 2]):
         fusion = build(copy.deepcopy(spec), widths, expects=Fusion)
         for count in (1, 2, 5):
-            inputs = [torch.rand(count, width, requires_grad=True) for width in widths]
+            # Tokens of each branch, of which it may have any number, or one vector.
+            shapes = [
+                (count, 3 + i) if fusion.reads_tokens else (count,) for i in range(len(widths))
+            ]
+            inputs = [
+                torch.rand(*shape, width, requires_grad=True)
+                for shape, width in zip(shapes, widths, strict=True)
+            ]
             outputs = fusion.train()(inputs)
             assert outputs.shape == (count, fusion.out_features)
         assert untrained(fusion, outputs) == []
@@ -104,7 +120,7 @@ def test_fusion_declares_its_width(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", options("model"))
-@pytest.mark.parametrize(("size", "classes"), [(48, 7), (64, 3)])
+@pytest.mark.parametrize(("size", "classes"), [(48, 7), (96, 3)])
 @torch.no_grad()
 def test_model_gives_a_logit_a_class(name: str, size: int, classes: int) -> None:
     model = network(name, size, classes).eval()
@@ -118,6 +134,7 @@ def test_model_gives_a_logit_a_class(name: str, size: int, classes: int) -> None
 def test_gradient_reaches_all_of_a_model(name: str) -> None:
     torch.manual_seed(0)
     model = network(name).train()
+    begin_anywhere(model)
     assert untrained(model, model(grey(6))) == []
 
 

@@ -5,17 +5,20 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 
-class ConvNorm(nn.Sequential):
+class ConvNorm(nn.Module):
     """Convolution with batch normalisation, and ReLU unless told otherwise."""
 
     def __init__(
         self, channels: int, width: int, kernel: int = 3, *, stride: int = 1, relu: bool = True
     ) -> None:
-        layers: list[nn.Module] = [
-            nn.Conv2d(channels, width, kernel, stride, padding=kernel // 2, bias=False),
-            nn.BatchNorm2d(width),
-        ]
-        super().__init__(*layers, *([nn.ReLU(inplace=True)] if relu else []))
+        super().__init__()
+        self.conv = nn.Conv2d(channels, width, kernel, stride, padding=kernel // 2, bias=False)
+        self.norm = nn.BatchNorm2d(width)
+        self.relu = nn.ReLU(inplace=True) if relu else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        maps: Tensor = self.relu(self.norm(self.conv(x)))
+        return maps
 
 
 class Residual(nn.Module):
@@ -23,16 +26,14 @@ class Residual(nn.Module):
 
     def __init__(self, channels: int, width: int, stride: int) -> None:
         super().__init__()
-        self.body = nn.Sequential(
-            ConvNorm(channels, width, stride=stride), ConvNorm(width, width, relu=False)
-        )
+        last = ConvNorm(width, width, relu=False)
+        self.body = nn.Sequential(ConvNorm(channels, width, stride=stride), last)
         changes = stride != 1 or channels != width
         self.past: nn.Module = (
             ConvNorm(channels, width, 1, stride=stride, relu=False) if changes else nn.Identity()
         )
         # A block starts as the identity, which steadies the first steps (Goyal et al. 2017).
-        last_norm = self.body[1][1]
-        nn.init.zeros_(last_norm.weight)
+        nn.init.zeros_(last.norm.weight)
 
     def forward(self, x: Tensor) -> Tensor:
         joined: Tensor = self.body(x) + self.past(x)

@@ -40,7 +40,8 @@ class ResNet(MapBranch):
     ) -> None:
         if not widths or len(widths) != len(blocks):
             raise ValueError(
-                f"widths and blocks need one entry a stage, but have {len(widths)} and {len(blocks)}"
+                "widths and blocks need one entry a stage, but have "
+                f"{len(widths)} and {len(blocks)}"
             )
         if size % 2 or size < 2 ** (len(widths) + 1):
             raise ValueError(f"{size} pixels can't be halved by a stem and {len(widths)} stages")

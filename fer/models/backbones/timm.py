@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
@@ -49,7 +50,9 @@ class Timm(Branch):
         if weights is not None and not Path(weights).is_file():
             raise ValueError(f"there is no file of weights {weights!r}")
         self.resize = resize
-        self.network = _create(name, resize or size, pretrained=pretrained, weights=weights)
+        self.name = name
+        # timm's own classes share no base: what they have in common is duck-typed.
+        self.network: Any = _create(name, resize or size, pretrained=pretrained, weights=weights)
         self.token_features, self.out_features = self._widths(size)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -85,7 +88,7 @@ class Timm(Branch):
             return self.tokens(face).shape[2], self(face).shape[1]
         except (RuntimeError, AssertionError) as error:
             raise ValueError(
-                f"timm network {self.network.default_cfg['architecture']!r} can't read {size} "
+                f"timm network {self.name!r} can't read {size} "
                 f"pixels ({_first_line(error)}); set model.backbone.resize"
             ) from error
         finally:
@@ -93,7 +96,7 @@ class Timm(Branch):
 
 
 def _create(name: str, pixels: int, *, pretrained: bool, weights: str | None) -> torch.nn.Module:
-    options: dict[str, object] = {"in_chans": 1, "num_classes": 0}
+    options: dict[str, Any] = {"in_chans": 1, "num_classes": 0}
     if weights is not None:
         pretrained = True
         options["pretrained_cfg_overlay"] = {"file": weights}

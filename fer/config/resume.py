@@ -1,0 +1,94 @@
+"""``resume=auto``: find the run that a command would repeat, and go on with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from omegaconf import DictConfig, OmegaConf
+
+from fer.config.problems import ConfigError, Problem
+
+#: What may differ between a run and its continuation: where things lie, what is reported, and how
+#: the work is done where that can't change the result.
+_MAY_DIFFER: Final = (
+    "paths.*", "logger.*", "name", "test", "resume", "ckpt_path", "check_only",
+    "data.root", "data.source.root", "data.source.cache", "data.source.votes", "data.workers",
+    "trainer.enable_*", "trainer.log_every_n_steps", "trainer.profiler",
+    "trainer.limit_test_batches",
+)  # fmt: skip
+
+
+def run_to_resume(config: DictConfig, named: Path | None) -> Path | None:
+    """Return the folder of the newest run that ``config`` repeats or prolongs, if there is one.
+
+    Args:
+        config: the whole configuration.
+        named: the folder given by ``hydra.run.dir``; only this one is looked at then.
+
+    Raises:
+        ConfigError: the named folder holds another run.
+    """
+    wanted = _flat(_plain(config))
+    if named is not None:
+        if not (named / "config.yaml").is_file():
+            return None
+        different = _differences(named, wanted)
+        if different:
+            raise ConfigError(
+                [Problem("resume=auto", f"{named} holds another run: {'; '.join(different[:8])}")]
+            )
+        return named
+    runs = Path(config.paths.runs).glob("*/*/config.yaml")
+    matching = [file for file in runs if not _differences(file.parent, wanted)]
+    return max(matching, key=_age).parent if matching else None
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """Return the checkpoint that a run goes on from, if it came to one."""
+    path = folder / "checkpoints" / "last.ckpt"
+    return path if path.is_file() else None
+
+
+def _age(file: Path) -> float:
+    last = last_checkpoint(file.parent)
+    return (last or file).stat().st_mtime
+
+
+def _plain(config: DictConfig) -> Mapping[str, Any]:
+    own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    plain: Any = OmegaConf.to_container(own, resolve=True)
+    return dict(plain)
+
+
+def _differences(folder: Path, wanted: Mapping[str, Any]) -> list[str]:
+    """Say in which values a run differs so much that it can't be gone on with."""
+    try:
+        stored = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+        found = _flat(stored)
+    except (OSError, yaml.YAMLError, AttributeError):
+        return [f"{folder / 'config.yaml'} can't be read"]
+    different = []
+    for key in sorted({*found, *wanted}):
+        old, new = found.get(key), wanted.get(key)
+        if old == new or any(fnmatchcase(key, pattern) for pattern in _MAY_DIFFER):
+            continue
+        is_longer = isinstance(old, int) and isinstance(new, int) and new > old
+        if not (key == "trainer.max_epochs" and is_longer):
+            different.append(f"{key} was {old!r}, is {new!r}")
+    return different
+
+
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    return dict(_items(tree, prefix))
+
+
+def _items(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for name, value in tree.items():
+        if isinstance(value, Mapping) and value:
+            yield from _items(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
