@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any, Final
 
 from hydra import compose as hydra_compose
@@ -21,12 +20,16 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
+from fer.config.keys import MISSING, leaves, lookup, unknown_key
 from fer.config.location import conf_folder
 from fer.config.problems import ConfigError, Problem, nearest
 from fer.config.rules import rule_for
 
 #: Groups whose files only change what other groups define: they add no keys of their own.
 _CHANGE_ONLY: Final = ("experiment", "debug", "hparams_search")
+
+#: Groups of which several files may be chosen: any of their keys may be there or not.
+_LISTED: Final = ("callbacks",)
 
 
 @dataclass(slots=True)
@@ -168,6 +171,10 @@ def _baseline(
             for group, choice in chosen.items()
             if choice is not None and not group.startswith("hydra/") and group not in _CHANGE_ONLY
         ]
+        loader = GlobalHydra.instance().config_loader()
+        for group in _LISTED:
+            every = loader.get_group_options(group, overrides=list(extra))
+            groups.append(f"{group}=[{','.join(every)}]")
         baseline = hydra_compose(name, [*extra, *groups])
         plain: Any = OmegaConf.to_container(baseline, resolve=True)
     except (HydraException, OmegaConfBaseException) as error:
@@ -179,14 +186,14 @@ def _baseline(
 def _value_fits(override: Override, known: Mapping[str, Any], problems: list[Problem]) -> bool:
     """Say whether an override names a key that exists, reporting it where not."""
     key, text = override.key_or_group, override.input_line or ""
-    exists = _lookup(known, key) is not _MISSING
+    exists = lookup(known, key) is not MISSING
     if not exists:
         problems.append(Problem(text, unknown_key(key, known)))
         return False
     if override.type == OverrideType.ADD:
         problems.append(Problem(text, f"{key!r} exists already: leave out the +"))
         return False
-    inside, value = _lookup(known, key), override.value()
+    inside, value = lookup(known, key), override.value()
     if isinstance(inside, Mapping) and isinstance(value, Mapping):
         before = len(problems)
         _compare_node(f"{key}.", {str(k): v for k, v in value.items()}, inside, known, problems)
@@ -207,24 +214,6 @@ def _several(key: str, value: Any, inside: Mapping[str, Any]) -> str:
     return f"{key!r} holds several values" + (f": {' or '.join(ways)}" if ways else "")
 
 
-def unknown_key(key: str, known: Mapping[str, Any]) -> str:
-    """Say that a key does not exist and which one may have been meant."""
-    every = _leaves(known)
-    *parents, leaf = key.split(".")
-    inside = _lookup(known, ".".join(parents)) if parents else known
-    if isinstance(inside, Mapping) and (near := nearest(leaf, inside)):
-        if parents:
-            near = near.replace("'", f"'{'.'.join(parents)}.", 1)
-        return f"there is no key {key!r}{near}"
-    same = [other for other in every if other.rpartition(".")[2] == leaf]
-    if same:
-        return f"there is no key {key!r}; did you mean {' or '.join(map(repr, same[:3]))}?"
-    leaves = {other.rpartition(".")[2]: other for other in every}
-    alike = get_close_matches(leaf, leaves, n=1, cutoff=0.65)
-    hint = f"; did you mean {leaves[alike[0]]!r}?" if alike else ""
-    return f"there is no key {key!r}{hint}"
-
-
 def _compare(config: DictConfig, known: Mapping[str, Any]) -> list[Problem]:
     """Check every value of the whole configuration."""
     own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
@@ -237,8 +226,8 @@ def _compare(config: DictConfig, known: Mapping[str, Any]) -> list[Problem]:
     _compare_node("", plain, known, known, problems)
     problems += [
         Problem(key, "is needed and is missing")
-        for key in _leaves(known)
-        if _lookup(plain, key) is _MISSING
+        for key in leaves(known)
+        if lookup(plain, key) is MISSING and key.split(".")[0] not in _LISTED
     ]
     return problems
 
@@ -258,27 +247,6 @@ def _compare_node(
             _compare_node(f"{key}.", value, default[name], known, problems)
         elif complaint := rule_for(key, default[name]).complaint(value):
             problems.append(Problem(key, complaint))
-
-
-_MISSING: Final = object()
-
-
-def _lookup(tree: Any, key: str) -> Any:
-    for part in key.split("."):
-        if not isinstance(tree, Mapping) or part not in tree:
-            return _MISSING
-        tree = tree[part]
-    return tree
-
-
-def _leaves(tree: Mapping[str, Any], prefix: str = "") -> list[str]:
-    keys: list[str] = []
-    for name, value in tree.items():
-        if isinstance(value, Mapping):
-            keys += _leaves(value, f"{prefix}{name}.")
-        elif not str(name).startswith("_"):
-            keys.append(f"{prefix}{name}")
-    return keys
 
 
 def _summary(error: Exception) -> str:

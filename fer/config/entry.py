@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from fer.errors import UserError
+
 USAGE_ERROR: Final = 2
 INTERRUPTED: Final = 130
 
@@ -42,7 +44,7 @@ def run(name: str, task: Callable[[Any], Any], *, examples: str, holds: Sequence
     except KeyboardInterrupt:
         sys.stderr.write(f"fer.{name}: interrupted; what was finished is kept\n")
         return INTERRUPTED
-    except _user_errors() as error:
+    except (UserError, OSError) as error:
         return _complain(name, str(error))
 
 
@@ -53,7 +55,7 @@ def _guarded(name: str, task: Callable[[Any], Any]) -> Callable[[Any], Any]:
     def guarded(config: Any) -> Any:
         try:
             return task(config)
-        except _user_errors() as error:
+        except (UserError, OSError) as error:
             raise SystemExit(_complain(name, str(error))) from error
 
     return guarded
@@ -136,14 +138,6 @@ def _continued(folder: Path) -> list[str]:
 def _quoted(path: Path) -> str:
     """Quote a path for Hydra's grammar, in which = and , have a meaning."""
     return '"' + str(path).replace('"', '\\"') + '"'
-
-
-def _user_errors() -> tuple[type[Exception], ...]:
-    """Return the errors that say what a user can mend; any other is a defect and is shown whole."""
-    from fer.config.problems import ConfigError
-    from fer.data.source import DataError
-
-    return (ConfigError, DataError, OSError)
 
 
 def _complain(name: str, message: str) -> int:

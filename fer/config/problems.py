@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from fer.errors import UserError
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -20,7 +22,7 @@ class Problem:
     what: str
 
 
-class ConfigError(ValueError):
+class ConfigError(UserError):
     """A configuration can't be used; the message lists every problem found."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:

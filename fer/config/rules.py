@@ -207,6 +207,10 @@ RULES: Final[dict[str, Rule]] = {
     "scheduler.patience": integer(0),
     "scheduler.min_lr": number(0),
     "scheduler.mode": choice("min", "max"),
+    "callbacks.ema.decay": number(0, 1, below=True),
+    "callbacks.*.patience": integer(1),
+    "callbacks.*.min_delta": number(0),
+    "callbacks.*.logging_interval": choice("step", "epoch"),
     "callbacks.*.mode": choice("min", "max"),
     "trainer.accelerator": choice("auto", "cpu", "gpu", "cuda", "mps", "tpu"),
     "trainer.devices": either(

@@ -10,12 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from fer.data.findings import Finding
+from fer.errors import UserError
 
 #: The splits a source may have, in the order in which they are used.
 SPLITS: Final[tuple[str, ...]] = ("train", "val", "test")
 
 
-class DataError(ValueError):
+class DataError(UserError):
     """A data set is not what it should be; the message says what, where and what to do."""
 
 

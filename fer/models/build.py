@@ -13,10 +13,12 @@ from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, TypeVar
 
+from fer.errors import UserError
+
 T = TypeVar("T")
 
 
-class BuildError(ValueError):
+class BuildError(UserError):
     """A part can't be made from its description; the message says which and why."""
 
 

@@ -2,7 +2,16 @@
 
 from fer.learning.callbacks.checkpoint import BestAndLast
 from fer.learning.callbacks.history import History
+from fer.learning.callbacks.nan_guard import DivergedError, StopOnNaN
 from fer.learning.callbacks.wandb_pictures import MisreadPictures
 from fer.learning.callbacks.wandb_run import begin, closing_run
 
-__all__ = ["BestAndLast", "History", "MisreadPictures", "begin", "closing_run"]
+__all__ = [
+    "BestAndLast",
+    "DivergedError",
+    "History",
+    "MisreadPictures",
+    "StopOnNaN",
+    "begin",
+    "closing_run",
+]

@@ -6,8 +6,10 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import Callback
 
+from fer.errors import UserError
 
-class DivergedError(ValueError):
+
+class DivergedError(UserError):
     """The loss is no finite number; the checkpoints from before are kept."""
 
 

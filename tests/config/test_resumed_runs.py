@@ -1,0 +1,213 @@
+"""``resume=auto`` from the command line to the weights: a run that goes on is the same run."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import pytest
+import torch
+from hydra.core.global_hydra import GlobalHydra
+
+from fer.train import main
+from tests.support.train_command import SMALL, Answer, assert_refused, files_in, rows
+
+pytestmark = [
+    # A resumed run writes to the folder that it began in.
+    pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists and is not empty"),
+    pytest.mark.filterwarnings("ignore:Experiment logs directory .* exists and is not empty"),
+]
+
+Train = Callable[..., Answer]
+
+#: With everything that is drawn at random, or that depends on how long the run is meant to be.
+RUN = (
+    *SMALL,
+    "test=false",
+    "logger=none",
+    "trainer.precision=32-true",
+    "augmentation=paper",
+    "augmentation.mixing.mixup=0.4",
+    "scheduler=cosine",
+    "data.batch_size=16",
+    "model.head.dropout=0.3",
+)
+
+#: The command, killed in the middle of its second epoch as by a power cut.
+KILLED = """
+import os
+from fer.learning import FerModule
+from fer.train import main
+
+def cut(self, batch, batch_idx):
+    if (self.current_epoch, batch_idx) == (1, 2):
+        os._exit(9)
+
+FerModule.on_train_batch_start = cut
+main()
+"""
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    for name in ("FER_DATA_ROOT", "LOCAL_RANK"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("FER_CACHE", str(tmp_path / "cache"))
+    # Lightning keeps the seed here.
+    for name in ("PL_GLOBAL_SEED", "PL_SEED_WORKERS"):
+        monkeypatch.setenv(name, os.environ.get(name, "0"))
+    return folder
+
+
+@pytest.fixture
+def clean_process(elsewhere: Path) -> Iterator[None]:
+    """Undo what Hydra, Lightning and a training do to a process."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    interrupt = signal.getsignal(signal.SIGINT)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    GlobalHydra.instance().clear()
+    yield
+    GlobalHydra.instance().clear()
+    torch.set_num_threads(threads)
+    signal.signal(signal.SIGINT, interrupt)
+    for handler in set(root.handlers) - set(handlers):
+        handler.close()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+@pytest.fixture
+def train(
+    clean_process: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Train:
+    """Run the command with overrides."""
+
+    def run(*overrides: str) -> Answer:
+        monkeypatch.setattr(sys, "argv", ["fer.train", *overrides])
+        try:
+            code: Any = main()
+        except SystemExit as end:
+            code = end.code
+        output = capsys.readouterr()
+        return Answer(code, output.out, output.err)
+
+    return run
+
+
+def runs_in(folder: Path) -> list[Path]:
+    return sorted((folder / "runs").glob("*/*"))
+
+
+def last(folder: Path) -> dict[str, Any]:
+    checkpoint: dict[str, Any] = torch.load(
+        folder / "checkpoints" / "last.ckpt", weights_only=True
+    )
+    return checkpoint
+
+
+def assert_same(one: Path, other: Path) -> None:
+    """Hold that two runs ended with the same weights, bit for bit, on the same way."""
+    ours, theirs = last(one), last(other)
+    assert ours["state_dict"].keys() == theirs["state_dict"].keys()
+    for name, tensor in ours["state_dict"].items():
+        assert torch.equal(tensor, theirs["state_dict"][name]), name
+    assert (ours["epoch"], ours["global_step"]) == (theirs["epoch"], theirs["global_step"])
+    assert ours["lr_schedulers"] == theirs["lr_schedulers"]
+    assert (one / "history.csv").read_text() == (other / "history.csv").read_text()
+
+
+def test_without_a_run_one_is_started(train: Train, elsewhere: Path) -> None:
+    answer = train(*RUN, "resume=auto", "trainer.max_epochs=1")
+    assert answer.code == 0, answer
+    assert "going on with" not in answer.err
+    (run,) = runs_in(elsewhere)
+    assert (run / "checkpoints" / "last.ckpt").is_file()
+
+
+def test_a_longer_run_goes_on_where_the_shorter_ended(train: Train, elsewhere: Path) -> None:
+    assert train(*RUN, "resume=auto", "trainer.max_epochs=1").code == 0
+    (run,) = runs_in(elsewhere)
+    first = rows(run / "history.csv")
+    steps = last(run)["global_step"]
+    answer = train(*RUN, "resume=auto", "trainer.max_epochs=3")
+    assert answer.code == 0, answer
+    assert f"going on with {run.relative_to(elsewhere)}\n" in answer.err
+    assert runs_in(elsewhere) == [run]
+    history = rows(run / "history.csv")
+    assert [row["epoch"] for row in history] == ["1", "2", "3"]
+    assert history[:1] == first
+    assert last(run)["global_step"] == 3 * steps
+    # The schedule is that of the longer run, which ends with nothing.
+    (schedule,) = last(run)["lr_schedulers"]
+    assert schedule["_last_lr"] == [pytest.approx(0.0, abs=1e-9)]
+
+
+def test_a_finished_run_stays_as_it_is(train: Train, elsewhere: Path) -> None:
+    assert train(*RUN, "hydra.run.dir=run", "trainer.max_epochs=1").code == 0
+    run = elsewhere / "run"
+    before, history = last(run)["state_dict"], (run / "history.csv").read_text()
+    assert train(*RUN, "hydra.run.dir=run", "trainer.max_epochs=1", "resume=auto").code == 0
+    after = last(run)["state_dict"]
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert (run / "history.csv").read_text() == history
+
+
+def test_a_sweep_is_not_resumed(train: Train, elsewhere: Path) -> None:
+    answer = train("-m", *RUN, "resume=auto", "seed=0,1")
+    assert_refused(answer, elsewhere, "resume=auto", "not with -m")
+
+
+def test_a_named_folder_with_another_run_is_refused(train: Train, elsewhere: Path) -> None:
+    assert train(*RUN, "hydra.run.dir=run", "trainer.max_epochs=1").code == 0
+    before = {name: (elsewhere / name).read_bytes() for name in files_in(elsewhere)}
+    answer = train(*RUN, "hydra.run.dir=run", "trainer.max_epochs=1", "resume=auto", "seed=5")
+    assert answer.code == 2
+    assert "run holds another run: seed was 0, is 5" in answer.err
+    assert {name: (elsewhere / name).read_bytes() for name in files_in(elsewhere)} == before
+
+
+@pytest.mark.parametrize("name", ["a=b, c d", "it's [1] {2}: é"])
+def test_any_name_of_a_folder_will_do(train: Train, elsewhere: Path, name: str) -> None:
+    folder = elsewhere / name
+    for epochs in (1, 2):
+        answer = train(
+            *RUN, f'hydra.run.dir="{name}"', "resume=auto", f"trainer.max_epochs={epochs}"
+        )
+        assert answer.code == 0, answer
+    assert [row["epoch"] for row in rows(folder / "history.csv")] == ["1", "2"]
+    assert [path.name for path in elsewhere.iterdir()] == [name]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the two processes are to be of one kind")
+def test_a_killed_run_ends_as_if_it_had_not_been_killed(train: Train, elsewhere: Path) -> None:
+    overrides = [*RUN, "trainer.max_epochs=3"]
+    assert train(*overrides, "hydra.run.dir=whole").code == 0
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "MPLCONFIGDIR": matplotlib.get_cachedir()}
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, *overrides, "hydra.run.dir=cut"],
+        cwd=elsewhere,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        timeout=240,
+    )
+    assert done.returncode == 9, done.stderr
+    assert last(elsewhere / "cut")["epoch"] == 0
+    answer = train(*overrides, "hydra.run.dir=cut", "resume=auto")
+    assert answer.code == 0, answer
+    assert "going on with cut\n" in answer.err
+    assert len(rows(elsewhere / "cut" / "history.csv")) == 3
+    assert_same(elsewhere / "whole", elsewhere / "cut")
