@@ -21,6 +21,8 @@ python -m fer.train trainer.max_epochs=10 optimizer.lr=0.0005 data.root=FOLDER
 python -m fer.train model.lstm.depth=1 model.lstm.units=128 augmentation=none
 python -m fer.train logger=wandb logger.mode=offline logger.project=faces
 python -m fer.train -m seed=0,1,2 test=false              # three runs
+python -m fer.train resume=auto                           # go on with the same command's last run
+python -m fer.train hydra.run.dir=FOLDER                  # name the run folder
 python -m fer.train trainer=gpu check_only=true           # check, print the network, stop
 """
 
@@ -51,7 +53,7 @@ def train(config: DictConfig) -> float | None:
             faces = parts.data.faces
             sys.stdout.write(findings_table(faces.findings))
             check_faces(faces, parts.module, test=config.test)
-            record(config, folder, faces)
+            record(config, folder, faces, precision=str(trainer.precision))
             fit(trainer, parts.module, parts.data, config.ckpt_path)
             return report(trainer, parts.module, parts.data, folder, test=config.test)
 

@@ -24,7 +24,7 @@ from fer.data.source import DataError, Source
 from fer.labels import EMOTIONS
 from fer.learning import FerModule
 from fer.learning.callbacks import MisreadPictures
-from fer.learning.checkpoint_io import WholeCheckpointIO
+from fer.learning.checkpoint_io import WholeCheckpointIO, check_checkpoint
 from fer.learning.precision import auto_precision
 from fer.models import BuildError
 
@@ -53,8 +53,8 @@ def build_parts(config: DictConfig) -> Parts:
         problems += _unlogged_monitors(config, module)
         _attempt(problems, "optimizer", module.configure_optimizers)
         _attempt(problems, "model", lambda: _try_forward(module))
-    if config.ckpt_path is not None and not Path(config.ckpt_path).is_file():
-        problems.append(Problem("ckpt_path", f"there is no file {config.ckpt_path!r}"))
+    if config.ckpt_path is not None:
+        _attempt(problems, "ckpt_path", lambda: check_checkpoint(Path(config.ckpt_path), module))
     if problems or source is None or augmentation is None or module is None:
         raise ConfigError(problems)
     data = FaceDataModule(
@@ -110,8 +110,9 @@ def build_trainer(config: DictConfig, folder: Path) -> lightning.Trainer:
     if (lacking := missing_hardware(config)) is not None:
         raise ConfigError([Problem("trainer", f"{lacking} on this machine; choose trainer=cpu")])
     problems: list[Problem] = []
-    if config.trainer.precision == "auto":
-        config.trainer.precision = auto_precision(config.trainer.accelerator)
+    precision = config.trainer.precision
+    if precision == "auto":
+        precision = auto_precision(config.trainer.accelerator)
     callbacks = _attempt(problems, "callbacks", lambda: _build_callbacks(config))
     logger = _attempt(problems, "logger", lambda: _build_logger(config, folder))
     trainer = None
@@ -121,6 +122,7 @@ def build_trainer(config: DictConfig, folder: Path) -> lightning.Trainer:
             "trainer",
             lambda: instantiate(
                 config.trainer,
+                precision=precision,
                 # False, since None would be Lightning's own default.
                 logger=logger or False,
                 callbacks=callbacks,

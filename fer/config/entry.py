@@ -108,13 +108,19 @@ def _check(
             problems += [problem for problem in error.problems if problem not in problems]
             continue
         named = any(text.startswith("hydra.run.dir=") for text in run_overrides)
+        if not str(config.hydra.run.dir).strip():
+            problems.append(Problem("hydra.run.dir", "must name a folder"))
+            continue
         folder = Path(config.hydra.run.dir)
         if config.get("resume") == "auto":
-            if multirun:
+            if config.ckpt_path is not None:
+                problems.append(Problem("resume=auto", "finds its checkpoint: leave out ckpt_path"))
+            elif multirun:
                 problems.append(Problem("resume=auto", "goes with a single run, not with -m"))
             elif (found := run_to_resume(config, folder if named else None)) is not None:
                 resumed = _continued(found)
-            continue
+            if resumed:
+                continue
         used = [entry for entry in holds if (folder / entry).exists()]
         if used and not multirun:
             what = f"{folder} already holds a run ({', '.join(used)}): choose another folder"
@@ -126,7 +132,9 @@ def _check(
 
 def _continued(folder: Path) -> list[str]:
     from fer.config.resume import last_checkpoint
+    from fer.files import remove_leftovers
 
+    remove_leftovers(folder / "checkpoints")
     checkpoint = last_checkpoint(folder)
     sys.stderr.write(
         f"going on with {folder}" + (" from its start\n" if checkpoint is None else "\n")

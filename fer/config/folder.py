@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -33,11 +34,14 @@ def run_folder() -> Iterator[Path]:
                 folder.parent.rmdir()
 
 
-def record(config: DictConfig, folder: Path, faces: Faces) -> None:
+def record(config: DictConfig, folder: Path, faces: Faces, *, precision: str) -> None:
     """Write the resolved configuration, where everything came from and what was wrong with it."""
     write_text(folder / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
     origin = describe(
         seed=config.seed, data_fingerprint=faces.fingerprint, data_origin=faces.origin
     )
-    write_json(folder / "provenance.json", origin)
+    path = folder / "provenance.json"
+    # A resumed run has more than one beginning.
+    earlier = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    write_json(path, {**origin, "precision": precision, "resumed_from": earlier})
     write_text(folder / "cleaning.csv", findings_csv(faces.findings))

@@ -12,7 +12,7 @@ def help_text(name: str, examples: str) -> str:
     """Return the help of ``python -m fer.NAME``."""
     groups = "\n".join(_group(folder) for folder in _folders())
     return f"""\
-usage: python -m fer.{name} [GROUP=CHOICE …] [KEY=VALUE …] [--multirun]
+usage: python -m fer.{name} [OPTION …] [GROUP=CHOICE …] [KEY=VALUE …]
 
 Groups and their choices
 {groups}
@@ -20,7 +20,7 @@ Groups and their choices
 Every value of a choice can be changed by its key, as optimizer.lr=0.01. See them all:
   python -m fer.{name} --cfg job
 
-Options
+Options (before the first override)
   -m, --multirun    run every combination of comma-separated values
   -cd, --config-dir a folder with your own choices, laid out like conf/
   --cfg job         print the composed configuration and stop

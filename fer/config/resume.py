@@ -69,7 +69,7 @@ def _differences(folder: Path, wanted: Mapping[str, Any]) -> list[str]:
     try:
         stored = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
         found = _flat(stored)
-    except (OSError, yaml.YAMLError, AttributeError):
+    except (OSError, ValueError, yaml.YAMLError, AttributeError):
         return [f"{folder / 'config.yaml'} can't be read"]
     different = []
     for key in sorted({*found, *wanted}):

@@ -6,6 +6,7 @@ new keys needs no entry.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -217,12 +218,18 @@ RULES: Final[dict[str, Rule]] = {
         integer(1), choice("auto", -1), listing(integer(0), least=1),
     ),
     "trainer.num_nodes": integer(1),
-    "trainer.strategy": text(),
+    "trainer.strategy": choice(
+        "auto", "ddp", "ddp_find_unused_parameters_true", "ddp_spawn", "fsdp", "deepspeed",
+    ),
     "trainer.precision": choice(*_PRECISIONS),
     "trainer.max_epochs": integer(1),
     "trainer.min_epochs": integer(1, optional=True),
     "trainer.max_steps": integer(-1),
-    "trainer.max_time": text(optional=True),
+    "trainer.max_time": Rule(
+        "a time as DD:HH:MM:SS",
+        lambda v: isinstance(v, str) and re.fullmatch(r"\d+:\d\d:\d\d:\d\d", v) is not None,
+        optional=True,
+    ),
     "trainer.limit_*_batches": _BATCHES,
     "trainer.check_val_every_n_epoch": integer(1),
     "trainer.num_sanity_val_steps": integer(-1),

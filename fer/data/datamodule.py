@@ -97,6 +97,8 @@ class FaceDataModule(lightning.LightningDataModule):
             rank=trainer.global_rank if trainer else 0,
             world_size=trainer.world_size if trainer else 1,
         )
+        # A resumed training may fetch its first faces before Lightning names the epoch.
+        sampler.set_epoch(trainer.current_epoch if trainer else 0)
         # Only augmentation costs enough to be worth a process: plain faces are a memory copy.
         workers = self.workers if augmentation is not None else 0
         return DataLoader(

@@ -12,7 +12,11 @@ from fer.learning.callbacks.wandb_run import begin
 
 
 def csv(folder: Path, name: str) -> Logger:
-    """Numbers as ``csv/metrics.csv``."""
+    """Numbers as ``csv/metrics.csv``; those of a run that is resumed are kept beside it."""
+    earlier = folder / "csv" / "metrics.csv"
+    if earlier.is_file():
+        count = len(list(earlier.parent.glob("metrics*.csv")))
+        earlier.rename(earlier.with_name(f"metrics-{count}.csv"))
     return CSVLogger(folder, name="csv", version="")
 
 

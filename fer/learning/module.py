@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -135,7 +136,11 @@ class FerModule(lightning.LightningModule):
                 np.bincount(labels, minlength=len(self.classes)).tolist()
             )
 
-    def on_train_epoch_start(self) -> None:
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        # Not at the epoch's start: between that and here Lightning draws a seed for the loader, in
+        # all epochs but the first of a process.
+        if batch_idx > 0:
+            return
         # Dropout draws from the global generators. One stream an epoch and process makes a resumed
         # training draw the same, without saving generators of every device.
         state = np.random.SeedSequence((self.seed, self.current_epoch, self.global_rank))
@@ -171,7 +176,19 @@ class FerModule(lightning.LightningModule):
         return (self.trainer.check_val_every_n_epoch or 1) if self._trainer is not None else 1
 
     def _total_steps(self) -> int:
-        return int(self.trainer.estimated_stepping_batches) if self._trainer is not None else 1
+        """Return how many steps the whole training has.
+
+        Lightning's own estimate fetches the first faces on the way, which in a resumed training is
+        before the epoch is known: they would be another epoch's.
+        """
+        if self._trainer is None:
+            return 1
+        trainer = self.trainer
+        data = cast("FaceDataModule", trainer.datamodule)  # type: ignore[attr-defined]
+        batches, limit = len(data.train_dataloader()), trainer.limit_train_batches or 1.0
+        batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
+        steps = math.ceil(batches / trainer.accumulate_grad_batches) * (trainer.max_epochs or 1)
+        return min(steps, trainer.max_steps) if trainer.max_steps > 0 else steps
 
     def _mixed(self, batch: Batch, draw: tuple[int, ...]) -> Batch:
         target = batch.get("target", batch["label"])

@@ -28,6 +28,8 @@ def prepare(seed: int) -> None:
     # Lightning 2.6 with torch 2.14: nothing that a user could mend.
     warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\).*")
     warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
+    # A resumed run goes on in its own folder.
+    warnings.filterwarnings("ignore", message=".* exists and is not empty.*")
     # Plain faces are a memory copy: a loader process would cost more than it saves.
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
 

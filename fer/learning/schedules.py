@@ -23,6 +23,13 @@ class _PlannedSchedule(LambdaLR):
         state: dict[str, Any] = super().state_dict()
         return {name: value for name, value in state.items() if name not in self._PLAN}
 
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up at a step, with the rate that this plan has there."""
+        super().load_state_dict(state_dict)
+        for group, base in zip(self.optimizer.param_groups, self.base_lrs, strict=True):
+            group["lr"] = base * self.lr_lambdas[0](self.last_epoch)
+        self._last_lr = [group["lr"] for group in self.optimizer.param_groups]
+
 
 class Cosine(_PlannedSchedule):
     """Warm up in a line, then fall to zero along a cosine (Loshchilov & Hutter 2017).

@@ -1,4 +1,4 @@
-"""``resume=auto`` from the command line to the weights: a run that goes on is the same run."""
+"""``resume=auto`` from the command line to the run folder, in this process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import matplotlib
+import matplotlib as mpl
 import pytest
 import torch
 from hydra.core.global_hydra import GlobalHydra
@@ -40,29 +40,20 @@ RUN = (
     "model.head.dropout=0.3",
 )
 
-#: The command, killed in the middle of its second epoch as by a power cut.
-KILLED = """
-import os
-from fer.learning import FerModule
-from fer.train import main
 
-def cut(self, batch, batch_idx):
-    if (self.current_epoch, batch_idx) == (1, 2):
-        os._exit(9)
-
-FerModule.on_train_batch_start = cut
-main()
-"""
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
 
 
 @pytest.fixture
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> Path:
     folder = tmp_path / "work"
     folder.mkdir()
     monkeypatch.chdir(folder)
     for name in ("FER_DATA_ROOT", "LOCAL_RANK"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("FER_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("FER_CACHE", str(cache))
     # Lightning keeps the seed here.
     for name in ("PL_GLOBAL_SEED", "PL_SEED_WORKERS"):
         monkeypatch.setenv(name, os.environ.get(name, "0"))
@@ -106,15 +97,74 @@ def train(
     return run
 
 
-def runs_in(folder: Path) -> list[Path]:
-    return sorted((folder / "runs").glob("*/*"))
-
-
 def last(folder: Path) -> dict[str, Any]:
-    checkpoint: dict[str, Any] = torch.load(
-        folder / "checkpoints" / "last.ckpt", weights_only=True
-    )
+    checkpoint: dict[str, Any] = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
     return checkpoint
+
+
+def test_a_longer_run_goes_on_where_the_shorter_ended(train: Train, elsewhere: Path) -> None:
+    """In a folder with any name; the first command finds no run to go on with."""
+    name = "a=b, it's [1] {2}"
+    overrides = [*RUN, f'paths.runs="{name}"', "resume=auto"]
+    answer = train(*overrides, "trainer.max_epochs=1")
+    assert answer.code == 0, answer
+    assert "going on with" not in answer.err
+    (run,) = (elsewhere / name).glob("*/*")
+    first, steps = rows(run / "history.csv"), last(run)["global_step"]
+
+    answer = train(*overrides, "trainer.max_epochs=3")
+    assert answer.code == 0, answer
+    assert f"going on with {run.relative_to(elsewhere)}\n" in answer.err
+    assert list((elsewhere / name).glob("*/*")) == [run]
+    assert [path.name for path in elsewhere.iterdir()] == [name]
+    history = rows(run / "history.csv")
+    assert [row["epoch"] for row in history] == ["1", "2", "3"]
+    assert history[:1] == first
+    assert last(run)["global_step"] == 3 * steps
+    # The schedule is that of the longer run, which ends with nothing.
+    (schedule,) = last(run)["lr_schedulers"]
+    assert schedule["_last_lr"] == [pytest.approx(0.0, abs=1e-9)]
+
+
+def test_a_finished_run_stays_as_it_is(train: Train, elsewhere: Path) -> None:
+    run = elsewhere / "run"
+    overrides = [*RUN, "hydra.run.dir=run", "trainer.max_epochs=1"]
+    assert train(*overrides).code == 0
+    before, history = last(run)["state_dict"], (run / "history.csv").read_text()
+    assert train(*overrides, "resume=auto").code == 0
+    after = last(run)["state_dict"]
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert (run / "history.csv").read_text() == history
+
+    # Nor is it touched by a run with another seed.
+    files = {name: (run / name).read_bytes() for name in files_in(run)}
+    answer = train(*overrides, "resume=auto", "seed=5")
+    assert answer.code == 2
+    assert "run holds another run: seed was 0, is 5" in answer.err
+    assert {name: (run / name).read_bytes() for name in files_in(run)} == files
+
+
+def test_a_sweep_is_not_resumed(train: Train, elsewhere: Path) -> None:
+    answer = train("-m", *RUN, "resume=auto", "seed=0,1")
+    assert_refused(answer, elsewhere, "resume=auto", "not with -m")
+
+
+#: The command, killed in the middle of its second epoch as by a power cut.
+KILLED = """
+import os
+from fer.learning import FerModule
+from fer.train import main
+
+real = FerModule.on_train_batch_start
+
+def cut(self, batch, batch_idx):
+    if (self.current_epoch, batch_idx) == (1, 2):
+        os._exit(9)
+    return real(self, batch, batch_idx)
+
+FerModule.on_train_batch_start = cut
+main()
+"""
 
 
 def assert_same(one: Path, other: Path) -> None:
@@ -128,73 +178,14 @@ def assert_same(one: Path, other: Path) -> None:
     assert (one / "history.csv").read_text() == (other / "history.csv").read_text()
 
 
-def test_without_a_run_one_is_started(train: Train, elsewhere: Path) -> None:
-    answer = train(*RUN, "resume=auto", "trainer.max_epochs=1")
-    assert answer.code == 0, answer
-    assert "going on with" not in answer.err
-    (run,) = runs_in(elsewhere)
-    assert (run / "checkpoints" / "last.ckpt").is_file()
-
-
-def test_a_longer_run_goes_on_where_the_shorter_ended(train: Train, elsewhere: Path) -> None:
-    assert train(*RUN, "resume=auto", "trainer.max_epochs=1").code == 0
-    (run,) = runs_in(elsewhere)
-    first = rows(run / "history.csv")
-    steps = last(run)["global_step"]
-    answer = train(*RUN, "resume=auto", "trainer.max_epochs=3")
-    assert answer.code == 0, answer
-    assert f"going on with {run.relative_to(elsewhere)}\n" in answer.err
-    assert runs_in(elsewhere) == [run]
-    history = rows(run / "history.csv")
-    assert [row["epoch"] for row in history] == ["1", "2", "3"]
-    assert history[:1] == first
-    assert last(run)["global_step"] == 3 * steps
-    # The schedule is that of the longer run, which ends with nothing.
-    (schedule,) = last(run)["lr_schedulers"]
-    assert schedule["_last_lr"] == [pytest.approx(0.0, abs=1e-9)]
-
-
-def test_a_finished_run_stays_as_it_is(train: Train, elsewhere: Path) -> None:
-    assert train(*RUN, "hydra.run.dir=run", "trainer.max_epochs=1").code == 0
-    run = elsewhere / "run"
-    before, history = last(run)["state_dict"], (run / "history.csv").read_text()
-    assert train(*RUN, "hydra.run.dir=run", "trainer.max_epochs=1", "resume=auto").code == 0
-    after = last(run)["state_dict"]
-    assert all(torch.equal(before[name], after[name]) for name in before)
-    assert (run / "history.csv").read_text() == history
-
-
-def test_a_sweep_is_not_resumed(train: Train, elsewhere: Path) -> None:
-    answer = train("-m", *RUN, "resume=auto", "seed=0,1")
-    assert_refused(answer, elsewhere, "resume=auto", "not with -m")
-
-
-def test_a_named_folder_with_another_run_is_refused(train: Train, elsewhere: Path) -> None:
-    assert train(*RUN, "hydra.run.dir=run", "trainer.max_epochs=1").code == 0
-    before = {name: (elsewhere / name).read_bytes() for name in files_in(elsewhere)}
-    answer = train(*RUN, "hydra.run.dir=run", "trainer.max_epochs=1", "resume=auto", "seed=5")
-    assert answer.code == 2
-    assert "run holds another run: seed was 0, is 5" in answer.err
-    assert {name: (elsewhere / name).read_bytes() for name in files_in(elsewhere)} == before
-
-
-@pytest.mark.parametrize("name", ["a=b, c d", "it's [1] {2}: é"])
-def test_any_name_of_a_folder_will_do(train: Train, elsewhere: Path, name: str) -> None:
-    folder = elsewhere / name
-    for epochs in (1, 2):
-        answer = train(
-            *RUN, f'hydra.run.dir="{name}"', "resume=auto", f"trainer.max_epochs={epochs}"
-        )
-        assert answer.code == 0, answer
-    assert [row["epoch"] for row in rows(folder / "history.csv")] == ["1", "2"]
-    assert [path.name for path in elsewhere.iterdir()] == [name]
-
-
+@pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.skipif(os.name == "nt", reason="the two processes are to be of one kind")
-def test_a_killed_run_ends_as_if_it_had_not_been_killed(train: Train, elsewhere: Path) -> None:
-    overrides = [*RUN, "trainer.max_epochs=3"]
+def test_a_killed_run_ends_as_if_it_had_not_been(
+    train: Train, elsewhere: Path, workers: int
+) -> None:
+    overrides = [*RUN, "trainer.max_epochs=3", f"data.workers={workers}"]
     assert train(*overrides, "hydra.run.dir=whole").code == 0
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "MPLCONFIGDIR": matplotlib.get_cachedir()}
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "MPLCONFIGDIR": mpl.get_cachedir()}
     done = subprocess.run(
         [sys.executable, "-c", KILLED, *overrides, "hydra.run.dir=cut"],
         cwd=elsewhere,
@@ -205,7 +196,8 @@ def test_a_killed_run_ends_as_if_it_had_not_been_killed(train: Train, elsewhere:
         timeout=240,
     )
     assert done.returncode == 9, done.stderr
-    assert last(elsewhere / "cut")["epoch"] == 0
+    # One epoch of three was finished, and some of the next is lost.
+    assert last(elsewhere / "cut")["global_step"] == 4
     answer = train(*overrides, "hydra.run.dir=cut", "resume=auto")
     assert answer.code == 0, answer
     assert "going on with cut\n" in answer.err

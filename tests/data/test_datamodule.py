@@ -100,7 +100,9 @@ def test_only_training_is_augmented() -> None:
 def in_process(rank: int, world: int) -> FaceDataModule:
     data = make()
     device = SimpleNamespace(root_device=torch.device("cpu"))
-    data.trainer = SimpleNamespace(global_rank=rank, world_size=world, strategy=device)  # type: ignore[assignment]
+    data.trainer = SimpleNamespace(  # type: ignore[assignment]
+        global_rank=rank, world_size=world, strategy=device, current_epoch=0
+    )
     return data
 
 
