@@ -20,6 +20,7 @@ from fer.config.problems import ConfigError, Problem, nearest
 from fer.data.augmentation import Augmentation
 from fer.data.cleaning import Cleaned, Cleaning
 from fer.data.datamodule import FaceDataModule
+from fer.data.metadata_table import WithMetadata
 from fer.data.source import DataError, Source
 from fer.labels import EMOTIONS
 from fer.learning import FerModule
@@ -63,7 +64,9 @@ def build_parts(config: DictConfig) -> Parts:
         size=config.data.size,
         fit=config.data.fit,
         batch_size=config.data.batch_size,
+        resident=config.data.resident,
         workers=config.data.workers,
+        columns=metadata_columns(module),
         seed=config.seed,
     )
     return Parts(data, module)
@@ -159,6 +162,8 @@ def _attempt(problems: list[Problem], where: str, make: Callable[[], T]) -> T | 
 
 def _build_source(config: DictConfig) -> Source:
     source: Source = instantiate(config.data.source, _convert_="all")
+    if config.data.metadata is not None:
+        source = WithMetadata(source, config.data.metadata)
     clean = config.data.clean
     # What is structurally broken is the source's to deal with: nobody else sees it.
     return Cleaned(source, Cleaning(clean.blank, clean.duplicates, clean.conflicts))
@@ -174,17 +179,48 @@ def _build_augmentation(config: DictConfig) -> Augmentation:
 
 def _build_module(config: DictConfig, source: Source | None) -> FerModule:
     classes = source.class_names() if source is not None else EMOTIONS
+    model = plain(config.model)
+    if model.get("metadata") is not None and source is not None:
+        model["metadata"]["columns"] = _chosen_columns(config, source)
     return FerModule(
-        model=plain(config.model),
+        model=model,
         loss=plain(config.loss),
         optimizer=plain(config.optimizer),
         scheduler=plain(config.scheduler),
         classes=list(classes),
         size=config.data.size,
+        fit=config.data.fit,
         mixing=plain(config.augmentation.mixing),
         seed=config.seed,
         channels_last=config.channels_last,
     )
+
+
+def _chosen_columns(config: DictConfig, source: Source) -> dict[str, Any]:
+    """Describe the metadata that the model is to read, as its checkpoint will hold it.
+
+    Raises:
+        BuildError: the data has no metadata, or not the columns that were asked for.
+    """
+    there = source.metadata_columns()
+    wanted = config.model.metadata.columns
+    if not there:
+        raise BuildError(
+            "the metadata branch needs columns (age, gender, context), but this data has none: "
+            "choose metadata=none, or name a table by data.metadata=FILE"
+        )
+    if unknown := [name for name in wanted or () if name not in there]:
+        raise BuildError(
+            f"model.metadata.columns: the data has no {', '.join(unknown)}; it has "
+            f"{', '.join(there)}"
+        )
+    return {name: dict(there[name]) for name in wanted or there}
+
+
+def metadata_columns(module: FerModule) -> dict[str, Any] | None:
+    """Return the description of the metadata that a module's network reads, if it does."""
+    branch = module.hparams["model"].get("metadata")
+    return None if branch is None else dict(branch["columns"])
 
 
 def _unlogged_monitors(config: DictConfig, module: FerModule) -> list[Problem]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +15,16 @@ if TYPE_CHECKING:
 Image = npt.NDArray[np.uint8]
 
 
+#: What erased rectangles are filled with.
+ERASED_GREY: Final = 128
+
+
 class Augmentation:
-    """Random rotation, zoom and flip of a grey face, by albumentations (Buslaev et al. 2020).
+    """Random changes of a grey face, by albumentations (Buslaev et al. 2020).
+
+    In this order: rotation, zoom and shift together, flip, contrast and brightness, and an erased
+    rectangle (Zhong et al. 2020). :mod:`fer.data.batch_augmentation` draws from the same
+    distributions for whole batches.
 
     The draws depend on the seed handed to :meth:`__call__` alone: not on the process, nor on how
     many faces it has seen, so that every epoch and every loader worker differs and the same seed
@@ -24,28 +33,67 @@ class Augmentation:
     Args:
         rotation: largest angle, in degrees either way.
         zoom: largest relative change of scale either way; 0.1 means 0.9 to 1.1.
+        shift: largest shift either way along each axis, as a share of the side.
         flip: probability of a horizontal flip.
+        brightness: most that is added to grey values either way, as a share of their range.
+        contrast: largest relative change of grey values either way.
+        erase: probability that a rectangle is erased.
+        erase_area: smallest and largest share of the picture in it.
 
     Raises:
         ValueError: a parameter is out of range.
     """
 
-    def __init__(self, *, rotation: float = 0.0, zoom: float = 0.0, flip: float = 0.0) -> None:
+    #: Least and most width of an erased rectangle in relation to its height.
+    ERASED_RATIO: Final = (0.3, 3.3)
+
+    def __init__(
+        self,
+        *,
+        rotation: float = 0.0,
+        zoom: float = 0.0,
+        shift: float = 0.0,
+        flip: float = 0.0,
+        brightness: float = 0.0,
+        contrast: float = 0.0,
+        erase: float = 0.0,
+        erase_area: Sequence[float] = (0.02, 0.2),
+    ) -> None:
         if not 0 <= rotation <= 180:
             raise ValueError(f"rotation must be 0 to 180 degrees, not {rotation}")
-        if not 0 <= zoom < 1:
-            raise ValueError(f"zoom must be at least 0 and below 1, not {zoom}")
-        if not 0 <= flip <= 1:
-            raise ValueError(f"flip must be a probability, not {flip}")
+        for name, value in (
+            ("zoom", zoom), ("shift", shift), ("brightness", brightness), ("contrast", contrast),
+        ):  # fmt: skip
+            if not 0 <= value < 1:
+                raise ValueError(f"{name} must be at least 0 and below 1, not {value}")
+        for name, value in (("flip", flip), ("erase", erase)):
+            if not 0 <= value <= 1:
+                raise ValueError(f"{name} must be a probability, not {value}")
+        # Above 0.3 the longest rectangles would not fit into the picture.
+        if len(erase_area) != 2 or not 0 < erase_area[0] <= erase_area[1] <= 0.3:
+            raise ValueError(
+                "erase_area must be two rising shares above 0 and at most 0.3, not "
+                f"{list(erase_area)}"
+            )
         self.rotation = rotation
         self.zoom = zoom
+        self.shift = shift
         self.flip = flip
+        self.brightness = brightness
+        self.contrast = contrast
+        self.erase = erase
+        self.erase_area = (erase_area[0], erase_area[1])
         self._pipeline: albumentations.Compose | None = None
 
     @property
     def is_identity(self) -> bool:
         """Whether faces come out as they went in."""
-        return self.rotation == self.zoom == self.flip == 0
+        return not any(
+            (
+                self.rotation, self.zoom, self.shift, self.flip,
+                self.brightness, self.contrast, self.erase,
+            )
+        )  # fmt: skip
 
     def prepare(self) -> None:
         """Build the pipeline, which imports albumentations, before loader processes are forked.
@@ -74,11 +122,12 @@ class Augmentation:
         import cv2
 
         transforms: list[albumentations.BasicTransform] = []
-        if self.rotation or self.zoom:
+        if self.rotation or self.zoom or self.shift:
             transforms.append(
                 albumentations.Affine(
                     rotate=(-self.rotation, self.rotation),
                     scale=(1 - self.zoom, 1 + self.zoom),
+                    translate_percent=(-self.shift, self.shift),
                     # One scale for both axes, and the edge repeated rather than black corners.
                     keep_ratio=True,
                     border_mode=cv2.BORDER_REPLICATE,
@@ -87,12 +136,22 @@ class Augmentation:
             )
         if self.flip:
             transforms.append(albumentations.HorizontalFlip(p=self.flip))
+        if self.brightness or self.contrast:
+            transforms.append(
+                albumentations.RandomBrightnessContrast(self.brightness, self.contrast, p=1.0)
+            )
+        if self.erase:
+            transforms.append(
+                albumentations.Erasing(
+                    self.erase_area, self.ERASED_RATIO, fill=ERASED_GREY, p=self.erase
+                )
+            )
         # strict: a misspelt argument is an error here, not a warning that is soon forgotten.
         return albumentations.Compose(transforms, strict=True)
 
-    def __getstate__(self) -> dict[str, float]:
+    def __getstate__(self) -> dict[str, Any]:
         # Workers build their own pipeline: it is large to send and quick to make.
-        return {"rotation": self.rotation, "zoom": self.zoom, "flip": self.flip}
+        return {name: value for name, value in vars(self).items() if name != "_pipeline"}
 
-    def __setstate__(self, state: dict[str, float]) -> None:
+    def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]

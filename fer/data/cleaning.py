@@ -18,6 +18,7 @@ import numpy.typing as npt
 from fer.data._hashing import pixel_hash
 from fer.data.findings import Action, Finding
 from fer.data.source import SPLITS, Faces, Source, Split
+from fer.metadata import Columns
 
 Blank = Literal["train", "all", "keep"]
 Duplicates = Literal["keep", "within", "across", "both"]
@@ -133,6 +134,10 @@ class Cleaned:
     def class_names(self) -> tuple[str, ...]:
         """Return the class names of the source."""
         return self.source.class_names()
+
+    def metadata_columns(self) -> Columns:
+        """Return the description of the source's metadata."""
+        return self.source.metadata_columns()
 
     def load(self) -> Faces:
         """Return the cleaned faces.

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from typing import Literal
 
 import lightning
 import numpy as np
+import torch
 from torch.utils.data import DataLoader
 
 from fer.data.augmentation import Augmentation
 from fer.data.loading import Batch, EpochSampler, FaceDataset, as_is
+from fer.data.resident import ResidentLoader, fits
 from fer.data.source import DataError, Faces, Source, Split
+from fer.metadata import Columns, encode
 from fer.pixels import Fit, square_grey
+
+Loader = DataLoader[Batch] | ResidentLoader
 
 
 class FaceDataModule(lightning.LightningDataModule):
@@ -24,8 +30,12 @@ class FaceDataModule(lightning.LightningDataModule):
         size: height and width that the network reads, in pixels; other faces are scaled once.
         fit: how faces that are not square become so, see :func:`fer.pixels.square_grey`.
         batch_size: faces a step and process.
-        workers: loader processes; ``None`` for one where there are two cores or more, since one
-            keeps up with a training on two cores, and none on a single core.
+        resident: whether the faces live on the trainer's device and are augmented there; ``"auto"``
+            for where they fit, see :func:`fer.data.resident.fits`.
+        workers: loader processes where faces are not resident; ``None`` for one where there are two
+            cores or more, since one keeps up with a training on two cores, and none on a single
+            core.
+        columns: the description of the metadata that the model reads, see :mod:`fer.metadata`.
         seed: of order and augmentation.
     """
 
@@ -37,7 +47,9 @@ class FaceDataModule(lightning.LightningDataModule):
         size: int,
         fit: Fit = "pad",
         batch_size: int,
+        resident: bool | Literal["auto"] = "auto",
         workers: int | None = None,
+        columns: Columns | None = None,
         seed: int,
     ) -> None:
         super().__init__()
@@ -47,6 +59,8 @@ class FaceDataModule(lightning.LightningDataModule):
         self.fit: Fit = fit
         self.batch_size = batch_size
         self.workers = default_workers() if workers is None else workers
+        self.resident = resident
+        self.columns = columns
         self.seed = seed
         self._faces: Faces | None = None
 
@@ -70,26 +84,24 @@ class FaceDataModule(lightning.LightningDataModule):
         """Read the data, in every process (from the cache, where the source has one)."""
         _ = self.faces
 
-    def train_dataloader(self) -> DataLoader[Batch]:
+    def train_dataloader(self) -> Loader:
         """Shuffled, augmented batches; the last, smaller one is left out."""
         augmentation = None if self.augmentation.is_identity else self.augmentation
         return self._loader("train", augmentation, shuffle=True)
 
-    def val_dataloader(self) -> DataLoader[Batch]:
+    def val_dataloader(self) -> Loader:
         """The validation faces as they are, in order, each once."""
         return self._loader("val")
 
-    def test_dataloader(self) -> DataLoader[Batch]:
+    def test_dataloader(self) -> Loader:
         """The test faces as they are, in order, each once."""
         return self._loader("test")
 
     def _loader(
         self, name: str, augmentation: Augmentation | None = None, *, shuffle: bool = False
-    ) -> DataLoader[Batch]:
+    ) -> Loader:
         split = self._split(name)
         trainer = self.trainer
-        if augmentation is not None:
-            augmentation.prepare()
         sampler = EpochSampler(
             len(split),
             seed=self.seed,
@@ -99,19 +111,42 @@ class FaceDataModule(lightning.LightningDataModule):
         )
         # A resumed training may fetch its first faces before Lightning names the epoch.
         sampler.set_epoch(trainer.current_epoch if trainer else 0)
+        # A last batch of one face has no batch statistics. Fewer faces than a batch are kept.
+        drop_last = shuffle and len(sampler) >= self.batch_size
+        metadata = None
+        if self.columns is not None:
+            metadata = encode(split.metadata, self.columns, len(split))
+        device = trainer.strategy.root_device if trainer else torch.device("cpu")
+        if self._is_resident(device):
+            return ResidentLoader(
+                split,
+                sampler,
+                batch_size=self.batch_size,
+                drop_last=drop_last,
+                augmentation=augmentation,
+                seed=self.seed,
+                device=device,
+                metadata=metadata,
+            )
+        if augmentation is not None:
+            augmentation.prepare()
         # Only augmentation costs enough to be worth a process: plain faces are a memory copy.
         workers = self.workers if augmentation is not None else 0
         return DataLoader(
-            FaceDataset(split, augmentation, self.seed),
+            FaceDataset(split, augmentation, self.seed, metadata),
             batch_size=self.batch_size,
             sampler=sampler,
             num_workers=workers,
             persistent_workers=workers > 0,
-            # A last batch of one face has no batch statistics. Fewer faces than a batch are kept.
-            drop_last=shuffle and len(sampler) >= self.batch_size,
+            drop_last=drop_last,
             collate_fn=as_is,
-            pin_memory=trainer is not None and trainer.strategy.root_device.type == "cuda",
+            pin_memory=device.type == "cuda",
         )
+
+    def _is_resident(self, device: torch.device) -> bool:
+        if self.resident == "auto":
+            return fits(list(self.faces.splits.values()), device)
+        return self.resident
 
     def _scaled(self, split: Split) -> Split:
         if split.images.shape[1:] == (self.size, self.size):

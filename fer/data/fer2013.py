@@ -17,6 +17,7 @@ from fer.data.cache import Cache, Entry, default_folder, file_key, folder_key
 from fer.data.findings import Finding
 from fer.data.source import SPLITS, DataError, DataNotFoundError, Faces, Split
 from fer.labels import EMOTIONS
+from fer.metadata import Columns
 
 _LOG: Final = logging.getLogger(__name__)
 _VERSION: Final = 2  # raise it when the same file would be parsed into something else
@@ -93,6 +94,10 @@ class Fer2013:
     def class_names(self) -> tuple[str, ...]:
         """Return the seven emotions."""
         return EMOTIONS
+
+    def metadata_columns(self) -> Columns:
+        """Return nothing: these pictures come without metadata."""
+        return {}
 
     def load(self) -> Faces:
         """Return the faces: uint8 ``[N, 48, 48]`` images, read-only maps of the cached copy.

@@ -17,6 +17,7 @@ from fer.data.findings import Finding
 from fer.data.manifest import read_manifest, rows_by_pixels
 from fer.data.source import DataError, DataNotFoundError, Faces, Split
 from fer.labels import EMOTIONS
+from fer.metadata import Columns
 
 Target = Literal["majority", "distribution"]
 
@@ -81,6 +82,10 @@ class FerPlus:
     def class_names(self) -> tuple[str, ...]:
         """Return the seven emotions, and contempt if there are eight classes."""
         return self._classes
+
+    def metadata_columns(self) -> Columns:
+        """Return nothing: these pictures come without metadata."""
+        return {}
 
     def load(self) -> Faces:
         """Return the faces that FER+ has something to say about.

@@ -18,6 +18,7 @@ from fer.data.cache import Cache, Entry, default_folder, folder_key
 from fer.data.findings import Finding
 from fer.data.source import SPLITS, DataError, DataNotFoundError, Faces, Split
 from fer.labels import EMOTIONS, canonical
+from fer.metadata import Columns, describe
 from fer.pixels import FITS, Fit, square_grey
 
 _LOG: Final = logging.getLogger(__name__)
@@ -90,6 +91,19 @@ class ImageFolder:
             DataError: the folders are not those of one set of classes.
         """
         return _read_layout(self._find()).classes
+
+    def metadata_columns(self) -> Columns:
+        """Return the description of the training pictures' metadata; nothing without a table.
+
+        Raises:
+            DataError: the folders or the table are not as they should be.
+            OSError: the table cannot be read.
+        """
+        root = self._find()
+        names = [file.name for file in _list_files(root, _read_layout(root))]
+        metadata, _ = read_metadata(root / METADATA_FILE, names)
+        train = np.array([name.startswith("train/") for name in names])
+        return describe({column: values[train] for column, values in metadata.items()})
 
     def load(self) -> Faces:
         """Return the faces: uint8 ``[N, size, size]`` images.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict, cast
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
@@ -22,12 +23,14 @@ class Batch(TypedDict):
         label: int64 ``[B]``.
         row: int64 ``[B]``, each face's place in its source.
         target: float32 ``[B, C]``, a distribution over the classes, where there is one.
+        metadata: float32 ``[B, columns]`` by :func:`fer.metadata.encode`, where the model reads it.
     """
 
     image: Tensor
     label: Tensor
     row: Tensor
     target: NotRequired[Tensor]
+    metadata: NotRequired[Tensor]
 
 
 class EpochSampler(Sampler[int]):
@@ -86,12 +89,20 @@ class FaceDataset(Dataset[Batch]):
         split: the faces.
         augmentation: what may happen to them; ``None`` for nothing.
         seed: of the augmentation.
+        metadata: float32 ``[N, columns]`` of each face, where the model reads it.
     """
 
-    def __init__(self, split: Split, augmentation: Augmentation | None, seed: int) -> None:
+    def __init__(
+        self,
+        split: Split,
+        augmentation: Augmentation | None,
+        seed: int,
+        metadata: npt.NDArray[np.float32] | None = None,
+    ) -> None:
         self.split = split
         self.augmentation = augmentation
         self.seed = seed
+        self._beside = beside_images(split, metadata)
 
     def __len__(self) -> int:
         return len(self.split)
@@ -108,14 +119,20 @@ class FaceDataset(Dataset[Batch]):
                     1, np.uint64
                 )
                 images[i] = self.augmentation(images[i], int(state[0]))
-        batch: Batch = {
-            "image": torch.from_numpy(images).unsqueeze(1),
-            "label": torch.from_numpy(self.split.labels[indices]),
-            "row": torch.from_numpy(self.split.rows[indices]),
-        }
-        if self.split.targets is not None:
-            batch["target"] = torch.from_numpy(self.split.targets[indices])
-        return batch
+        batch = {name: torch.from_numpy(values[indices]) for name, values in self._beside.items()}
+        return cast("Batch", {"image": torch.from_numpy(images).unsqueeze(1), **batch})
+
+
+def beside_images(
+    split: Split, metadata: npt.NDArray[np.float32] | None = None
+) -> dict[str, npt.NDArray[Any]]:
+    """Return what a batch has beside the images, for all faces of a split."""
+    arrays: dict[str, npt.NDArray[Any]] = {"label": split.labels, "row": split.rows}
+    if split.targets is not None:
+        arrays["target"] = split.targets
+    if metadata is not None:
+        arrays["metadata"] = metadata
+    return arrays
 
 
 def as_is(batch: Any) -> Any:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from fer.data.findings import Finding
 from fer.errors import UserError
+from fer.metadata import Columns
 
 #: The splits a source may have, in the order in which they are used.
 SPLITS: Final[tuple[str, ...]] = ("train", "val", "test")
@@ -102,6 +103,10 @@ class Source(Protocol):
 
     def class_names(self) -> tuple[str, ...]:
         """Return the class names without reading a picture, so that a network can be checked."""
+        ...
+
+    def metadata_columns(self) -> Columns:
+        """Return the description of the metadata of the training faces, see :mod:`fer.metadata`."""
         ...
 
     def load(self) -> Faces:

@@ -30,6 +30,7 @@ from fer.data._face_scene import Camera, Identity, Light, Pose
 from fer.data.action_units import PROTOTYPES
 from fer.data.source import SPLITS, Faces, Split
 from fer.labels import EMOTIONS
+from fer.metadata import Columns
 
 __all__ = [
     "CONTEXTS",
@@ -156,6 +157,15 @@ class SyntheticFaces:
     def class_names(self) -> tuple[str, ...]:
         """Return the seven emotions."""
         return EMOTIONS
+
+    def metadata_columns(self) -> Columns:
+        """Return the description of age, gender and context."""
+        # People are aged 17 to 67, every age as often.
+        return {
+            "age": {"mean": 42.0, "std": 14.4},
+            "gender": {"values": ["female", "male"]},
+            "context": {"values": sorted(CONTEXTS)},
+        }
 
     def load(self) -> Faces:
         """Draw the faces, about a millisecond each."""

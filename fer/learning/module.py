@@ -58,6 +58,8 @@ class FerModule(lightning.LightningModule):
             tensor cores prefer.
         classes: the class names.
         size: height and width of the faces, in pixels.
+        fit: how pictures that are not square become so, see :func:`fer.pixels.square_grey`; kept
+            for those who use the network.
 
     Raises:
         BuildError: a part can't be made.
@@ -72,6 +74,7 @@ class FerModule(lightning.LightningModule):
         scheduler: Spec,
         classes: Sequence[str],
         size: int,
+        fit: str = "pad",
         mixing: Spec | None = None,
         seed: int = 0,
         channels_last: bool = False,
@@ -109,9 +112,13 @@ class FerModule(lightning.LightningModule):
                 names.append(f"val/{name}")
         return tuple(names)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Return logits ``[B, C]`` of uint8 or float images ``[B, 1, H, W]`` in 0–255."""
-        logits: Tensor = self.network(images)
+    def forward(self, images: Tensor, metadata: Tensor | None = None) -> Tensor:
+        """Return logits ``[B, C]`` of uint8 or float images ``[B, 1, H, W]`` in 0–255.
+
+        Metadata are as :func:`fer.metadata.encode` gives them, where the network reads them.
+        """
+        logits: Tensor
+        logits = self.network(images) if metadata is None else self.network(images, metadata)
         return logits
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -197,7 +204,7 @@ class FerModule(lightning.LightningModule):
 
     def _step(self, scores: Scores, batch: Batch) -> tuple[Tensor, Tensor]:
         images = batch["image"].to(memory_format=self.memory_format)
-        logits = self(images).float()
+        logits = self(images, batch.get("metadata")).float()
         loss: Tensor = self.loss(logits, batch.get("target", batch["label"]))
         scores.metrics.update(logits.detach(), batch["label"])
         scores.loss.update(loss.detach(), len(logits))

@@ -4,6 +4,7 @@ from fer.models.branch import Branch, MapBranch
 from fer.models.build import BuildError, build
 from fer.models.fusion import Attention, Bilinear, Concat, Fusion, Gated, Sum
 from fer.models.head import DenseHead
+from fer.models.metadata import MetadataBranch
 from fer.models.network import FusionNetwork
 from fer.models.preprocessing import Preprocessing
 from fer.models.sequence import SequenceBranch
@@ -21,6 +22,7 @@ __all__ = [
     "FusionNetwork",
     "Gated",
     "MapBranch",
+    "MetadataBranch",
     "Patches",
     "Pixels",
     "Preprocessing",

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from fer.models.branch import Branch
 from fer.models.build import BuildError, build, locate
 from fer.models.fusion import Fusion
+from fer.models.metadata import MetadataBranch
 from fer.models.preprocessing import Preprocessing
 
 Spec = Mapping[str, Any]
@@ -18,7 +19,8 @@ Spec = Mapping[str, Any]
 class FusionNetwork(nn.Module):
     """A CNN and an LSTM look at the same face side by side (Daniyal et al. 2024, Figure 3).
 
-    Either branch may be left out; then there is nothing to join and ``fusion`` is left out too.
+    What is known beside the face may be a third branch. Any branch may be left out; with one alone
+    there is nothing to join and ``fusion`` is left out too.
 
     Args:
         classes: number of classes.
@@ -26,11 +28,15 @@ class FusionNetwork(nn.Module):
         preprocessing: spec of a :class:`~fer.models.preprocessing.Preprocessing`.
         backbone: spec of the branch that reads the face as a picture, or None.
         lstm: spec of the branch that reads it as a sequence, or None.
+        metadata: spec of a :class:`~fer.models.metadata.MetadataBranch`, or None.
         fusion: spec of a :class:`~fer.models.fusion.Fusion`, or None with a single branch.
         head: spec of the dense layers.
 
     Shape:
-        uint8 or float ``[B, 1, size, size]`` in 0–255 → logits ``[B, classes]``.
+        images: uint8 or float ``[B, 1, size, size]`` in 0–255.
+        metadata: float32 ``[B, columns]`` as :func:`fer.metadata.encode` gives it, NaN where
+        nothing is known; None where nothing is known of any.
+        returns: logits ``[B, classes]``.
 
     Raises:
         BuildError: a part can't be made or the parts don't fit.
@@ -45,12 +51,14 @@ class FusionNetwork(nn.Module):
         head: Spec,
         backbone: Spec | None = None,
         lstm: Spec | None = None,
+        metadata: Spec | None = None,
         fusion: Spec | None = None,
     ) -> None:
         super().__init__()
         self.preprocessing = build(preprocessing, expects=Preprocessing)
         self.backbone = None if backbone is None else build(backbone, size, expects=nn.Module)
         self.lstm = None if lstm is None else build(lstm, size, expects=nn.Module)
+        self.metadata = None if metadata is None else build(metadata, expects=MetadataBranch)
         self.fusion = self._join(fusion)
         last = self.fusion if self.fusion is not None else next(iter(self.branches.values()))
         self.head = build(head, _width(last), classes, expects=nn.Module)
@@ -58,19 +66,32 @@ class FusionNetwork(nn.Module):
     @property
     def branches(self) -> dict[str, nn.Module]:
         """The branches that there are, by name, in the order in which they are joined."""
-        parts = {"backbone": self.backbone, "lstm": self.lstm}
+        parts = {"backbone": self.backbone, "lstm": self.lstm, "metadata": self.metadata}
         return {name: part for name, part in parts.items() if part is not None}
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor, metadata: Tensor | None = None) -> Tensor:
+        return self.classify(self.features(images, metadata))
+
+    def features(self, images: Tensor, metadata: Tensor | None = None) -> dict[str, Tensor]:
+        """Return what each branch saw.
+
+        That is ``[B, out_features]``, or its tokens ``[B, T, F]`` where the fusion reads those.
+        """
         x = self.preprocessing(images)
-        branches = list(self.branches.values())
-        if self.fusion is None:
-            features = branches[0](x)
-        elif self.fusion.reads_tokens:
-            features = self.fusion([cast("Branch", branch).tokens(x) for branch in branches])
-        else:
-            features = self.fusion([branch(x) for branch in branches])
-        logits: Tensor = self.head(features)
+        if self.metadata is not None and metadata is None:
+            metadata = self.metadata.unknown(images)
+        inputs = {"backbone": x, "lstm": x, "metadata": metadata}
+        if self.fusion is not None and self.fusion.reads_tokens:
+            return {
+                name: cast("Branch", branch).tokens(cast("Tensor", inputs[name]))
+                for name, branch in self.branches.items()
+            }
+        return {name: branch(inputs[name]) for name, branch in self.branches.items()}
+
+    def classify(self, features: Mapping[str, Tensor]) -> Tensor:
+        """Return logits ``[B, classes]`` of what :meth:`features` returned."""
+        seen = list(features.values())
+        logits: Tensor = self.head(seen[0] if self.fusion is None else self.fusion(seen))
         return logits
 
     def _join(self, spec: Spec | None) -> Fusion | None:
@@ -80,12 +101,13 @@ class FusionNetwork(nn.Module):
         if spec is None:
             if len(names) > 1:
                 raise BuildError(
-                    f"{' and '.join(names)} need a fusion to join them, but it is none"
+                    f"{' and '.join(names)} need a fusion to join them, but it is none: choose "
+                    "fusion=concat or another"
                 )
             return None
         if len(names) == 1:
             raise BuildError(
-                f"fusion joins two branches, but the model has only its {names[0]}: choose "
+                f"fusion joins branches, but the model has only its {names[0]}: choose "
                 "fusion=none, or both a backbone and an lstm"
             )
         target = spec.get("_target_")

@@ -11,11 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import DataLoader
 
 from fer.data.augmentation import Augmentation
-from fer.data.datamodule import FaceDataModule, default_workers
-from fer.data.loading import Batch
+from fer.data.datamodule import FaceDataModule, Loader, default_workers
 from fer.data.source import DataError, Faces, Source, Split
 from fer.pixels import square_grey
 from tests.support.pattern_faces import CLASSES, PatternFaces, make_split
@@ -26,14 +24,24 @@ PLAIN = Augmentation()
 PAPER = Augmentation(rotation=10.0, zoom=0.1, flip=0.5)
 
 
+RESIDENT = [False]
+
+
+@pytest.fixture(autouse=True, params=[False, True], ids=["loaded", "resident"])
+def _either_way(request: pytest.FixtureRequest) -> None:
+    """Whatever holds here holds for faces on the device and for those that loaders bring."""
+    RESIDENT[0] = request.param
+
+
 def make(
     source: Source | None = None, augmentation: Augmentation = PLAIN, **options: Any
 ) -> FaceDataModule:
     settings = {"size": 48, "batch_size": BATCH, "workers": 0, "seed": 0} | options
+    settings = {"resident": RESIDENT[0]} | settings
     return FaceDataModule(source or PatternFaces(COUNTS), augmentation, **settings)
 
 
-def whole(loader: DataLoader[Batch]) -> dict[str, torch.Tensor]:
+def whole(loader: Loader) -> dict[str, torch.Tensor]:
     batches = list(loader)
     return {key: torch.cat([batch[key] for batch in batches]) for key in batches[0]}  # type: ignore[literal-required]
 
@@ -140,12 +148,12 @@ def test_default_workers_elsewhere(
 
 
 def test_workers_are_for_augmentation_only() -> None:
-    data = make(augmentation=PAPER, workers=2)
+    data = make(augmentation=PAPER, workers=2, resident=False)
     assert data.train_dataloader().num_workers == 2
     assert data.train_dataloader().persistent_workers
     assert data.val_dataloader().num_workers == 0
     assert data.test_dataloader().num_workers == 0
-    assert make(workers=2).train_dataloader().num_workers == 0
+    assert make(workers=2, resident=False).train_dataloader().num_workers == 0
 
 
 # --- what is missing ----------------------------------------------------------------------------

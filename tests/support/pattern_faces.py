@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fer.data.source import Faces, Split
+from fer.metadata import Columns
 
 CLASSES = ("down", "up", "left", "right")
 
@@ -37,6 +38,9 @@ class PatternFaces:
 
     counts: dict[str, int]
     size: int = 48
+
+    def metadata_columns(self) -> Columns:
+        return {}
 
     def class_names(self) -> tuple[str, ...]:
         return CLASSES

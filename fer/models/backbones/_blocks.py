@@ -26,14 +26,13 @@ class Residual(nn.Module):
 
     def __init__(self, channels: int, width: int, stride: int) -> None:
         super().__init__()
-        last = ConvNorm(width, width, relu=False)
-        self.body = nn.Sequential(ConvNorm(channels, width, stride=stride), last)
+        self.body = nn.Sequential(
+            ConvNorm(channels, width, stride=stride), ConvNorm(width, width, relu=False)
+        )
         changes = stride != 1 or channels != width
         self.past: nn.Module = (
             ConvNorm(channels, width, 1, stride=stride, relu=False) if changes else nn.Identity()
         )
-        # A block starts as the identity, which steadies the first steps (Goyal et al. 2017).
-        nn.init.zeros_(last.norm.weight)
 
     def forward(self, x: Tensor) -> Tensor:
         joined: Tensor = self.body(x) + self.past(x)

@@ -1,0 +1,77 @@
+"""Metadata from a table beside any data set: ``data.metadata=FILE``."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+from fer.data._metadata import read_table
+from fer.data.source import DataError, Faces, Source
+from fer.metadata import Columns, describe
+
+
+class WithMetadata:
+    """A source whose faces get metadata from a table.
+
+    Its column ``row`` names the face as predictions do (the 0-based data row of a CSV file, the
+    position of a picture among all sorted by path); every other column is a feature, of numbers or
+    of text. Faces that the table does not name, and empty cells, are missing. Columns that the
+    source brings itself stay, unless the table has the same.
+
+    Args:
+        source: where the faces come from.
+        file: the table, comma-separated.
+    """
+
+    def __init__(self, source: Source, file: str) -> None:
+        self.source = source
+        self.file = Path(file).expanduser()
+
+    def class_names(self) -> tuple[str, ...]:
+        """Return the class names of the source."""
+        return self.source.class_names()
+
+    def metadata_columns(self) -> Columns:
+        """Return the description of the training faces' metadata.
+
+        Raises:
+            DataError: the data or the table is missing or broken.
+            OSError: it could not be read.
+        """
+        return {
+            **self.source.metadata_columns(),
+            **describe(self.load().splits["train"].metadata),
+        }
+
+    def load(self) -> Faces:
+        """Return the faces with their metadata.
+
+        Raises:
+            DataError: the data or the table is missing or broken.
+            OSError: it could not be read.
+        """
+        if not self.file.is_file():
+            raise DataError(f"data.metadata={self.file}: there is no such file")
+        table = read_table(self.file, "row")
+        wrong = [
+            f"{key!r} (row {line} of the table)"
+            for key, line in zip(table.keys, table.lines, strict=True)
+            if not key.isdecimal()
+        ]
+        if wrong:
+            raise DataError(
+                f"{self.file}: the column 'row' holds whole numbers from 0, not {wrong[0]}"
+            )
+        faces = self.source.load()
+        keys = [str(int(key)) for key in table.keys]
+        splits = {}
+        unknown = set(range(len(keys)))
+        for name, split in faces.splits.items():
+            columns, elsewhere = table.columns(keys, [str(row) for row in split.rows])
+            unknown &= set(elsewhere)
+            splits[name] = replace(split, metadata={**split.metadata, **columns})
+        if unknown and len(unknown) == len(keys):
+            raise DataError(f"{self.file}: none of its rows is a face of {faces.origin}")
+        fingerprint = hashlib.sha256(f"{faces.fingerprint} {table.sha256}".encode()).hexdigest()
+        return replace(faces, splits=splits, fingerprint=fingerprint)
