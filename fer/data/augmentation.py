@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -110,7 +111,9 @@ class Augmentation:
             return image
         if self._pipeline is None:
             self._pipeline = self._build()
-        self._pipeline.set_random_seed(seed)
+        # One stream for the whole pipeline: its own set_random_seed gives every transform the same,
+        # so that, say, faces that are mirrored would be those that are shifted to the left.
+        self._pipeline.set_random_state(np.random.default_rng(seed), random.Random(seed))  # noqa: S311
         changed: Image = self._pipeline(image=image[..., None])["image"][..., 0]
         return changed
 

@@ -90,5 +90,5 @@ def test_the_choice(choice: Any) -> None:
 def test_what_lies_beside_the_images() -> None:
     metadata = np.arange(42, dtype=np.float32).reshape(21, 2)
     for batch in make(metadata=metadata):
-        np.testing.assert_array_equal(batch["metadata"], metadata[batch["row"]])
-        np.testing.assert_array_equal(batch["label"], make_split(21).labels[batch["row"]])
+        np.testing.assert_array_equal(batch["metadata"], metadata[batch["row"].numpy()])
+        np.testing.assert_array_equal(batch["label"], make_split(21).labels[batch["row"].numpy()])
