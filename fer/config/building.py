@@ -21,6 +21,7 @@ from fer.data.augmentation import Augmentation
 from fer.data.cleaning import Cleaned, Cleaning
 from fer.data.datamodule import FaceDataModule
 from fer.data.metadata_table import WithMetadata
+from fer.data.protocols import UnderProtocol, mark_of
 from fer.data.source import DataError, Source
 from fer.labels import EMOTIONS
 from fer.learning import FerModule
@@ -47,8 +48,8 @@ def build_parts(config: DictConfig) -> Parts:
         ConfigError: with every part that can't be made and every pair that doesn't fit.
     """
     problems: list[Problem] = []
-    source = _attempt(problems, "data.source", lambda: _build_source(config))
     augmentation = _attempt(problems, "augmentation", lambda: _build_augmentation(config))
+    source = _attempt(problems, "data.source", lambda: _build_source(config, augmentation))
     module = _attempt(problems, "model", lambda: _build_module(config, source))
     if module is not None:
         problems += _unlogged_monitors(config, module)
@@ -160,13 +161,21 @@ def _attempt(problems: list[Problem], where: str, make: Callable[[], T]) -> T | 
         return None
 
 
-def _build_source(config: DictConfig) -> Source:
+def _build_source(config: DictConfig, augmentation: Augmentation | None) -> Source:
     source: Source = instantiate(config.data.source, _convert_="all")
     if config.data.metadata is not None:
         source = WithMetadata(source, config.data.metadata)
-    clean = config.data.clean
+    clean, only = config.data.clean, config.data.only_classes
     # What is structurally broken is the source's to deal with: nobody else sees it.
-    return Cleaned(source, Cleaning(clean.blank, clean.duplicates, clean.conflicts))
+    cleaned = Cleaned(source, Cleaning(clean.blank, clean.duplicates, clean.conflicts))
+    # Divided last: what is found is said of the faces as they came.
+    return UnderProtocol(
+        cleaned,
+        config.data.protocol,
+        seed=config.seed,
+        augmentation=augmentation,
+        only_classes=None if only is None else list(only),
+    )
 
 
 def _build_augmentation(config: DictConfig) -> Augmentation:
@@ -182,6 +191,7 @@ def _build_module(config: DictConfig, source: Source | None) -> FerModule:
     model = plain(config.model)
     if model.get("metadata") is not None and source is not None:
         model["metadata"]["columns"] = _chosen_columns(config, source)
+    mark = mark_of(config.data.protocol)
     return FerModule(
         model=model,
         loss=plain(config.loss),
@@ -193,6 +203,7 @@ def _build_module(config: DictConfig, source: Source | None) -> FerModule:
         mixing=plain(config.augmentation.mixing),
         seed=config.seed,
         channels_last=config.channels_last,
+        **({mark.key: mark.why} if mark else {}),
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob, IntervalSweep, Override, OverrideType
 from hydra.errors import HydraException
@@ -121,7 +122,6 @@ def _parse(text: str, problems: list[Problem]) -> Override | None:
 def _sort(overrides: Sequence[str], problems: list[Problem], extra: Sequence[str]) -> _Line:
     """Sort overrides into groups, values and Hydra's own, reporting those that can't be used."""
     line = _Line()
-    loader = GlobalHydra.instance().config_loader()
     for text in overrides:
         override = _parse(text, problems)
         if override is None:
@@ -139,15 +139,14 @@ def _sort(overrides: Sequence[str], problems: list[Problem], extra: Sequence[str
             problems.append(
                 Problem(text, "nothing can be taken out; some groups have a choice 'none'")
             )
-        elif options := loader.get_group_options(key, overrides=list(extra)):
+        elif options := _options(key, extra):
             choices = override.value()
             names = choices if isinstance(choices, list) else [choices]
             if choices is None and key in _CHANGE_ONLY:
                 continue  # What they are unless chosen.
-            shown = [option for option in options if not option.startswith("_")]
-            wrong = ["null" if n is None else n for n in names if str(n) not in shown]
+            wrong = ["null" if n is None else n for n in names if str(n) not in options]
             for choice in wrong:
-                hint = nearest(str(choice), shown) or f"; there are {', '.join(shown)}"
+                hint = nearest(str(choice), options) or f"; there are {', '.join(options)}"
                 problems.append(Problem(text, f"there is no {key} {str(choice)!r}{hint}"))
             if override.type in (OverrideType.ADD, OverrideType.FORCE_ADD):
                 problems.append(Problem(text, f"{key!r} is a group: leave out the +"))
@@ -156,6 +155,17 @@ def _sort(overrides: Sequence[str], problems: list[Problem], extra: Sequence[str
         else:
             line.values.append(override)
     return line
+
+
+def _options(group: str, extra: Sequence[str]) -> list[str]:
+    """Return the choices of a group, those in folders below it as FOLDER/CHOICE."""
+    loader = GlobalHydra.instance().config_loader()
+    files = loader.get_group_options(group, overrides=list(extra))
+    folders = loader.get_group_options(group, ObjectType.GROUP, overrides=list(extra))
+    options = [name for name in files if not name.startswith("_")]
+    for folder in folders if files else ():
+        options += [f"{folder}/{name}" for name in _options(f"{group}/{folder}", extra)]
+    return options
 
 
 def _baseline(

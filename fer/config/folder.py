@@ -12,6 +12,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from fer.data.findings import findings_csv
+from fer.data.protocols import mark_of
 from fer.data.source import Faces
 from fer.files import write_json, write_text
 from fer.provenance import describe
@@ -35,7 +36,12 @@ def run_folder() -> Iterator[Path]:
 
 
 def record(config: DictConfig, folder: Path, faces: Faces, *, precision: str) -> None:
-    """Write the resolved configuration, where everything came from and what was wrong with it."""
+    """Write the resolved configuration, where everything came from and what was wrong with it.
+
+    The folder of a protocol that no number should come of gets a file that says so in its name.
+    """
+    if (mark := mark_of(config.data.protocol)) is not None:
+        write_text(folder / mark.file, f"{mark.word}: {mark.why}\n")
     write_text(folder / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
     origin = describe(
         seed=config.seed, data_fingerprint=faces.fingerprint, data_origin=faces.origin

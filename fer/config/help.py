@@ -42,9 +42,13 @@ def _folders() -> list[Path]:
 
 
 def _group(folder: Path) -> str:
-    choices = sorted(file for file in folder.glob("*.yaml") if not file.name.startswith("_"))
-    width = max(len(file.stem) for file in choices)
-    lines = [f"    {file.stem:<{width}}  {_summary(file)}".rstrip() for file in choices]
+    choices = {
+        file.relative_to(folder).with_suffix("").as_posix(): file
+        for file in sorted(folder.rglob("*.yaml"))
+        if not file.name.startswith("_")
+    }
+    width = max(map(len, choices))
+    lines = [f"    {name:<{width}}  {_summary(file)}".rstrip() for name, file in choices.items()]
     return "\n".join([f"  {folder.name}", *lines])
 
 

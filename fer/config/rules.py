@@ -167,6 +167,11 @@ RULES: Final[dict[str, Rule]] = {
     "data.clean.defects": choice("fatal", "drop"),
     "data.resident": choice("auto", True, False),
     "data.metadata": text(optional=True),
+    "data.protocol": choice(
+        "official", "resplit", "augment_first", "train_as_test", "train_on_test", "other_labels",
+        "fewer_classes",
+    ),
+    "data.only_classes": either(listing(text(), least=2), optional=True),
     "data.workers": integer(0, 256, optional=True),
     # What people set as data.KEY is handed to the source as data.source.KEY.
     **{f"data.{inside}{key}": rule for key, rule in _SOURCE.items() for inside in ("", "source.")},

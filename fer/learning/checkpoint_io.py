@@ -36,7 +36,8 @@ def check_checkpoint(path: Path, module: FerModule | None) -> None:
     """Hold a checkpoint to resume from against the learner, if there is one, that is to take it up.
 
     Raises:
-        UserError: it is no checkpoint of a training, or one of another network.
+        UserError: it is no checkpoint of a training, one of another network, or one that has seen
+            faces which this training must not have seen.
     """
     if not path.is_file():
         raise UserError(f"there is no file {str(path)!r}")
@@ -45,6 +46,7 @@ def check_checkpoint(path: Path, module: FerModule | None) -> None:
         weights = stored["state_dict"]
         shapes = {name: tuple(tensor.shape) for name, tensor in weights.items()}
         complete = "loops" in stored and "optimizer_states" in stored
+        invalid = stored.get("hyper_parameters", {}).get("invalid", "")
     except Exception as error:
         # Whatever the bytes are, torch's unpickler and archive reader may raise anything.
         raise UserError(
@@ -58,3 +60,5 @@ def check_checkpoint(path: Path, module: FerModule | None) -> None:
     if shapes != ours:
         names = sorted(n for n in {*shapes, *ours} if shapes.get(n) != ours.get(n))
         raise UserError(f"{path} is of another network: {', '.join(names[:3])} and others differ")
+    if invalid and invalid != module.invalid:
+        raise UserError(f"{path} can't be gone on with by another protocol. INVALID: {invalid}")

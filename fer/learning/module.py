@@ -60,6 +60,9 @@ class FerModule(lightning.LightningModule):
         size: height and width of the faces, in pixels.
         fit: how pictures that are not square become so, see :func:`fer.pixels.square_grey`; kept
             for those who use the network.
+        invalid: why what this network scores is no score at all (test faces among its training
+            faces), for those who read its checkpoint; empty where nothing is wrong.
+        not_comparable: why it can't be held against scores on FER2013; empty where it can.
 
     Raises:
         BuildError: a part can't be made.
@@ -78,6 +81,8 @@ class FerModule(lightning.LightningModule):
         mixing: Spec | None = None,
         seed: int = 0,
         channels_last: bool = False,
+        invalid: str = "",
+        not_comparable: str = "",
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
@@ -87,6 +92,8 @@ class FerModule(lightning.LightningModule):
         self.optimizer_spec = optimizer
         self.scheduler_spec = scheduler
         self.size = size
+        self.invalid = invalid
+        self.not_comparable = not_comparable
         self.mixing = BatchMixing(**(mixing or {}))
         self.seed = seed
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format

@@ -13,6 +13,7 @@ from pathlib import Path
 import lightning
 
 from fer.data.datamodule import FaceDataModule
+from fer.data.protocols import Mark
 from fer.data.source import DataError, Faces
 from fer.files import write_json, write_text
 from fer.learning.callbacks import BestAndLast, History
@@ -139,14 +140,16 @@ def _write(
 ) -> None:
     # A class that is absent or never answered has no number: null rather than a made-up one.
     finite = {name: v if math.isfinite(v) else None for name, v in metrics.items()}
-    write_json(folder / "metrics.json", finite)
-    plot_curves(epochs, folder.name, folder / "figures" / "curves.png")
+    mark = _mark(module)
+    write_json(folder / "metrics.json", {**({mark.key: mark.why} if mark else {}), **finite})
+    above = f"{mark.title}\n" if mark else ""
+    plot_curves(epochs, above + folder.name, folder / "figures" / "curves.png")
     split = "test" if test else "val"
     if split not in module.confusion:
         return
     counts = module.confusion[split].numpy()
     words = {"test": "test, best checkpoint", "val": "validation, last epoch"}[split]
-    title = f"{words}: accuracy {counts.trace() / counts.sum():.1%}"
+    title = f"{above}{words}: accuracy {counts.trace() / counts.sum():.1%}"
     plot_confusion(counts, module.classes, title, folder / "figures" / "confusion_matrix.png")
     header = ["true\\answer", *module.classes]
     rows = [[name, *map(str, row)] for name, row in zip(module.classes, counts, strict=True)]
@@ -175,5 +178,14 @@ def _summary(module: FerModule, metrics: dict[str, float], folder: Path) -> str:
         )
     else:
         lines.append("no epoch came to its validation: these are the weights as they were left")
+    if mark := _mark(module):
+        # Last, so that nobody who reads the numbers misses it.
+        lines.append(f"{mark.word}: {mark.why}")
     lines += [f"run folder: {folder}", ""]
     return "\n".join(lines)
+
+
+def _mark(module: FerModule) -> Mark | None:
+    if module.invalid:
+        return Mark("INVALID", module.invalid)
+    return Mark("NOT COMPARABLE", module.not_comparable) if module.not_comparable else None
