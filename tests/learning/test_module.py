@@ -151,7 +151,14 @@ def test_hyperparameters_are_plain(run: Run) -> None:
     path = run.folder / "checkpoints" / "best.ckpt"
     stored = torch.load(path, weights_only=True)["hyper_parameters"]
     made_of = {"model", "loss", "optimizer", "scheduler", "classes", "size"}
-    assert set(stored) == made_of | {"fit", "mixing", "seed", "channels_last"}
+    assert set(stored) == made_of | {
+        "fit",
+        "invalid",
+        "not_comparable",
+        "mixing",
+        "seed",
+        "channels_last",
+    }
     walk(dict(stored))
 
 
