@@ -12,6 +12,7 @@ usage: fer COMMAND …
 
 Commands
   train    train a network, as python -m fer.train does
+  claims   the ledger of stated numbers: write the documents from it, check them, add to it
 
 Options
   -h, --help     this text; fer COMMAND --help says more
@@ -41,5 +42,9 @@ def main() -> int:
         # Hydra reads the process's arguments.
         sys.argv = ["fer train", *arguments[1:]]
         return train()
+    if command == "claims":
+        from fer.evaluation.claims_command import main as claims
+
+        return claims(arguments[1:])
     sys.stderr.write(f"fer: there is no command {command!r}; fer --help lists them\n")
     return 2

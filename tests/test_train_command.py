@@ -222,6 +222,7 @@ def test_wandb_gets_faces_only_when_asked(
         ("nonsense", Answer(2, "", "there is no command 'nonsense'; fer --help lists them")),
         ("train seed=-1", Answer(2, "", "must be a whole number from 0")),
         ("train --help", Answer(0, "Groups and their choices", "")),
+        ("claims check --root nowhere", Answer(2, "", "there is no ledger")),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -49,5 +49,7 @@ def record(config: DictConfig, folder: Path, faces: Faces, *, precision: str) ->
     path = folder / "provenance.json"
     # A resumed run has more than one beginning.
     earlier = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-    write_json(path, {**origin, "precision": precision, "resumed_from": earlier})
+    counts = {name: len(split) for name, split in faces.splits.items()}
+    facts = {"faces": counts, "precision": precision, "resumed_from": earlier}
+    write_json(path, {**origin, **facts})
     write_text(folder / "cleaning.csv", findings_csv(faces.findings))

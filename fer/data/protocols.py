@@ -206,10 +206,10 @@ class UnderProtocol:
     def _recipe(self) -> str:
         """Return everything that the division depends on."""
         drawn = f" seed {self.seed}"
-        a = self.augmentation
+        altered = {k: v for k, v in vars(self.augmentation).items() if not k.startswith("_")}
         return self.protocol + {
             "resplit": drawn,
-            "augment_first": f"{drawn} rotation {a.rotation} zoom {a.zoom} flip {a.flip}",
+            "augment_first": drawn + "".join(f" {k} {v}" for k, v in altered.items()),
             "fewer_classes": "".join(f" {self.class_names()[i]}" for i in self._kept),
         }.get(self.protocol, "")
 

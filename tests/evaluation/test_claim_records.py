@@ -1,0 +1,216 @@
+"""A claim is what the run's own files say, and is refused where they don't say enough."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from scipy.stats import t
+
+from fer.errors import UserError
+from fer.evaluation.claim_records import claim_from_runs, configuration_hash
+from fer.evaluation.claims import FIELDS, differences, read_ledger
+from fer.evaluation.claims_command import main
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+CONFIG = {"seed": 0, "optimizer": {"lr": 0.1}, "data": {"root": "somewhere"}, "name": None}
+
+
+def run(folder: Path, metrics: dict[str, Any], seed: int = 0, **provenance: Any) -> Path:
+    """Write a run's folder."""
+    folder.mkdir()
+    (folder / "config.yaml").write_text(yaml.safe_dump(CONFIG | {"seed": seed}), encoding="utf-8")
+    stored = {
+        "command": f"python -m fer.train seed={seed} 'hydra.run.dir={folder} x'",
+        "commit": COMMIT,
+        "dirty": False,
+        "seed": seed,
+        "data": {"fingerprint": "data", "origin": "there"},
+        "faces": {"train": 900, "val": 100, "test": 400},
+    } | provenance
+    (folder / "provenance.json").write_text(json.dumps(stored), encoding="utf-8")
+    (folder / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
+    return folder
+
+
+def record(*folders: Path, metric: str = "val/best_acc", **options: Any) -> dict[str, Any]:
+    return claim_from_runs(folders, name="a", what="accuracy", metric=metric, **options)
+
+
+def test_a_claim_tells_all_that_makes_it_again(tmp_path: Path) -> None:
+    claim = record(run(tmp_path / "run", {"val/best_acc": 0.65}, seed=3))
+    assert set(claim) == set(FIELDS)
+    expected = {
+        "value": 0.65, "unit": "%", "command": "python -m fer.train seed=3", "commit": COMMIT,
+        "data": "data", "seeds": [3], "private_test_looks": 0, "mark": None,
+        "configuration": configuration_hash(CONFIG),
+        # Wilson's score interval of 65 in 100, as tables have it.
+        "interval": [0.5525, 0.7364], "interval_method": "Wilson", "text": "65.0 % (55.2–73.6)",
+    }  # fmt: skip
+    assert {key: claim[key] for key in expected} == expected
+
+
+def test_the_number_of_faces_is_that_of_the_split(tmp_path: Path) -> None:
+    folder = run(tmp_path / "run", {"val/acc": 0.5, "test/acc": 0.5})
+    widths = {}
+    for metric, n in (("val/acc", 100), ("test/acc", 400)):
+        low, high = record(folder, metric=metric, looks=1)["interval"]
+        widths[n] = high - low
+        assert record(folder, metric=metric, looks=1, n=n)["interval"] == [low, high]
+    assert widths[400] == pytest.approx(widths[100] / 2, rel=0.02)
+
+
+def test_of_a_run_that_did_not_count_its_faces(tmp_path: Path) -> None:
+    folder = run(tmp_path / "run", {"val/acc": 0.5, "test/acc": 0.5}, faces={})
+    with pytest.raises(UserError, match="of how many faces val/acc is: give --n"):
+        record(folder, metric="val/acc")
+    (folder / "figures").mkdir()
+    text = "true\\answer,a,b\na,100,50\nb,150,100\n"
+    (folder / "figures" / "confusion_matrix.csv").write_text(text, encoding="utf-8")
+    by_matrix = record(folder, metric="test/acc", looks=1)
+    assert by_matrix["interval"] == record(folder, metric="test/acc", looks=1, n=400)["interval"]
+
+
+def test_an_evaluation_brings_its_own_interval(tmp_path: Path) -> None:
+    metrics = {
+        "official": {"accuracy": 0.61234, "accuracy_ci95": [0.59, 0.63], "macro_f1": 0.5},
+        "memorisation_ratio": 0.454,
+        "verdict": "ok",
+    }
+    folder = run(tmp_path / "run", metrics)
+    claim = record(folder, metric="official.accuracy", looks=1)
+    assert (claim["text"], claim["interval_method"]) == ("61.2 % (59.0–63.0)", "bootstrap")
+    assert record(folder, metric="official.macro_f1", looks=1)["text"] == "50.0 %"
+    ratio = record(folder, metric="memorisation_ratio", looks=1, unit="number")
+    assert (ratio["text"], ratio["interval"]) == ("0.45", None)
+    verdict = record(folder, metric="verdict", looks=1)
+    assert (verdict["value"], verdict["unit"], verdict["text"]) == ("ok", "word", "ok")
+
+
+def test_several_seeds_make_a_mean(tmp_path: Path) -> None:
+    values = [0.60, 0.62, 0.61]
+    folders = [
+        run(tmp_path / f"run{seed}", {"val/best_acc": value}, seed)
+        for seed, value in enumerate(values)
+    ]
+    claim = record(*folders)
+    reach = t.ppf(0.975, 2) * 0.01 / 3**0.5
+    assert claim["value"] == 0.61
+    assert claim["interval"] == pytest.approx([0.61 - reach, 0.61 + reach], abs=5e-5)
+    assert (claim["seeds"], claim["interval_method"]) == ([0, 1, 2], "t over seeds")
+    with pytest.raises(UserError, match="need a seed each"):
+        record(folders[0], folders[0])
+    other = run(tmp_path / "other", {"val/best_acc": 0.6}, 3, commit=COMMIT[::-1])
+    with pytest.raises(UserError, match="differ in their commit"):
+        record(*folders, other)
+
+
+@pytest.mark.parametrize(
+    ("key", "word"), [("invalid", "INVALID"), ("not_comparable", "NOT COMPARABLE")]
+)
+def test_the_mark_of_a_protocol_goes_along(tmp_path: Path, key: str, word: str) -> None:
+    folder = run(tmp_path / "run", {key: "data.protocol=x: why", "test/acc": 0.9})
+    claim = record(folder, metric="test/acc", looks=0)
+    assert claim["mark"] == f"{word}: data.protocol=x: why"
+
+
+def test_looks_must_be_told_where_there_may_be_some(tmp_path: Path) -> None:
+    folder = run(tmp_path / "run", {"test/acc": 0.6})
+    with pytest.raises(UserError, match="say by --looks how often"):
+        record(folder, metric="test/acc")
+    assert record(folder, metric="test/acc", looks=2)["private_test_looks"] == 2
+
+
+def test_code_that_no_commit_holds_is_refused(tmp_path: Path) -> None:
+    dirty = run(tmp_path / "dirty", {"val/best_acc": 0.6}, dirty=True)
+    with pytest.raises(UserError, match="no commit holds"):
+        record(dirty)
+    assert record(dirty, allow_dirty=True)["what"] == "accuracy (with uncommitted changes)"
+    without = run(tmp_path / "without", {"val/best_acc": 0.6}, commit=None)
+    with pytest.raises(UserError, match="no commit holds"):
+        record(without, allow_dirty=True)
+
+
+def test_places_of_this_machine_are_kept_out(tmp_path: Path) -> None:
+    command = "python -m fer.train data.root=/home/me"
+    folder = run(tmp_path / "run", {"val/best_acc": 0.6}, command=command)
+    with pytest.raises(UserError, match="a place of this machine"):
+        record(folder)
+    assert record(folder, command="python -m fer.train")["command"] == "python -m fer.train"
+
+
+@pytest.mark.parametrize(
+    ("metrics", "metric", "complaint"),
+    [
+        ({"val/acc": None}, "val/acc", "no number or word at 'val/acc'"),
+        ({"val/acc": True}, "val/acc", "no number or word"),
+        ({"a": {"b": 1}}, "val/a.c", "no number or word"),
+        ({}, "val/x", "no number or word at 'val/x'"),
+    ],
+)
+def test_a_metric_that_is_none(
+    tmp_path: Path, metrics: dict[str, Any], metric: str, complaint: str
+) -> None:
+    with pytest.raises(UserError, match=complaint):
+        record(run(tmp_path / "run", metrics), metric=metric)
+
+
+def test_a_folder_that_holds_no_run(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"there is no .*config\.yaml: a claim is made from"):
+        record(tmp_path)
+    folder = run(tmp_path / "run", {"val/best_acc": 0.6})
+    for name, text in {"metrics.json": "{", "provenance.json": "[]", "config.yaml": "a: ["}.items():
+        before = (folder / name).read_text(encoding="utf-8")
+        (folder / name).write_text(text, encoding="utf-8")
+        with pytest.raises(UserError, match="can't be read as a run"):
+            record(folder)
+        (folder / name).write_text(before, encoding="utf-8")
+
+
+def test_the_hash_is_of_what_is_measured() -> None:
+    same = {"optimizer": {"lr": 0.1}, "seed": 5, "data": {"root": "elsewhere"}, "name": "x"}
+    assert configuration_hash(same) == configuration_hash(CONFIG)
+    other = CONFIG | {"optimizer": {"lr": 0.2}}
+    assert configuration_hash(other) != configuration_hash(CONFIG)
+
+
+# --- the command ---------------------------------------------------------------------------------
+
+
+def test_from_a_run_to_a_document(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "claims.json").write_text('{"claims": []}', encoding="utf-8")
+    readme = tmp_path / "README.md"
+    readme.write_text("It reads <!-- claim:small -->?<!-- /claim -->.", encoding="utf-8")
+    folder = run(tmp_path / "run", {"val/best_acc": 0.65})
+    root = ["--root", str(tmp_path)]
+    add = ["add", str(folder), "--id", "small", "--what", "accuracy", "--metric", "val/best_acc"]
+
+    assert main(["check", *root]) == 1
+    assert "there is no claim 'small'" in capsys.readouterr().out
+    assert main([*add, *root]) == 0
+    assert capsys.readouterr().out == "small: 65.0 % (55.2–73.6)\n"
+    assert main(["check", *root]) == 1
+    assert main(["write", *root]) == 0
+    assert "65.0 % (55.2–73.6)<!-- /claim -->." in readme.read_text(encoding="utf-8")
+    assert differences(tmp_path) == []
+    assert main([*add, *root]) == 2
+    assert "--replace" in capsys.readouterr().err
+    assert main([*add, *root, "--replace", "--n", "1000", "--looks", "0"]) == 0
+    assert read_ledger(tmp_path).text("small") == "65.0 % (62.0–67.9)"
+
+
+def test_wrong_use_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "--root", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.startswith("fer claims: there is no ledger")
+    for wrong in ([], ["add", "x"], ["add", "x", "--looks", "-1"]):
+        with pytest.raises(SystemExit) as caught:
+            main(wrong)
+        assert caught.value.code == 2
+    with pytest.raises(SystemExit) as caught:
+        main(["--help"])
+    assert caught.value.code == 0
+    assert "examples:\n  fer claims check" in capsys.readouterr().out
