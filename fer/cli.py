@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 import sys
 from typing import Final
 
@@ -36,10 +37,17 @@ def main() -> int:
         sys.stdout.write(f"fer {__version__}\n")
         return 0
     if command == "train":
-        from fer.train import main as train
-
         # Hydra reads the process's arguments.
         sys.argv = ["fer train", *arguments[1:]]
-        return train()
+        return _run_module("fer.train")
     sys.stderr.write(f"fer: there is no command {command!r}; fer --help lists them\n")
     return 2
+
+
+def _run_module(name: str) -> int:
+    """Run a module as ``python -m`` does: the processes of a distributed training start so too."""
+    try:
+        runpy.run_module(name, run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    return 0

@@ -11,6 +11,7 @@ from pathlib import Path
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from fer.config.processes import is_follower, let_others_begin
 from fer.data.findings import findings_csv
 from fer.data.source import Faces
 from fer.files import write_json, write_text
@@ -26,8 +27,8 @@ def run_folder() -> Iterator[Path]:
         yield folder
     finally:
         # A folder that the user named is theirs.
-        named = any(text.startswith("hydra.run.dir=") for text in hydra.overrides.hydra)
-        if not named and not (folder / "config.yaml").exists():
+        named = any(text.lstrip("+").startswith("hydra.run.dir=") for text in hydra.overrides.hydra)
+        if not named and not is_follower() and not (folder / "config.yaml").exists():
             shutil.rmtree(folder, ignore_errors=True)
             # The folder of the model's runs, where this was to be the first.
             with suppress(OSError):
@@ -35,7 +36,12 @@ def run_folder() -> Iterator[Path]:
 
 
 def record(config: DictConfig, folder: Path, faces: Faces, *, precision: str) -> None:
-    """Write the resolved configuration, where everything came from and what was wrong with it."""
+    """Write the resolved configuration, where everything came from and what was wrong with it.
+
+    Of several processes the first writes, and lets the others begin.
+    """
+    if is_follower():
+        return
     write_text(folder / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
     origin = describe(
         seed=config.seed, data_fingerprint=faces.fingerprint, data_origin=faces.origin
@@ -45,3 +51,4 @@ def record(config: DictConfig, folder: Path, faces: Faces, *, precision: str) ->
     earlier = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
     write_json(path, {**origin, "precision": precision, "resumed_from": earlier})
     write_text(folder / "cleaning.csv", findings_csv(faces.findings))
+    let_others_begin(folder, config.ckpt_path)

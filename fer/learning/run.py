@@ -24,7 +24,8 @@ def prepare(seed: int) -> None:
     """Seed Python, NumPy and torch, here and in loader workers, and quieten what only distracts."""
     lightning.seed_everything(seed, workers=True, verbose=False)
     # Advertisements and a list of the devices that are not there.
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     # Lightning 2.6 with torch 2.14: nothing that a user could mend.
     warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\).*")
     warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
