@@ -46,15 +46,10 @@ def run(name: str, task: Callable[[Any], Any], *, examples: str, holds: Sequence
             f"needs the training extra ({', '.join(missing)} not installed): "
             "pip install 'fer-framework[train]'",
         )
-    code: Any = 1
     try:
-        code = _answer(name, task, examples, holds)
-    except SystemExit as end:
-        code = end.code
-        raise
+        return _answer(name, task, examples, holds)
     finally:
-        let_others_end(code)
-    return int(code)
+        let_others_end()
 
 
 def _answer(name: str, task: Callable[[Any], Any], examples: str, holds: Sequence[str]) -> int:

@@ -74,7 +74,7 @@ def follow() -> list[str]:
     It prints nothing, hears no interrupt that is meant for the first one, and ends with it.
 
     Raises:
-        SystemExit: the first process runs nothing; with its exit code.
+        SystemExit: the first process runs nothing. Its own exit code says why.
     """
     # Never closed: the process writes to it until its end.
     sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
@@ -87,8 +87,8 @@ def follow() -> list[str]:
     store = _store()
     told = json.loads(store.get(_key()))
     store.add(f"{_key()}/heard", 1)
-    if "code" in told:
-        raise SystemExit(told["code"])
+    if told is None:
+        raise SystemExit(0)
     overrides += ["hydra.output_subdir=null", f"hydra.run.dir={quoted(told['folder'])}"]
     if told["ckpt_path"] is not None:
         overrides.append(f"ckpt_path={quoted(told['ckpt_path'])}")
@@ -101,12 +101,12 @@ def let_others_begin(folder: Path, ckpt_path: str | None) -> None:
         _tell({"folder": str(folder.resolve()), "ckpt_path": ckpt_path})
 
 
-def let_others_end(code: Any) -> None:
+def let_others_end() -> None:
     """Tell the processes that still wait for the first one that nothing is run."""
     world = torchrun_processes()
     if is_follower() or world is None:
         return
-    store = _tell({"code": code})
+    store = _tell(None)
     # The first one may hold what the others read from.
     deadline = time.monotonic() + _GRACE
     while store.add(f"{_key()}/heard", 0) < world - 1 and time.monotonic() < deadline:
@@ -144,7 +144,7 @@ def _store() -> Store:
     return store
 
 
-def _tell(what: Mapping[str, Any]) -> Store:
+def _tell(what: Mapping[str, Any] | None) -> Store:
     store = _store()
     # What was told first holds.
     store.compare_set(_key(), "", json.dumps(what))
