@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import runpy
 import sys
+from importlib.util import find_spec
 from typing import Final
 
 from fer import __version__
@@ -39,15 +39,18 @@ def main() -> int:
     if command == "train":
         # Hydra reads the process's arguments.
         sys.argv = ["fer train", *arguments[1:]]
-        return _run_module("fer.train")
+        return _train()
     sys.stderr.write(f"fer: there is no command {command!r}; fer --help lists them\n")
     return 2
 
 
-def _run_module(name: str) -> int:
-    """Run a module as ``python -m`` does: the processes of a distributed training start so too."""
+def _train() -> int:
+    """Train as ``python -m fer.train`` does: so are further processes of the training started."""
+    from fer.train import main as train
+
+    this = sys.modules["__main__"]
+    before, this.__spec__ = this.__spec__, find_spec("fer.train")
     try:
-        runpy.run_module(name, run_name="__main__", alter_sys=True)
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else int(end.code is not None)
-    return 0
+        return train()
+    finally:
+        this.__spec__ = before

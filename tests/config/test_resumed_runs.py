@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 import pytest
 import torch
-from hydra.core.global_hydra import GlobalHydra
 
-from fer.train import main
-from tests.support.train_command import SMALL, Answer, assert_refused, files_in, rows
+from tests.support.train_command import SMALL, Train, assert_refused, files_in, rows
 
 pytestmark = [
     # A resumed run writes to the folder that it began in.
     pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists and is not empty"),
     pytest.mark.filterwarnings("ignore:Experiment logs directory .* exists and is not empty"),
 ]
-
-Train = Callable[..., Answer]
 
 #: With everything that is drawn at random, or that depends on how long the run is meant to be.
 RUN = (
@@ -39,62 +32,6 @@ RUN = (
     "data.batch_size=16",
     "model.head.dropout=0.3",
 )
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> Path:
-    folder = tmp_path / "work"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    for name in ("FER_DATA_ROOT", "LOCAL_RANK"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("FER_CACHE", str(cache))
-    # Lightning keeps the seed here.
-    for name in ("PL_GLOBAL_SEED", "PL_SEED_WORKERS"):
-        monkeypatch.setenv(name, os.environ.get(name, "0"))
-    return folder
-
-
-@pytest.fixture
-def clean_process(elsewhere: Path) -> Iterator[None]:
-    """Undo what Hydra, Lightning and a training do to a process."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    interrupt = signal.getsignal(signal.SIGINT)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    GlobalHydra.instance().clear()
-    yield
-    GlobalHydra.instance().clear()
-    torch.set_num_threads(threads)
-    signal.signal(signal.SIGINT, interrupt)
-    for handler in set(root.handlers) - set(handlers):
-        handler.close()
-    root.handlers[:] = handlers
-    root.setLevel(level)
-
-
-@pytest.fixture
-def train(
-    clean_process: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Train:
-    """Run the command with overrides."""
-
-    def run(*overrides: str) -> Answer:
-        monkeypatch.setattr(sys, "argv", ["fer.train", *overrides])
-        try:
-            code: Any = main()
-        except SystemExit as end:
-            code = end.code
-        output = capsys.readouterr()
-        return Answer(code, output.out, output.err)
-
-    return run
 
 
 def last(folder: Path) -> dict[str, Any]:
