@@ -6,13 +6,20 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import matplotlib as mpl
 import pytest
 import torch
 
-from tests.support.train_command import SMALL, Train, assert_refused, files_in, rows
+from tests.support.train_command import (
+    SMALL,
+    Train,
+    assert_refused,
+    assert_same_end,
+    files_in,
+    last,
+    rows,
+)
 
 pytestmark = [
     # A resumed run writes to the folder that it began in.
@@ -32,11 +39,6 @@ RUN = (
     "data.batch_size=16",
     "model.head.dropout=0.3",
 )
-
-
-def last(folder: Path) -> dict[str, Any]:
-    checkpoint: dict[str, Any] = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
-    return checkpoint
 
 
 def test_a_longer_run_goes_on_where_the_shorter_ended(train: Train, elsewhere: Path) -> None:
@@ -104,17 +106,6 @@ main()
 """
 
 
-def assert_same(one: Path, other: Path) -> None:
-    """Hold that two runs ended with the same weights, bit for bit, on the same way."""
-    ours, theirs = last(one), last(other)
-    assert ours["state_dict"].keys() == theirs["state_dict"].keys()
-    for name, tensor in ours["state_dict"].items():
-        assert torch.equal(tensor, theirs["state_dict"][name]), name
-    assert (ours["epoch"], ours["global_step"]) == (theirs["epoch"], theirs["global_step"])
-    assert ours["lr_schedulers"] == theirs["lr_schedulers"]
-    assert (one / "history.csv").read_text() == (other / "history.csv").read_text()
-
-
 @pytest.mark.skipif(os.name == "nt", reason="the two processes are to be of one kind")
 def test_a_killed_run_ends_as_if_it_had_not_been(train: Train, elsewhere: Path) -> None:
     overrides = [*RUN, "trainer.max_epochs=3", "data.workers=0"]
@@ -136,4 +127,4 @@ def test_a_killed_run_ends_as_if_it_had_not_been(train: Train, elsewhere: Path) 
     assert answer.code == 0, answer
     assert "going on with cut\n" in answer.err
     assert len(rows(elsewhere / "cut" / "history.csv")) == 3
-    assert_same(elsewhere / "whole", elsewhere / "cut")
+    assert_same_end(elsewhere / "cut", elsewhere / "whole")

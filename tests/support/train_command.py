@@ -118,3 +118,24 @@ def assert_refused(answer: Answer, folder: Path, *words: str) -> None:
         assert word in answer.err
     assert "Traceback" not in answer.err + answer.out
     assert files_in(folder) == set()
+
+
+def last(run: Path) -> dict[str, Any]:
+    """Return the last checkpoint of a run."""
+    import torch
+
+    checkpoint: dict[str, Any] = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
+    return checkpoint
+
+
+def assert_same_end(run: Path, whole: Path) -> None:
+    """Hold that a run ended with another one's weights, bit for bit, on the same way."""
+    import torch
+
+    ours, theirs = last(run), last(whole)
+    assert ours["state_dict"].keys() == theirs["state_dict"].keys()
+    for name, tensor in ours["state_dict"].items():
+        assert torch.equal(tensor, theirs["state_dict"][name]), name
+    assert (ours["epoch"], ours["global_step"]) == (theirs["epoch"], theirs["global_step"])
+    assert ours["lr_schedulers"] == theirs["lr_schedulers"]
+    assert (run / "history.csv").read_text() == (whole / "history.csv").read_text()
