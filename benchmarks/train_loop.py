@@ -1,8 +1,8 @@
 """What the training loop costs, and what its choices for the processor bring.
 
-Run with ``python -m benchmarks.train_loop`` on a machine that does nothing else. Each line is a pair
-measured in turns, every time in a process of its own, on built-in faces; the ratio is that of the
-medians. The first epoch of each process, which warms up, is not counted.
+Run with ``python -m benchmarks.train_loop`` on a machine that does nothing else. Each line is a
+pair measured in turns, every time in a process of its own, on built-in faces; the ratio is that of
+the medians. The first epoch of each process, which warms up, is not counted.
 
 - ``fer.train`` against a bare PyTorch loop of the same network, data, augmentation, precision,
   optimiser and metrics.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
 from typing import Final
 
 from fer import __version__
@@ -37,14 +38,24 @@ def main() -> int:
         sys.stdout.write(f"fer {__version__}\n")
         return 0
     if command == "train":
-        from fer.train import main as train
-
         # Hydra reads the process's arguments.
         sys.argv = ["fer train", *arguments[1:]]
-        return train()
+        return _train()
     if command == "claims":
         from fer.evaluation.claims_command import main as claims
 
         return claims(arguments[1:])
     sys.stderr.write(f"fer: there is no command {command!r}; fer --help lists them\n")
     return 2
+
+
+def _train() -> int:
+    """Train as ``python -m fer.train`` does: so are further processes of the training started."""
+    from fer.train import main as train
+
+    this = sys.modules["__main__"]
+    before, this.__spec__ = this.__spec__, find_spec("fer.train")
+    try:
+        return train()
+    finally:
+        this.__spec__ = before

@@ -6,63 +6,28 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import re
-import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
-from hydra.core.global_hydra import GlobalHydra
 
 from fer import __version__, cli
 from fer.config.location import conf_folder
 from fer.learning import FerModule
-from fer.train import main
 from tests.support.fer2013_csv import make_faces, write_fer2013
-from tests.support.train_command import SMALL, Answer, assert_refused, files_in, pictures_in, rows
-
-Train = Callable[..., Answer]
-
-
-@pytest.fixture
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Work in an empty folder, without data, and leave the process as it was."""
-    folder = tmp_path / "work"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    for name in ("FER_DATA_ROOT", "WANDB_MODE", "LOCAL_RANK"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("FER_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("WANDB_SILENT", "true")
-    # Lightning keeps the seed here.
-    for name in ("PL_GLOBAL_SEED", "PL_SEED_WORKERS"):
-        monkeypatch.setenv(name, os.environ.get(name, "0"))
-    return folder
-
-
-@pytest.fixture
-def clean_process(elsewhere: Path) -> Iterator[None]:
-    """Undo what Hydra, Lightning and a training do to a process."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    interrupt = signal.getsignal(signal.SIGINT)
-    # Threads wait for each other longer than they work on a network this small.
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    GlobalHydra.instance().clear()
-    yield
-    GlobalHydra.instance().clear()
-    torch.set_num_threads(threads)
-    signal.signal(signal.SIGINT, interrupt)
-    for handler in set(root.handlers) - set(handlers):
-        handler.close()
-    root.handlers[:] = handlers
-    root.setLevel(level)
+from tests.support.train_command import (
+    SMALL,
+    Answer,
+    Train,
+    assert_refused,
+    files_in,
+    pictures_in,
+    rows,
+)
 
 
 @pytest.fixture
@@ -71,24 +36,6 @@ def finished_wandb(elsewhere: Path) -> Iterator[None]:
     wandb = pytest.importorskip("wandb")
     yield
     wandb.teardown()
-
-
-@pytest.fixture
-def train(
-    clean_process: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Train:
-    """Run the command with overrides."""
-
-    def run(*overrides: str) -> Answer:
-        monkeypatch.setattr(sys, "argv", ["fer.train", *overrides])
-        try:
-            code: Any = main()
-        except SystemExit as end:
-            code = end.code
-        output = capsys.readouterr()
-        return Answer(code, output.out, output.err)
-
-    return run
 
 
 def test_help_lists_groups_choices_and_examples(train: Train) -> None:

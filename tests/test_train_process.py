@@ -12,48 +12,30 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import matplotlib
 import pytest
 import torch
 import yaml
 
 from fer.labels import EMOTIONS
 from tests.support.train_command import (
+    LOGS,
+    PROMISED,
     SMALL,
     Answer,
     assert_refused,
     command,
+    environment_of,
     files_in,
     pictures_in,
     rows,
     run_process,
 )
 
-#: What Hydra and the CSV log leave beside what a run promises.
-LOGS = {".hydra/config.yaml", ".hydra/hydra.yaml", ".hydra/overrides.yaml", "train.log"}
-LOGS |= {"csv/metrics.csv", "csv/hparams.yaml"}
-PROMISED = {
-    "cleaning.csv",
-    "config.yaml",
-    "provenance.json",
-    "metrics.json",
-    "history.csv",
-    "checkpoints/best.ckpt",
-    "checkpoints/last.ckpt",
-    "figures/curves.png",
-    "figures/confusion_matrix.png",
-    "figures/confusion_matrix.csv",
-}
-
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Someone else's home: no data, no keys, no settings."""
-    home = tmp_path_factory.mktemp("home")
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("FER_", "WANDB_", "PL_"))}
-    own = {"HOME": str(home), "FER_CACHE": str(home / "cache")}
-    # A list of fonts takes seconds to make, and threads wait for each other longer than they work.
-    return kept | own | {"MPLCONFIGDIR": matplotlib.get_cachedir(), "OMP_NUM_THREADS": "1"}
+    return environment_of(tmp_path_factory.mktemp("home"))
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 
 from fer.config.problems import ConfigError, Problem, nearest
+from fer.config.processes import torchrun_processes
 from fer.data.augmentation import Augmentation
 from fer.data.cleaning import Cleaned, Cleaning
 from fer.data.datamodule import FaceDataModule
@@ -25,7 +26,7 @@ from fer.data.protocols import UnderProtocol, mark_of
 from fer.data.source import DataError, Source
 from fer.labels import EMOTIONS
 from fer.learning import FerModule
-from fer.learning.callbacks import MisreadPictures
+from fer.learning.callbacks import EndTogether, MisreadPictures
 from fer.learning.checkpoint_io import WholeCheckpointIO, check_checkpoint
 from fer.learning.precision import auto_precision
 from fer.models import BuildError
@@ -140,6 +141,13 @@ def build_trainer(config: DictConfig, folder: Path) -> lightning.Trainer:
     if trainer is None:
         raise ConfigError(problems)
     built: lightning.Trainer = trainer
+    started = torchrun_processes()
+    if started is not None and started != built.num_devices * built.num_nodes:
+        what = (
+            f"torchrun started {started} processes, but the trainer has {built.num_devices} "
+            f"devices on {built.num_nodes} nodes: set trainer.devices and trainer.num_nodes to fit"
+        )
+        raise ConfigError([Problem("trainer.devices", what)])
     return built
 
 
@@ -265,6 +273,7 @@ def _build_callbacks(config: DictConfig) -> list[Callback]:
     callbacks: list[Callback] = [
         instantiate(node, _convert_="all") for node in config.callbacks.values()
     ]
+    callbacks.append(EndTogether())
     if pictures := config.logger.get("pictures", 0):
         callbacks.append(MisreadPictures(pictures))
     return callbacks

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import functools
 import importlib.util
-import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from fer.config.processes import (
+    follow,
+    is_follower,
+    let_others_end,
+    misfit,
+    quoted,
+    wait_for_the_end,
+)
 from fer.errors import UserError
 
 USAGE_ERROR: Final = 2
@@ -40,9 +47,18 @@ def run(name: str, task: Callable[[Any], Any], *, examples: str, holds: Sequence
             "pip install 'fer-framework[train]'",
         )
     try:
+        return _answer(name, task, examples, holds)
+    finally:
+        let_others_end()
+
+
+def _answer(name: str, task: Callable[[Any], Any], examples: str, holds: Sequence[str]) -> int:
+    """Run the command; what its user can mend, or has stopped, is said in one message."""
+    try:
         return _run(name, _guarded(name, task), examples, holds)
     except KeyboardInterrupt:
-        sys.stderr.write(f"fer.{name}: interrupted; what was finished is kept\n")
+        if not is_follower():
+            sys.stderr.write(f"fer.{name}: interrupted; what was finished is kept\n")
         return INTERRUPTED
     except (UserError, OSError) as error:
         return _complain(name, str(error))
@@ -68,15 +84,15 @@ def _run(name: str, task: Callable[[Any], Any], examples: str, holds: Sequence[s
     from fer.config.help import help_text
     from fer.config.location import conf_folder
 
-    # A process that a launcher started runs what its parent has checked.
-    is_child = "LOCAL_RANK" in os.environ
+    if is_follower():
+        # Hydra reads the process's arguments; the first process has checked them.
+        sys.argv += follow()
     args = get_args_parser().parse_args()
     if args.help:
         sys.stdout.write(help_text(name, examples))
         return 0
     shown = args.hydra_help or args.info or args.cfg or args.shell_completion
-    if not is_child and not shown and not args.config_path and not args.config_name:
-        # Hydra reads the process's arguments.
+    if not is_follower() and not shown and not args.config_path and not args.config_name:
         sys.argv += _check(
             name, args.overrides, args.config_dir, multirun=args.multirun, holds=holds
         )
@@ -107,10 +123,16 @@ def _check(
         except ConfigError as error:
             problems += [problem for problem in error.problems if problem not in problems]
             continue
-        named = any(text.startswith("hydra.run.dir=") for text in run_overrides)
+        named = any(text.lstrip("+").startswith("hydra.run.dir=") for text in run_overrides)
         if not str(config.hydra.run.dir).strip():
             problems.append(Problem("hydra.run.dir", "must name a folder"))
             continue
+        launcher = str(config.hydra.launcher.get("_target_"))
+        problem = (
+            misfit(config.trainer, launcher, multirun=multirun) if "trainer" in config else None
+        )
+        if problem is not None and problem not in problems:
+            problems.append(problem)
         folder = Path(config.hydra.run.dir)
         if config.get("resume") == "auto":
             if config.ckpt_path is not None:
@@ -139,15 +161,12 @@ def _continued(folder: Path) -> list[str]:
     sys.stderr.write(
         f"going on with {folder}" + (" from its start\n" if checkpoint is None else "\n")
     )
-    overrides = [f"hydra.run.dir={_quoted(folder)}"]
-    return overrides if checkpoint is None else [*overrides, f"ckpt_path={_quoted(checkpoint)}"]
-
-
-def _quoted(path: Path) -> str:
-    """Quote a path for Hydra's grammar, in which = and , have a meaning."""
-    return '"' + str(path).replace('"', '\\"') + '"'
+    overrides = [f"hydra.run.dir={quoted(folder)}"]
+    return overrides if checkpoint is None else [*overrides, f"ckpt_path={quoted(checkpoint)}"]
 
 
 def _complain(name: str, message: str) -> int:
+    if is_follower():
+        wait_for_the_end()
     sys.stderr.write(f"fer.{name}: {message}\n")
     return USAGE_ERROR

@@ -11,6 +11,7 @@ from pathlib import Path
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from fer.config.processes import is_follower, let_others_begin
 from fer.data.findings import findings_csv
 from fer.data.protocols import mark_of
 from fer.data.source import Faces
@@ -27,8 +28,8 @@ def run_folder() -> Iterator[Path]:
         yield folder
     finally:
         # A folder that the user named is theirs.
-        named = any(text.startswith("hydra.run.dir=") for text in hydra.overrides.hydra)
-        if not named and not (folder / "config.yaml").exists():
+        named = any(text.lstrip("+").startswith("hydra.run.dir=") for text in hydra.overrides.hydra)
+        if not named and not is_follower() and not (folder / "config.yaml").exists():
             shutil.rmtree(folder, ignore_errors=True)
             # The folder of the model's runs, where this was to be the first.
             with suppress(OSError):
@@ -38,8 +39,11 @@ def run_folder() -> Iterator[Path]:
 def record(config: DictConfig, folder: Path, faces: Faces, *, precision: str) -> None:
     """Write the resolved configuration, where everything came from and what was wrong with it.
 
-    The folder of a protocol that no number should come of gets a file that says so in its name.
+    The folder of a protocol that no number should come of gets a file that says so in its name. Of
+    several processes the first writes, and lets the others begin.
     """
+    if is_follower():
+        return
     if (mark := mark_of(config.data.protocol)) is not None:
         write_text(folder / mark.file, f"{mark.word}: {mark.why}\n")
     write_text(folder / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
@@ -53,3 +57,4 @@ def record(config: DictConfig, folder: Path, faces: Faces, *, precision: str) ->
     facts = {"faces": counts, "precision": precision, "resumed_from": earlier}
     write_json(path, {**origin, **facts})
     write_text(folder / "cleaning.csv", findings_csv(faces.findings))
+    let_others_begin(folder, config.ckpt_path)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
+from lightning.pytorch.utilities import rank_zero_only
 
 from fer.learning.callbacks.wandb_run import begin
 
@@ -14,7 +15,8 @@ from fer.learning.callbacks.wandb_run import begin
 def csv(folder: Path, name: str) -> Logger:
     """Numbers as ``csv/metrics.csv``; those of a run that is resumed are kept beside it."""
     earlier = folder / "csv" / "metrics.csv"
-    if earlier.is_file():
+    # Of several processes only the first writes.
+    if earlier.is_file() and rank_zero_only.rank == 0:
         count = len(list(earlier.parent.glob("metrics*.csv")))
         earlier.rename(earlier.with_name(f"metrics-{count}.csv"))
     return CSVLogger(folder, name="csv", version="")

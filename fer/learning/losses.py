@@ -100,6 +100,9 @@ class SoftTargetLoss(nn.Module):
         logits ``[B, C]``, distribution ``[B, C]`` (or labels ``[B]``) → scalar.
     """
 
+    #: Of labels alone it would be plain cross-entropy, which is hardly what was meant.
+    needs_targets: ClassVar[bool] = True
+
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         share = as_distribution(target, logits.shape[1])
         return F.kl_div(logits.log_softmax(dim=1), share, reduction="batchmean")

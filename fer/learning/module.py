@@ -142,6 +142,11 @@ class FerModule(lightning.LightningModule):
     def test_step(self, batch: Batch, batch_idx: int) -> Tensor:
         return self._step(self.test_scores, batch)[1]
 
+    def predict_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
+        """Return ``logits`` ``[B, C]`` and ``row`` ``[B]``, each face's place in its source."""
+        images = batch["image"].to(memory_format=self.memory_format)
+        return {"row": batch["row"], "logits": self(images, batch.get("metadata")).float()}
+
     def on_fit_start(self) -> None:
         if getattr(self.loss, "needs_counts", False):
             faces = cast("FaceDataModule", self.trainer.datamodule).faces  # type: ignore[attr-defined]

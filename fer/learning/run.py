@@ -25,7 +25,10 @@ def prepare(seed: int) -> None:
     """Seed Python, NumPy and torch, here and in loader workers, and quieten what only distracts."""
     lightning.seed_everything(seed, workers=True, verbose=False)
     # Advertisements and a list of the devices that are not there.
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    # The end that StopOnNaN makes of it says more.
+    warnings.filterwarnings("ignore", message="Encountered `nan` values in tensor.*")
     # Lightning 2.6 with torch 2.14: nothing that a user could mend.
     warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\).*")
     warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
@@ -39,12 +42,18 @@ def check_faces(faces: Faces, module: FerModule, *, test: bool) -> None:
     """Hold the data against what was built for it.
 
     Raises:
-        DataError: other classes than the network's, or no test split to score.
+        DataError: other classes than the network's, no distributions of votes for a loss that
+            learns from them, or no test split to score.
     """
     if faces.classes != module.classes:
         raise DataError(
             f"{faces.origin} has the classes {', '.join(faces.classes)}, but the network was made "
             f"for {', '.join(module.classes)}"
+        )
+    if getattr(module.loss, "needs_targets", False) and faces.splits["train"].targets is None:
+        raise DataError(
+            f"{faces.origin} has labels alone, but {type(module.loss).__name__} learns from "
+            "distributions of votes: choose data=ferplus data.target=distribution, or another loss"
         )
     if test and len(faces.splits.get("test", ())) == 0:
         raise DataError(f"{faces.origin} has no test split: train with test=false")

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import matplotlib as mpl
 import pytest
 import torch
-from hydra.core.global_hydra import GlobalHydra
 
-from fer.train import main
-from tests.support.train_command import SMALL, Answer, assert_refused, files_in, rows
+from tests.support.train_command import (
+    SMALL,
+    Train,
+    assert_refused,
+    assert_same_end,
+    files_in,
+    last,
+    rows,
+)
 
 pytestmark = [
     # A resumed run writes to the folder that it began in.
     pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists and is not empty"),
     pytest.mark.filterwarnings("ignore:Experiment logs directory .* exists and is not empty"),
 ]
-
-Train = Callable[..., Answer]
 
 #: With everything that is drawn at random, or that depends on how long the run is meant to be.
 RUN = (
@@ -39,67 +39,6 @@ RUN = (
     "data.batch_size=16",
     "model.head.dropout=0.3",
 )
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> Path:
-    folder = tmp_path / "work"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    for name in ("FER_DATA_ROOT", "LOCAL_RANK"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("FER_CACHE", str(cache))
-    # Lightning keeps the seed here.
-    for name in ("PL_GLOBAL_SEED", "PL_SEED_WORKERS"):
-        monkeypatch.setenv(name, os.environ.get(name, "0"))
-    return folder
-
-
-@pytest.fixture
-def clean_process(elsewhere: Path) -> Iterator[None]:
-    """Undo what Hydra, Lightning and a training do to a process."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    interrupt = signal.getsignal(signal.SIGINT)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    GlobalHydra.instance().clear()
-    yield
-    GlobalHydra.instance().clear()
-    torch.set_num_threads(threads)
-    signal.signal(signal.SIGINT, interrupt)
-    for handler in set(root.handlers) - set(handlers):
-        handler.close()
-    root.handlers[:] = handlers
-    root.setLevel(level)
-
-
-@pytest.fixture
-def train(
-    clean_process: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Train:
-    """Run the command with overrides."""
-
-    def run(*overrides: str) -> Answer:
-        monkeypatch.setattr(sys, "argv", ["fer.train", *overrides])
-        try:
-            code: Any = main()
-        except SystemExit as end:
-            code = end.code
-        output = capsys.readouterr()
-        return Answer(code, output.out, output.err)
-
-    return run
-
-
-def last(folder: Path) -> dict[str, Any]:
-    checkpoint: dict[str, Any] = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
-    return checkpoint
 
 
 def test_a_longer_run_goes_on_where_the_shorter_ended(train: Train, elsewhere: Path) -> None:
@@ -167,17 +106,6 @@ main()
 """
 
 
-def assert_same(one: Path, other: Path) -> None:
-    """Hold that two runs ended with the same weights, bit for bit, on the same way."""
-    ours, theirs = last(one), last(other)
-    assert ours["state_dict"].keys() == theirs["state_dict"].keys()
-    for name, tensor in ours["state_dict"].items():
-        assert torch.equal(tensor, theirs["state_dict"][name]), name
-    assert (ours["epoch"], ours["global_step"]) == (theirs["epoch"], theirs["global_step"])
-    assert ours["lr_schedulers"] == theirs["lr_schedulers"]
-    assert (one / "history.csv").read_text() == (other / "history.csv").read_text()
-
-
 @pytest.mark.skipif(os.name == "nt", reason="the two processes are to be of one kind")
 def test_a_killed_run_ends_as_if_it_had_not_been(train: Train, elsewhere: Path) -> None:
     overrides = [*RUN, "trainer.max_epochs=3", "data.workers=0"]
@@ -199,4 +127,4 @@ def test_a_killed_run_ends_as_if_it_had_not_been(train: Train, elsewhere: Path) 
     assert answer.code == 0, answer
     assert "going on with cut\n" in answer.err
     assert len(rows(elsewhere / "cut" / "history.csv")) == 3
-    assert_same(elsewhere / "whole", elsewhere / "cut")
+    assert_same_end(elsewhere / "cut", elsewhere / "whole")

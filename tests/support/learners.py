@@ -26,9 +26,9 @@ SMALL = (
 )
 
 
-def small_module(*overrides: str) -> FerModule:
-    """Return the learner; ``overrides`` are those of the command line."""
-    config = composed(*SMALL, *overrides)
+def small_module(*overrides: str, small: bool = True) -> FerModule:
+    """Return the learner; ``overrides`` are those of the command line, after ``SMALL`` or not."""
+    config = composed(*(SMALL if small else ()), *overrides)
     return FerModule(
         model=config["model"],
         loss=config["loss"],

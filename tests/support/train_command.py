@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import os
 import subprocess
 import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,23 @@ SMALL = (
 )
 
 
+#: What Hydra and the CSV log leave beside what a run promises.
+LOGS = {".hydra/config.yaml", ".hydra/hydra.yaml", ".hydra/overrides.yaml", "train.log"}
+LOGS |= {"csv/metrics.csv", "csv/hparams.yaml"}
+PROMISED = {
+    "cleaning.csv",
+    "config.yaml",
+    "provenance.json",
+    "metrics.json",
+    "history.csv",
+    "checkpoints/best.ckpt",
+    "checkpoints/last.ckpt",
+    "figures/curves.png",
+    "figures/confusion_matrix.png",
+    "figures/confusion_matrix.csv",
+}
+
+
 @dataclass(frozen=True)
 class Answer:
     """Exit code and output."""
@@ -34,15 +53,34 @@ class Answer:
     err: str
 
 
+#: The command run in the test's own process; the fixture ``train`` hands it out.
+Train = Callable[..., Answer]
+
+
+def environment_of(home: Path) -> dict[str, str]:
+    """Return someone else's environment: a home without data, keys and settings."""
+    import matplotlib as mpl
+
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("FER_", "WANDB_", "PL_"))}
+    own = {"HOME": str(home), "FER_CACHE": str(home / "cache")}
+    # A list of fonts takes seconds to make, and threads wait for each other longer than they work.
+    return kept | own | {"MPLCONFIGDIR": mpl.get_cachedir(), "OMP_NUM_THREADS": "1"}
+
+
 def command(*overrides: str) -> list[str]:
     """Return the command line of a run."""
     return [sys.executable, "-m", "fer.train", *overrides]
 
 
-def run_process(folder: Path, environment: dict[str, str], *overrides: str) -> Answer:
+def run_process(
+    folder: Path,
+    environment: Mapping[str, str],
+    *overrides: str,
+    start: Sequence[str] = (sys.executable, "-m", "fer.train"),
+) -> Answer:
     """Run the command in ``folder`` with nobody at the keyboard."""
     done = subprocess.run(
-        command(*overrides),
+        [*start, *overrides],
         cwd=folder,
         env=environment,
         stdin=subprocess.DEVNULL,
@@ -80,3 +118,24 @@ def assert_refused(answer: Answer, folder: Path, *words: str) -> None:
         assert word in answer.err
     assert "Traceback" not in answer.err + answer.out
     assert files_in(folder) == set()
+
+
+def last(run: Path) -> dict[str, Any]:
+    """Return the last checkpoint of a run."""
+    import torch
+
+    checkpoint: dict[str, Any] = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
+    return checkpoint
+
+
+def assert_same_end(run: Path, whole: Path) -> None:
+    """Hold that a run ended with another one's weights, bit for bit, on the same way."""
+    import torch
+
+    ours, theirs = last(run), last(whole)
+    assert ours["state_dict"].keys() == theirs["state_dict"].keys()
+    for name, tensor in ours["state_dict"].items():
+        assert torch.equal(tensor, theirs["state_dict"][name]), name
+    assert (ours["epoch"], ours["global_step"]) == (theirs["epoch"], theirs["global_step"])
+    assert ours["lr_schedulers"] == theirs["lr_schedulers"]
+    assert (run / "history.csv").read_text() == (whole / "history.csv").read_text()

@@ -3,12 +3,14 @@
 from fer.learning.callbacks.checkpoint import BestAndLast
 from fer.learning.callbacks.history import History
 from fer.learning.callbacks.nan_guard import DivergedError, StopOnNaN
+from fer.learning.callbacks.processes import EndTogether
 from fer.learning.callbacks.wandb_pictures import MisreadPictures
 from fer.learning.callbacks.wandb_run import begin, closing_run
 
 __all__ = [
     "BestAndLast",
     "DivergedError",
+    "EndTogether",
     "History",
     "MisreadPictures",
     "StopOnNaN",

@@ -78,7 +78,8 @@ class BestAndLast(ModelCheckpoint):
         if not self.best_model_path:
             return
         best = Path(str(self.dirpath)) / "best.ckpt"
-        if not best.is_file():
+        # Of several processes one copies.
+        if not best.is_file() and self._trainer.is_global_zero:
             with written_beside(best) as beside:
                 shutil.copyfile(self._earlier_best(), beside)
         if self.best_model_score is not None:

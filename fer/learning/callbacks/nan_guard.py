@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import lightning
 import torch
 from lightning.pytorch.callbacks import Callback
@@ -14,7 +16,10 @@ class DivergedError(UserError):
 
 
 class StopOnNaN(Callback):
-    """Stop at the first loss that is not finite, before it reaches a checkpoint."""
+    """Stop at the first loss that is not finite, before it reaches a checkpoint.
+
+    All processes of a distributed training stop together, whichever of them has that loss.
+    """
 
     def on_train_batch_end(
         self,
@@ -25,9 +30,17 @@ class StopOnNaN(Callback):
         batch_idx: int,
     ) -> None:
         loss = outputs["loss"] if isinstance(outputs, dict) else outputs
-        if isinstance(loss, torch.Tensor) and not torch.isfinite(loss).all():
+        diverged = isinstance(loss, torch.Tensor) and not torch.isfinite(loss).all()
+        if trainer.world_size > 1:
+            diverged = trainer.strategy.reduce_boolean_decision(diverged, all=False)
+        if diverged:
             raise DivergedError(
-                f"the loss became {loss.item()} in epoch {trainer.current_epoch + 1}, batch "
+                f"the loss became {_shown(loss)} in epoch {trainer.current_epoch + 1}, batch "
                 f"{batch_idx + 1}; the checkpoints of the epochs before are kept. Lower "
                 "optimizer.lr, or set trainer.gradient_clip_val=1.0"
             )
+
+
+def _shown(loss: object) -> str:
+    finite = not isinstance(loss, torch.Tensor) or bool(torch.isfinite(loss).all())
+    return "no finite number" if finite else str(cast("torch.Tensor", loss).item())

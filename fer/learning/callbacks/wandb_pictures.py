@@ -17,6 +17,7 @@ class MisreadPictures(Callback):
     """Send the most confidently misread validation faces of the last epoch to W&B.
 
     These are pictures of people: the callback is there only when ``logger.pictures`` asks for it.
+    Of several processes, the first one's faces are looked at.
 
     Args:
         count: how many faces.
