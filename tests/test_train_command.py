@@ -87,7 +87,10 @@ def test_a_configuration_is_checked_without_data_or_gpu(train: Train, elsewhere:
         (["model.lstm.view._target_=fer.models.Rowz"], ["model", "did you mean 'Rows'?"]),
         (["model.lstm.view._target_=nope.X"], ["model", "can't import 'nope'"]),
         (["model.backbone.kernels=[[3],[3]]"], ["model", "one entry a stage"]),
-        (["scheduler.monitor=val/ac"], ["scheduler.monitor", "did you mean 'val/acc'?"]),
+        (
+            ["scheduler=plateau", "scheduler.monitor=val/ac"],
+            ["scheduler.monitor", "did you mean 'val/acc'?"],
+        ),
         (["ckpt_path=missing.ckpt"], ["ckpt_path", "there is no file 'missing.ckpt'"]),
         (["trainer.devices=[0,1]"], ["trainer", "devices"]),
         (["--config-dir", "nowhere"], ["there is no folder 'nowhere'"]),

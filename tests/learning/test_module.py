@@ -74,7 +74,7 @@ class Run:
 
 
 def learner() -> FerModule:
-    return small_module("optimizer.lr=0.01", "scheduler.patience=0")
+    return small_module("optimizer.lr=0.01", "scheduler=plateau", "scheduler.patience=0")
 
 
 def learner_data() -> FaceDataModule:
