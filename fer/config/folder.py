@@ -13,18 +13,26 @@ from omegaconf import DictConfig, OmegaConf
 
 from fer.config.processes import is_follower, let_others_begin
 from fer.data.findings import findings_csv
-from fer.data.source import Faces
+from fer.data.source import DataError, Faces
 from fer.files import write_json, write_text
 from fer.provenance import describe
 
 
 @contextmanager
 def run_folder() -> Iterator[Path]:
-    """Yield the folder of this run; where a run never came to its data, no folder is left."""
+    """Yield the folder of this run; where a run never came to its data, no folder is left.
+
+    Raises:
+        KeyboardInterrupt: the user stopped the run; with its folder, once it is one.
+    """
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir)
     try:
         yield folder
+    except KeyboardInterrupt as interrupt:
+        if (folder / "config.yaml").exists():
+            raise KeyboardInterrupt(str(folder)) from interrupt
+        raise
     finally:
         # A folder that the user named is theirs.
         named = any(text.lstrip("+").startswith("hydra.run.dir=") for text in hydra.overrides.hydra)
@@ -39,16 +47,26 @@ def record(config: DictConfig, folder: Path, faces: Faces, *, precision: str) ->
     """Write the resolved configuration, where everything came from and what was wrong with it.
 
     Of several processes the first writes, and lets the others begin.
+
+    Raises:
+        DataError: the folder holds a run on other data.
     """
     if is_follower():
         return
+    path = folder / "provenance.json"
+    # A resumed run has more than one beginning.
+    earlier = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    if earlier is not None and earlier["data"]["fingerprint"] != faces.fingerprint:
+        raise DataError(
+            f"the data has changed since the run in {folder} began: it was "
+            f"{earlier['data']['origin']} with the fingerprint {earlier['data']['fingerprint']}, "
+            f"and is {faces.origin} with {faces.fingerprint}. Bring the old data back, or begin "
+            "another run without resume=auto"
+        )
     write_text(folder / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
     origin = describe(
         seed=config.seed, data_fingerprint=faces.fingerprint, data_origin=faces.origin
     )
-    path = folder / "provenance.json"
-    # A resumed run has more than one beginning.
-    earlier = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
     write_json(path, {**origin, "precision": precision, "resumed_from": earlier})
     write_text(folder / "cleaning.csv", findings_csv(faces.findings))
     let_others_begin(folder, config.ckpt_path)
