@@ -52,7 +52,7 @@ def train(config: DictConfig) -> float | None:
         with closing_run(trainer):
             faces = parts.data.faces
             sys.stdout.write(findings_table(faces.findings))
-            check_faces(faces, parts.module, test=config.test)
+            check_faces(faces, parts.module, test=config.test, processes=trainer.world_size)
             record(config, folder, faces, precision=str(trainer.precision))
             fit(trainer, parts.module, parts.data, config.ckpt_path)
             return report(trainer, parts.module, parts.data, folder, test=config.test)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -122,7 +123,10 @@ def test_an_interrupt_while_scoring_keeps_what_was_finished(
     monkeypatch.setattr(FerModule, "test_step", interrupted)
     answer = train(*SMALL, "hydra.run.dir=run", "trainer.max_epochs=1", "logger=none")
     assert answer.code == 130, answer
-    assert answer.err.endswith("fer.train: interrupted; what was finished is kept\n")
+    run = elsewhere / "run"
+    told = f"interrupted; what was finished is kept in {run}\nto go on: python -m fer.train "
+    assert f"fer.train: {told}{shlex.join(SMALL)} hydra.run.dir=run" in answer.err
+    assert answer.err.endswith(" logger=none resume=auto\n")
     left = files_in(elsewhere / "run")
     assert {"checkpoints/best.ckpt", "history.csv"} <= left
     assert "csv/metrics.csv" not in left

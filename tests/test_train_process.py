@@ -173,7 +173,11 @@ def test_an_interrupted_training_keeps_its_last_checkpoint(
         os.killpg(running.pid, signal.SIGINT)
         out, err = running.communicate(timeout=60)
     assert running.returncode == 130, (out, err)
-    assert err.endswith("fer.train: interrupted; what was finished is kept\n")
+    told = (
+        f"fer.train: interrupted; what was finished is kept in {folder}\nto go on: python -m fer."
+    )
+    assert told in err
+    assert err.endswith(" hydra.run.dir=run data.workers=1 trainer.max_epochs=100000 resume=auto\n")
     assert "Traceback" not in out + err
     checkpoint = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
     assert checkpoint["epoch"] >= 0

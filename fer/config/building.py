@@ -16,8 +16,8 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 
-from fer.config.problems import ConfigError, Problem, nearest
-from fer.config.processes import torchrun_processes
+from fer.config.misfits import lacking, unlogged_monitors, wrong_count
+from fer.config.problems import ConfigError, Problem
 from fer.data.augmentation import Augmentation
 from fer.data.cleaning import Cleaned, Cleaning
 from fer.data.datamodule import FaceDataModule
@@ -53,7 +53,7 @@ def build_parts(config: DictConfig) -> Parts:
     source = _attempt(problems, "data.source", lambda: _build_source(config, augmentation))
     module = _attempt(problems, "model", lambda: _build_module(config, source))
     if module is not None:
-        problems += _unlogged_monitors(config, module)
+        problems += unlogged_monitors(config, module)
         _attempt(problems, "optimizer", module.configure_optimizers)
         _attempt(problems, "model", lambda: _try_forward(module))
     if config.ckpt_path is not None:
@@ -112,14 +112,16 @@ def build_trainer(config: DictConfig, folder: Path) -> lightning.Trainer:
     Raises:
         ConfigError: hardware is missing, or the trainer or a callback refuses its settings.
     """
-    if (lacking := missing_hardware(config)) is not None:
-        raise ConfigError([Problem("trainer", f"{lacking} on this machine; choose trainer=cpu")])
+    if (missing := missing_hardware(config)) is not None:
+        raise ConfigError([Problem("trainer", f"{missing} on this machine; choose trainer=cpu")])
     problems: list[Problem] = []
     precision = config.trainer.precision
     if precision == "auto":
         precision = auto_precision(config.trainer.accelerator)
     callbacks = _attempt(problems, "callbacks", lambda: _build_callbacks(config))
     logger = _attempt(problems, "logger", lambda: _build_logger(config, folder))
+    if not problems:
+        problems += lacking(callbacks or [], logger)
     trainer = None
     if not problems:
         trainer = _attempt(
@@ -141,13 +143,8 @@ def build_trainer(config: DictConfig, folder: Path) -> lightning.Trainer:
     if trainer is None:
         raise ConfigError(problems)
     built: lightning.Trainer = trainer
-    started = torchrun_processes()
-    if started is not None and started != built.num_devices * built.num_nodes:
-        what = (
-            f"torchrun started {started} processes, but the trainer has {built.num_devices} "
-            f"devices on {built.num_nodes} nodes: set trainer.devices and trainer.num_nodes to fit"
-        )
-        raise ConfigError([Problem("trainer.devices", what)])
+    if (problem := wrong_count(built)) is not None:
+        raise ConfigError([problem])
     return built
 
 
@@ -240,18 +237,6 @@ def metadata_columns(module: FerModule) -> dict[str, Any] | None:
     """Return the description of the metadata that a module's network reads, if it does."""
     branch = module.hparams["model"].get("metadata")
     return None if branch is None else dict(branch["columns"])
-
-
-def _unlogged_monitors(config: DictConfig, module: FerModule) -> list[Problem]:
-    """Find settings that wait for a metric which is never logged."""
-    nodes = {"scheduler": config.scheduler}
-    nodes |= {f"callbacks.{name}": node for name, node in config.callbacks.items()}
-    known = module.logged_metrics
-    return [
-        Problem(f"{where}.monitor", f"no metric {name!r} is logged{nearest(name, known)}")
-        for where, node in nodes.items()
-        if (name := node.get("monitor")) is not None and name not in known
-    ]
 
 
 def _try_forward(module: FerModule) -> None:

@@ -7,6 +7,7 @@ then compared with what the chosen files define.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -232,14 +233,21 @@ def _compare(config: DictConfig, known: Mapping[str, Any]) -> list[Problem]:
             plain: Any = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
         except OmegaConfBaseException as error:
             return [Problem("composition", _summary(error))]
-    problems: list[Problem] = []
-    _compare_node("", plain, known, known, problems)
+    found: list[Problem] = []
+    _compare_node("", plain, known, known, found)
+    raw: Any = OmegaConf.to_container(own, resolve=False)
+    # What is only handed on is wrong where it was set.
+    problems = [problem for problem in found if not _is_handed_on(lookup(raw, problem.where))]
     problems += [
         Problem(key, "is needed and is missing")
         for key in leaves(known)
         if lookup(plain, key) is MISSING and key.split(".")[0] not in _LISTED
     ]
     return problems
+
+
+def _is_handed_on(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"\$\{[\w.]+\}", value) is not None
 
 
 def _compare_node(

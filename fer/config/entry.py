@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -54,14 +55,27 @@ def run(name: str, task: Callable[[Any], Any], *, examples: str, holds: Sequence
 
 def _answer(name: str, task: Callable[[Any], Any], examples: str, holds: Sequence[str]) -> int:
     """Run the command; what its user can mend, or has stopped, is said in one message."""
+    arguments = sys.argv[1:]
     try:
         return _run(name, _guarded(name, task), examples, holds)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         if not is_follower():
-            sys.stderr.write(f"fer.{name}: interrupted; what was finished is kept\n")
+            sys.stderr.write(f"fer.{name}: {_interrupted(name, arguments, str(interrupt))}\n")
         return INTERRUPTED
     except (UserError, OSError) as error:
         return _complain(name, str(error))
+
+
+def _interrupted(name: str, arguments: Sequence[str], folder: str) -> str:
+    """Say where an interrupted run is, if there is one, and how to go on with it."""
+    if not folder:
+        return "interrupted; what was finished is kept"
+    kept = [text for text in arguments if not text.startswith(("ckpt_path=", "resume="))]
+    text = f"interrupted; what was finished is kept in {folder}"
+    if {"-m", "--multirun"} & set(arguments):
+        return text
+    command = shlex.join(["python", "-m", f"fer.{name}", *kept, "resume=auto"])
+    return f"{text}\nto go on: {command}"
 
 
 def _guarded(name: str, task: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -156,7 +170,8 @@ def _continued(folder: Path) -> list[str]:
     from fer.config.resume import last_checkpoint
     from fer.files import remove_leftovers
 
-    remove_leftovers(folder / "checkpoints")
+    for place in (folder, folder / "checkpoints", folder / "figures"):
+        remove_leftovers(place)
     checkpoint = last_checkpoint(folder)
     sys.stderr.write(
         f"going on with {folder}" + (" from its start\n" if checkpoint is None else "\n")

@@ -14,18 +14,26 @@ from omegaconf import DictConfig, OmegaConf
 from fer.config.processes import is_follower, let_others_begin
 from fer.data.findings import findings_csv
 from fer.data.protocols import mark_of
-from fer.data.source import Faces
+from fer.data.source import DataError, Faces
 from fer.files import write_json, write_text
 from fer.provenance import describe
 
 
 @contextmanager
 def run_folder() -> Iterator[Path]:
-    """Yield the folder of this run; where a run never came to its data, no folder is left."""
+    """Yield the folder of this run; where a run never came to its data, no folder is left.
+
+    Raises:
+        KeyboardInterrupt: the user stopped the run; with its folder, once it is one.
+    """
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir)
     try:
         yield folder
+    except KeyboardInterrupt as interrupt:
+        if (folder / "config.yaml").exists():
+            raise KeyboardInterrupt(str(folder)) from interrupt
+        raise
     finally:
         # A folder that the user named is theirs.
         named = any(text.lstrip("+").startswith("hydra.run.dir=") for text in hydra.overrides.hydra)
@@ -41,18 +49,28 @@ def record(config: DictConfig, folder: Path, faces: Faces, *, precision: str) ->
 
     The folder of a protocol that no number should come of gets a file that says so in its name. Of
     several processes the first writes, and lets the others begin.
+
+    Raises:
+        DataError: the folder holds a run on other data.
     """
     if is_follower():
         return
+    path = folder / "provenance.json"
+    # A resumed run has more than one beginning.
+    earlier = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    if earlier is not None and earlier["data"]["fingerprint"] != faces.fingerprint:
+        raise DataError(
+            f"the data has changed since the run in {folder} began: it was "
+            f"{earlier['data']['origin']} with the fingerprint {earlier['data']['fingerprint']}, "
+            f"and is {faces.origin} with {faces.fingerprint}. Bring the old data back, or begin "
+            "another run without resume=auto"
+        )
     if (mark := mark_of(config.data.protocol)) is not None:
         write_text(folder / mark.file, f"{mark.word}: {mark.why}\n")
     write_text(folder / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
     origin = describe(
         seed=config.seed, data_fingerprint=faces.fingerprint, data_origin=faces.origin
     )
-    path = folder / "provenance.json"
-    # A resumed run has more than one beginning.
-    earlier = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
     counts = {name: len(split) for name, split in faces.splits.items()}
     facts = {"faces": counts, "precision": precision, "resumed_from": earlier}
     write_json(path, {**origin, **facts})

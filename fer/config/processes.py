@@ -44,7 +44,7 @@ def torchrun_processes() -> int | None:
 
 
 def misfit(trainer: Mapping[str, Any], launcher: str, *, multirun: bool) -> Problem | None:
-    """Say what is wrong with starting these processes in this way, if anything.
+    """Say what is wrong with these processes, or with starting them in this way, if anything.
 
     Lightning starts the others by the whole command, so each would run the whole sweep.
 
@@ -55,6 +55,8 @@ def misfit(trainer: Mapping[str, Any], launcher: str, *, multirun: bool) -> Prob
     """
     if trainer["num_nodes"] > 1 and not ("SLURM_NTASKS" in os.environ or torchrun_processes()):
         return Problem("trainer.num_nodes", "several machines need torchrun on each of them")
+    if trainer["sync_batchnorm"] and trainer["accelerator"] in ("cpu", "mps"):
+        return Problem("trainer.sync_batchnorm", "GPUs alone can share batch statistics: set false")
     # SLURM starts the processes of each job itself.
     if not multirun or launcher.endswith("SlurmLauncher"):
         return None

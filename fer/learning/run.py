@@ -38,12 +38,18 @@ def prepare(seed: int) -> None:
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
 
 
-def check_faces(faces: Faces, module: FerModule, *, test: bool) -> None:
+def check_faces(faces: Faces, module: FerModule, *, test: bool, processes: int = 1) -> None:
     """Hold the data against what was built for it.
+
+    Args:
+        faces: the data.
+        module: the learner.
+        test: whether the test split is to be scored.
+        processes: how many share the faces of each split.
 
     Raises:
         DataError: other classes than the network's, no distributions of votes for a loss that
-            learns from them, or no test split to score.
+            learns from them, no test split to score, or not a face for each process.
     """
     if faces.classes != module.classes:
         raise DataError(
@@ -57,6 +63,12 @@ def check_faces(faces: Faces, module: FerModule, *, test: bool) -> None:
         )
     if test and len(faces.splits.get("test", ())) == 0:
         raise DataError(f"{faces.origin} has no test split: train with test=false")
+    for name, split in faces.splits.items():
+        if len(split) < processes and (test or name != "test"):
+            raise DataError(
+                f"{faces.origin} has {len(split)} faces in its split {name!r}, too few for "
+                f"{processes} processes: choose trainer.devices=1"
+            )
 
 
 def fit(

@@ -277,3 +277,12 @@ def test_a_sweep_that_cannot_be_read_is_refused() -> None:
     with pytest.raises(ConfigError, match="junk") as caught:
         single_runs(["junk", "seed=0,1", "name=a=b"])
     assert [problem.where for problem in caught.value.problems] == ["junk", "name=a=b"]
+
+
+def test_a_value_that_is_handed_on_is_told_where_it_was_set() -> None:
+    with pytest.raises(ConfigError) as caught:
+        compose("train", ["data=folder", "data.size=abc", "data.fit=cut", "data.root=x"])
+    assert [problem.where for problem in caught.value.problems] == ["data.size", "data.fit"]
+    with pytest.raises(ConfigError) as caught:
+        compose("train", ["data=folder", "data.source.size=abc"])
+    assert [problem.where for problem in caught.value.problems] == ["data.source.size"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import matplotlib as mpl
 import pytest
 import torch
 
+from tests.support.picture_folders import write_class_folders
 from tests.support.train_command import (
     SMALL,
     Train,
@@ -128,3 +130,49 @@ def test_a_killed_run_ends_as_if_it_had_not_been(train: Train, elsewhere: Path) 
     assert "going on with cut\n" in answer.err
     assert len(rows(elsewhere / "cut" / "history.csv")) == 3
     assert_same_end(elsewhere / "cut", elsewhere / "whole")
+
+
+def test_a_run_on_other_data_is_not_gone_on_with(train: Train, elsewhere: Path) -> None:
+    """Told before anything is written; without resume=auto another run begins."""
+    root = elsewhere / "pictures"
+    write_class_folders(root, dict.fromkeys(("train/a", "train/b", "val/a", "val/b"), 8))
+    small = [text for text in RUN if not text.startswith("data")]
+    overrides = [*small, "data=folder", f"data.root={root}", "hydra.run.dir=run"]
+    assert train(*overrides, "trainer.max_epochs=1").code == 0
+    before = {name: (elsewhere / "run" / name).read_bytes() for name in ("config.yaml",)}
+    longer = [*overrides, "trainer.max_epochs=2", "resume=auto"]
+    write_class_folders(root, {"train/a": 7}, seed=1)
+    answer = train(*longer)
+    assert answer.code == 2, answer
+    assert "fer.train: the data has changed since the run in " in answer.err
+    assert "without resume=auto" in answer.err
+    assert {name: (elsewhere / "run" / name).read_bytes() for name in before} == before
+    # As it was.
+    write_class_folders(root, dict.fromkeys(("train/a", "train/b", "val/a", "val/b"), 8))
+    assert train(*longer).code == 0
+
+
+def test_a_full_disk_costs_the_new_checkpoint_alone(
+    train: Train, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    overrides = [*RUN, "trainer.max_epochs=3", "resume=auto"]
+    assert train(*overrides, "hydra.run.dir=whole").code == 0
+    real, count = Path.write_bytes, 0
+
+    def write_bytes(path: Path, content: bytes) -> int:
+        nonlocal count
+        count += path.suffix == ".ckpt"
+        if count < 4:
+            return real(path, content)
+        real(path, bytes(content[: len(content) // 2]))
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", write_bytes)
+        answer = train(*overrides, "hydra.run.dir=full")
+    assert answer.code == 2, answer
+    assert answer.err.endswith("No space left on device\n")
+    assert "Traceback" not in answer.err
+    assert last(elsewhere / "full")["global_step"] == 4
+    assert train(*overrides, "hydra.run.dir=full").code == 0
+    assert_same_end(elsewhere / "full", elsewhere / "whole")

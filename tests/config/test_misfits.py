@@ -1,0 +1,92 @@
+"""Each combination that can't work is told in one message before anything is run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.train_command import SMALL, Train, assert_refused
+
+#: What is chosen, and what is said about it.
+MISFITS: dict[str, tuple[list[str], list[str]]] = {
+    "fusion with one branch": (
+        ["lstm=none"], ["the model has only its backbone", "choose fusion=none"],
+    ),
+    "two branches without fusion": (["fusion=none"], ["backbone and lstm need a fusion"]),
+    "no branch": (
+        ["backbone=none", "lstm=none", "fusion=none"],
+        ["the model has no branch: choose a backbone, an lstm, or both"],
+    ),
+    "patches that do not divide": (
+        ["lstm=patches", "model.lstm.view.patch=7"], ["Patches", "7", "48"],
+    ),
+    "a side that does not divide": (
+        ["lstm=pixels", "model.lstm.view.side=20"], ["Pixels", "20", "48"],
+    ),
+    "a size that does not divide": (
+        ["data.size=50", "lstm=patches"], ["Patches", "8", "50"],
+    ),
+    "heads that do not divide": (
+        ["fusion=attention", "model.fusion.width=10", "model.fusion.heads=3"],
+        ["Attention", "3 heads can't share a width of 10"],
+    ),
+    "a size that is halved too often": (
+        ["data.size=16", "model.backbone.widths=[4,4,4,4,4]",
+         "model.backbone.kernels=[[3],[3],[3],[3],[3]]",
+         "model.backbone.pools=[max,max,max,max,max]"],
+        ["16 pixels can't be halved by 5 stages"],
+    ),
+    "a checkpoint by a metric that is not logged": (
+        ["callbacks.checkpoint.monitor=val/f1"],
+        ["callbacks.checkpoint.monitor", "no metric 'val/f1' is logged"],
+    ),
+    "a schedule by a metric that is not logged": (
+        ["scheduler.monitor=test/acc"],
+        ["scheduler.monitor", "no metric 'test/acc' is logged"],
+    ),
+    "an early stop by a metric of the training": (
+        ["callbacks=[default,early_stopping]", "callbacks.early_stopping.monitor=train/loss"],
+        ["callbacks.early_stopping.monitor", "begins by val/"],
+    ),
+    "a checkpoint by a metric of the training": (
+        ["callbacks.checkpoint.monitor=train/acc"],
+        ["callbacks.checkpoint.monitor", "begins by val/"],
+    ),
+    "callbacks without the default ones": (["callbacks=[ema]"], ["callbacks=[default,…]"]),
+    "a log of the rate without a logger": (
+        ["callbacks=[default,rate]", "logger=none"], ["callbacks.rate", "logger=csv"],
+    ),
+    "votes to learn from where there are labels": (
+        ["loss=soft"], ["SoftTargetLoss", "data=ferplus data.target=distribution"],
+    ),
+    "Nesterov momentum without momentum": (
+        ["optimizer=sgd", "optimizer.momentum=0.0"], ["optimizer", "Nesterov momentum requires"],
+    ),
+    "batch statistics shared on a processor": (
+        ["trainer.sync_batchnorm=true"], ["trainer.sync_batchnorm", "GPUs alone"],
+    ),
+    "several machines without torchrun": (
+        ["trainer.num_nodes=2"], ["trainer.num_nodes", "torchrun"],
+    ),
+    "a checkpoint beside one that is looked for": (
+        ["resume=auto", "ckpt_path=a.ckpt"], ["resume=auto", "leave out ckpt_path"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MISFITS)
+def test_a_combination_that_does_not_fit_is_refused(
+    train: Train, elsewhere: Path, name: str
+) -> None:
+    overrides, words = MISFITS[name]
+    # A part that is left out has no keys to make it small by.
+    gone = [text.partition("=")[0] for text in overrides if text.endswith("=none")]
+    small = [o for o in SMALL if not any(o.startswith(f"model.{part}.") for part in gone)]
+    assert_refused(train(*small, *overrides), elsewhere, *words)
+
+
+@pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists and is not empty")
+def test_a_plateau_may_wait_for_a_metric_of_the_training(train: Train, elsewhere: Path) -> None:
+    answer = train(*SMALL, "scheduler.monitor=train/loss", "scheduler.mode=min", "test=false")
+    assert answer.code == 0, answer
