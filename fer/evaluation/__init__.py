@@ -1,5 +1,8 @@
 """What a model is worth: predictions, statistics, memorisation, the report."""
 
+from fer.evaluation.answers import read_answers
+from fer.evaluation.comparison import Contender, compare
+from fer.evaluation.judgement import Case, judge
 from fer.evaluation.model import Model
 from fer.evaluation.predictions import (
     Predictions,
@@ -8,4 +11,15 @@ from fer.evaluation.predictions import (
     write_predictions,
 )
 
-__all__ = ["Model", "Predictions", "PredictionsError", "read_predictions", "write_predictions"]
+__all__ = [
+    "Case",
+    "Contender",
+    "Model",
+    "Predictions",
+    "PredictionsError",
+    "compare",
+    "judge",
+    "read_answers",
+    "read_predictions",
+    "write_predictions",
+]
