@@ -11,7 +11,8 @@ _HELP: Final = """\
 usage: fer COMMAND …
 
 Commands
-  train    train a network, as python -m fer.train does
+  train     train a network, as python -m fer.train does
+  evaluate  judge a network or any system's answers, as python -m fer.evaluate does
 
 Options
   -h, --help     this text; fer COMMAND --help says more
@@ -19,6 +20,7 @@ Options
 
 Examples
   fer train data=synthetic trainer=cpu
+  fer evaluate ckpt=PATH data=fer2013
   fer train --help
 
 Exit codes: 0 done, 2 wrong use, configuration or input, 130 interrupted.
@@ -41,5 +43,10 @@ def main() -> int:
         # Hydra reads the process's arguments.
         sys.argv = ["fer train", *arguments[1:]]
         return train()
+    if command == "evaluate":
+        from fer.evaluate import main as evaluate
+
+        sys.argv = ["fer evaluate", *arguments[1:]]
+        return evaluate()
     sys.stderr.write(f"fer: there is no command {command!r}; fer --help lists them\n")
     return 2

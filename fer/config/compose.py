@@ -21,7 +21,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from fer.config.keys import MISSING, leaves, lookup, unknown_key
-from fer.config.location import conf_folder
+from fer.config.location import conf_folder, groups_of
 from fer.config.problems import ConfigError, Problem, nearest
 from fer.config.rules import rule_for
 
@@ -59,7 +59,7 @@ def compose(name: str, overrides: Sequence[str], searchpath: Sequence[str] = ())
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
         extra = [f"hydra.searchpath=[{','.join(map(_quoted, searchpath))}]"] if searchpath else []
-        line = _sort(overrides, problems, extra)
+        line = _sort(name, overrides, problems, extra)
         known = _baseline(name, line, problems, extra)
         if known is None:
             raise ConfigError(problems)
@@ -118,9 +118,12 @@ def _parse(text: str, problems: list[Problem]) -> Override | None:
     return None
 
 
-def _sort(overrides: Sequence[str], problems: list[Problem], extra: Sequence[str]) -> _Line:
+def _sort(
+    name: str, overrides: Sequence[str], problems: list[Problem], extra: Sequence[str]
+) -> _Line:
     """Sort overrides into groups, values and Hydra's own, reporting those that can't be used."""
     line = _Line()
+    ours = [*groups_of(name), *_CHANGE_ONLY]
     loader = GlobalHydra.instance().config_loader()
     for text in overrides:
         override = _parse(text, problems)
@@ -140,6 +143,10 @@ def _sort(overrides: Sequence[str], problems: list[Problem], extra: Sequence[str
                 Problem(text, "nothing can be taken out; some groups have a choice 'none'")
             )
         elif options := loader.get_group_options(key, overrides=list(extra)):
+            if key.split("/")[0] not in ours:
+                there = ", ".join(groups_of(name))
+                problems.append(Problem(text, f"{key!r} is no group of this command: {there} are"))
+                continue
             choices = override.value()
             names = choices if isinstance(choices, list) else [choices]
             if choices is None and key in _CHANGE_ONLY:
@@ -172,7 +179,7 @@ def _baseline(
             if choice is not None and not group.startswith("hydra/") and group not in _CHANGE_ONLY
         ]
         loader = GlobalHydra.instance().config_loader()
-        for group in _LISTED:
+        for group in filter(chosen.__contains__, _LISTED):
             every = loader.get_group_options(group, overrides=list(extra))
             groups.append(f"{group}=[{','.join(every)}]")
         baseline = hydra_compose(name, [*extra, *groups])

@@ -8,18 +8,34 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fer.errors import UserError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from fer.config.problems import Problem
+
+    Check = Callable[[DictConfig, Sequence[str]], list[Problem]]
 
 USAGE_ERROR: Final = 2
 INTERRUPTED: Final = 130
 
-#: What a training needs beyond the plain install, by import name.
-_TRAIN_MODULES: Final = ("torch", "lightning", "hydra", "torchmetrics", "albumentations")
+#: What a training or an evaluation needs beyond the plain install, by import name.
+_TRAIN_MODULES: Final = (
+    "torch", "lightning", "hydra", "torchmetrics", "albumentations", "sklearn", "scipy", "pyarrow",
+)  # fmt: skip
 
 
-def run(name: str, task: Callable[[Any], Any], *, examples: str, holds: Sequence[str]) -> int:
+def run(
+    name: str,
+    task: Callable[[Any], Any],
+    *,
+    examples: str,
+    holds: Sequence[str],
+    check: Check | None = None,
+) -> int:
     """Run a command whose configuration is ``conf/NAME.yaml`` and return its exit code.
 
     Args:
@@ -28,6 +44,8 @@ def run(name: str, task: Callable[[Any], Any], *, examples: str, holds: Sequence
         examples: command lines for ``--help``.
         holds: names whose presence shows that a folder already holds a run, which is never
             written over.
+        check: finds what is wrong with a composed configuration beyond keys and types, and with
+            the overrides that it comes from.
 
     Returns:
         0 done, 2 wrong use, configuration or input, 130 interrupted.
@@ -40,7 +58,7 @@ def run(name: str, task: Callable[[Any], Any], *, examples: str, holds: Sequence
             "pip install 'fer-framework[train]'",
         )
     try:
-        return _run(name, _guarded(name, task), examples, holds)
+        return _run(name, _guarded(name, task), examples, holds, check)
     except KeyboardInterrupt:
         sys.stderr.write(f"fer.{name}: interrupted; what was finished is kept\n")
         return INTERRUPTED
@@ -61,7 +79,13 @@ def _guarded(name: str, task: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return guarded
 
 
-def _run(name: str, task: Callable[[Any], Any], examples: str, holds: Sequence[str]) -> int:
+def _run(
+    name: str,
+    task: Callable[[Any], Any],
+    examples: str,
+    holds: Sequence[str],
+    check: Check | None,
+) -> int:
     import hydra
     from hydra._internal.utils import get_args_parser
 
@@ -78,14 +102,25 @@ def _run(name: str, task: Callable[[Any], Any], examples: str, holds: Sequence[s
     if not is_child and not shown and not args.config_path and not args.config_name:
         # Hydra reads the process's arguments.
         sys.argv += _check(
-            name, args.overrides, args.config_dir, multirun=args.multirun, holds=holds
+            name,
+            args.overrides,
+            args.config_dir,
+            multirun=args.multirun,
+            holds=holds,
+            check=check,
         )
     hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name=name)(task)()
     return 0
 
 
 def _check(
-    name: str, overrides: list[str], config_dir: str | None, *, multirun: bool, holds: Sequence[str]
+    name: str,
+    overrides: list[str],
+    config_dir: str | None,
+    *,
+    multirun: bool,
+    holds: Sequence[str],
+    check: Check | None,
 ) -> list[str]:
     """Check what will be run before Hydra creates a folder for it.
 
@@ -107,6 +142,8 @@ def _check(
         except ConfigError as error:
             problems += [problem for problem in error.problems if problem not in problems]
             continue
+        if check is not None:
+            problems += [one for one in check(config, run_overrides) if one not in problems]
         named = any(text.startswith("hydra.run.dir=") for text in run_overrides)
         if not str(config.hydra.run.dir).strip():
             problems.append(Problem("hydra.run.dir", "must name a folder"))

@@ -45,3 +45,10 @@ def record(config: DictConfig, folder: Path, faces: Faces, *, precision: str) ->
     earlier = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
     write_json(path, {**origin, "precision": precision, "resumed_from": earlier})
     write_text(folder / "cleaning.csv", findings_csv(faces.findings))
+
+
+def record_evaluation(config: DictConfig, folder: Path, *, fingerprint: str, origin: str) -> None:
+    """Write the resolved configuration of an evaluation, and where what it judged came from."""
+    write_text(folder / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
+    provenance = describe(seed=config.seed, data_fingerprint=fingerprint, data_origin=origin)
+    write_json(folder / "provenance.json", provenance)

@@ -46,6 +46,19 @@ def has_earlier_copy(faces: Faces) -> npt.NDArray[np.bool_]:
     return np.fromiter((pixel_hash(image) in seen for image in test), np.bool_, len(test))
 
 
+def check_rows_tell(source: Source, faces: Faces) -> None:
+    """Hold that a row names the same face for everybody, so that answers can be joined by it.
+
+    Raises:
+        DataError: they are FER2013 as folders of pictures, which have no rows of ``fer2013.csv``.
+    """
+    if isinstance(source, Fer2013 | FerPlus) and faces.names:
+        raise DataError(
+            f"{faces.origin} is FER2013 as pictures, whose places are not the rows of fer2013.csv "
+            "that answers are joined by: use FER2013 as a CSV file"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Crowd:
     """What FER+'s ten people say of each row of ``fer2013.csv``.

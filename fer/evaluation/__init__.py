@@ -4,6 +4,7 @@ from fer.evaluation.answers import read_answers
 from fer.evaluation.comparison import Contender, compare
 from fer.evaluation.judgement import Case, judge
 from fer.evaluation.model import Model
+from fer.evaluation.predicting import predict
 from fer.evaluation.predictions import (
     Predictions,
     PredictionsError,
@@ -19,6 +20,7 @@ __all__ = [
     "PredictionsError",
     "compare",
     "judge",
+    "predict",
     "read_answers",
     "read_predictions",
     "write_predictions",

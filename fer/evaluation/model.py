@@ -7,6 +7,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from fer.pixels import Fit
+
 
 class Model(Protocol):
     """Answers faces with logits."""
@@ -19,6 +21,11 @@ class Model(Protocol):
     @property
     def size(self) -> int:
         """Height and width of the faces that it reads, in pixels."""
+        ...
+
+    @property
+    def fit(self) -> Fit:
+        """How pictures that are not square become so."""
         ...
 
     @property

@@ -104,7 +104,8 @@ def load_checkpoint(path: Path, *, device: str = "cpu") -> CheckpointModel:
     weights, options = stored.get("state_dict"), stored.get("hyper_parameters")
     if not isinstance(weights, Mapping) or not isinstance(options, Mapping):
         raise CheckpointError(f"{path} is {_OTHER}: it has no weights or no description of them")
-    model, classes, size = (options.get(key) for key in ("model", "classes", "size"))
+    model, size = options.get("model"), options.get("size")
+    classes: Any = options.get("classes")
     fit, metadata = options.get("fit", "pad"), options.get("metadata")
     temperature = stored.get(TEMPERATURE)
     if (
@@ -158,11 +159,12 @@ def _read(path: Path) -> Mapping[str, Any]:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
     except zipfile.BadZipFile:
-        damaged = "its end"
+        damaged = "the archive"
     if damaged is not None:
         raise CheckpointError(
-            f"{path} is {_OTHER}, or it is damaged or cut off (at {damaged}): nothing of it was "
-            "used. What to do: copy it again, or name best.ckpt of a run folder"
+            f"{path} is {_OTHER}, or one that is damaged or cut off ({damaged} can't be read); "
+            "nothing of it was executed. What to do: copy it again, or name best.ckpt of a run "
+            "folder"
         )
     try:
         stored = torch.load(path, weights_only=True, map_location="cpu")
