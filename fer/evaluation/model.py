@@ -38,7 +38,7 @@ class Model(Protocol):
         images: npt.NDArray[np.uint8],
         metadata: npt.NDArray[np.float32] | None = None,
         *,
-        batch_size: int = 256,
+        batch_size: int = 64,
     ) -> npt.NDArray[np.float32]:
         """Return float32 ``[N, C]`` of uint8 ``[N, size, size]``."""
         ...

@@ -17,6 +17,8 @@ from fer.evaluation.views import views
 #: What is looked at: the split that temperatures are fitted on, and the test.
 _SPLITS = ("val", "test")
 _VIEWS = 10
+#: Between two steps of the progress bar.
+_BATCHES = 8
 
 
 def check_faces(faces: Faces, model: Model | None) -> None:
@@ -53,7 +55,7 @@ def predict(
     names: Mapping[str, str],
     *,
     tta: bool,
-    batch_size: int = 256,
+    batch_size: int = 64,
     progress: bool = True,
 ) -> tuple[Predictions, npt.NDArray[np.float32] | None]:
     """Return a model's answers on val and test, and its logits for ten views of the test faces.
@@ -74,12 +76,13 @@ def predict(
     """
     splits = {name: faces.splits[name] for name in _SPLITS if name in faces.splits}
     total = sum(map(len, splits.values())) + (_VIEWS - 1) * len(splits["test"]) * tta
-    with tqdm(total=total, desc="faces", unit="", disable=not progress) as bar:
+    with tqdm(total=total, desc="faces", unit="", mininterval=0.5, disable=not progress) as bar:
 
         def ask(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
             found = []
-            for start in range(0, len(images), batch_size):
-                some = images[start : start + batch_size]
+            # Several batches at a time, which a model may work on side by side.
+            for start in range(0, len(images), _BATCHES * batch_size):
+                some = images[start : start + _BATCHES * batch_size]
                 found.append(model.logits(some, batch_size=batch_size))
                 bar.update(len(some))
             return np.concatenate(found)
