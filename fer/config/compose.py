@@ -7,7 +7,7 @@ then compared with what the chosen files define.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -25,6 +25,9 @@ from fer.config.location import conf_folder, groups_of
 from fer.config.problems import ConfigError, Problem, nearest
 from fer.config.rules import rule_for
 
+#: A command's own check of its composed configuration and the overrides that it comes from.
+Check = Callable[[DictConfig, Sequence[str]], list[Problem]]
+
 #: Groups whose files only change what other groups define: they add no keys of their own.
 _CHANGE_ONLY: Final = ("experiment", "debug", "hparams_search")
 
@@ -41,13 +44,19 @@ class _Line:
     hydra: list[Override] = field(default_factory=list)
 
 
-def compose(name: str, overrides: Sequence[str], searchpath: Sequence[str] = ()) -> DictConfig:
+def compose(
+    name: str,
+    overrides: Sequence[str],
+    searchpath: Sequence[str] = (),
+    check: Check | None = None,
+) -> DictConfig:
     """Compose ``conf/NAME.yaml`` with command-line overrides and check every key and value.
 
     Args:
         name: which command's configuration.
         overrides: Hydra overrides, one run's.
         searchpath: further folders with configuration files.
+        check: finds what is wrong beyond keys and types; values may be of any type still.
 
     Returns:
         The configuration, the ``hydra`` node included.
@@ -71,6 +80,8 @@ def compose(name: str, overrides: Sequence[str], searchpath: Sequence[str] = ())
             problems.append(Problem("composition", _summary(error)))
             raise ConfigError(problems) from error
         problems += _compare(config, known)
+        if check is not None:
+            problems += check(config, overrides)
     if problems:
         raise ConfigError(problems)
     return config
@@ -123,7 +134,7 @@ def _sort(
 ) -> _Line:
     """Sort overrides into groups, values and Hydra's own, reporting those that can't be used."""
     line = _Line()
-    ours = [*groups_of(name), *_CHANGE_ONLY]
+    ours = groups_of(name)
     loader = GlobalHydra.instance().config_loader()
     for text in overrides:
         override = _parse(text, problems)
@@ -144,8 +155,8 @@ def _sort(
             )
         elif options := loader.get_group_options(key, overrides=list(extra)):
             if key.split("/")[0] not in ours:
-                there = ", ".join(groups_of(name))
-                problems.append(Problem(text, f"{key!r} is no group of this command: {there} are"))
+                what = f"{key!r} is no group of this command: {', '.join(ours)} are"
+                problems.append(Problem(text, what))
                 continue
             choices = override.value()
             names = choices if isinstance(choices, list) else [choices]

@@ -13,11 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fer.errors import UserError
 
 if TYPE_CHECKING:
-    from omegaconf import DictConfig
-
-    from fer.config.problems import Problem
-
-    Check = Callable[[DictConfig, Sequence[str]], list[Problem]]
+    from fer.config.compose import Check
 
 USAGE_ERROR: Final = 2
 INTERRUPTED: Final = 130
@@ -138,12 +134,10 @@ def _check(
     resumed: list[str] = []
     for run_overrides in single_runs(overrides) if multirun else [overrides]:
         try:
-            config = compose(name, run_overrides, searchpath)
+            config = compose(name, run_overrides, searchpath, check)
         except ConfigError as error:
             problems += [problem for problem in error.problems if problem not in problems]
             continue
-        if check is not None:
-            problems += [one for one in check(config, run_overrides) if one not in problems]
         named = any(text.startswith("hydra.run.dir=") for text in run_overrides)
         if not str(config.hydra.run.dir).strip():
             problems.append(Problem("hydra.run.dir", "must name a folder"))

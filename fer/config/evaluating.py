@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from omegaconf import DictConfig, OmegaConf
 
 from fer.config.problems import Problem
+from fer.config.rules import rule_for
 from fer.data.source import Source
 
 if TYPE_CHECKING:
@@ -44,9 +45,9 @@ def check_evaluation(config: DictConfig, overrides: Sequence[str]) -> list[Probl
         problems.append(Problem("ckpt=default", "no model ships with fer yet: name ckpt=PATH"))
     for name in ("ckpt", "predictions"):
         path = config[name]
-        if path not in {None, "default"} and not Path(path).is_file():
+        if isinstance(path, str) and path != "default" and not Path(path).is_file():
             problems.append(Problem(name, f"there is no file {path!r}"))
-    if config.compare is not None:
+    if config.compare is not None and rule_for("compare", None).complaint(_plain(config)) is None:
         problems += _check_comparison(contenders(config))
     if config.robustness is not False and config.predictions is not None:
         problems.append(Problem("robustness", "needs a model to ask again: ckpt=PATH"))
@@ -63,7 +64,7 @@ def check_evaluation(config: DictConfig, overrides: Sequence[str]) -> list[Probl
 
 def contenders(config: DictConfig) -> dict[str, list[Path]]:
     """Return the files and folders to compare: by name, one for each seed."""
-    found = OmegaConf.to_container(config.compare, resolve=True)
+    found = _plain(config)
     named: dict[str, list[Path]] = {}
     if isinstance(found, dict):
         items = [(str(name), value) for name, value in found.items()]
@@ -74,6 +75,12 @@ def contenders(config: DictConfig) -> dict[str, list[Path]]:
         more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
         named.setdefault(name or f"{paths[0]}{more}", []).extend(paths)
     return named
+
+
+def _plain(config: DictConfig) -> Any:
+    """Return what is to be compared as plain containers."""
+    value = config.compare
+    return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
 
 
 def _check_comparison(named: Mapping[str, Sequence[Path]]) -> list[Problem]:

@@ -118,6 +118,7 @@ def load_checkpoint(path: Path, *, device: str = "cpu") -> CheckpointModel:
         device: where the network computes, as torch calls it.
 
     Raises:
+        UserError: this machine has no such device.
         CheckpointError: there is no such file, or it is no such checkpoint.
         OSError: it cannot be read.
     """
@@ -125,6 +126,7 @@ def load_checkpoint(path: Path, *, device: str = "cpu") -> CheckpointModel:
 
     from fer.models import BuildError, build
 
+    _check_device(device)
     stored = _read(path)
     weights, options = stored.get("state_dict"), stored.get("hyper_parameters")
     if not isinstance(weights, Mapping) or not isinstance(options, Mapping):
@@ -163,6 +165,15 @@ def load_checkpoint(path: Path, *, device: str = "cpu") -> CheckpointModel:
 
 
 _OTHER: Final = "no checkpoint of python -m fer.train"
+
+
+def _check_device(device: str) -> None:
+    import torch
+
+    kind = device.partition(":")[0]
+    lacks_cuda = kind == "cuda" and not torch.cuda.is_available()
+    if lacks_cuda or (kind == "mps" and not torch.backends.mps.is_available()):
+        raise UserError(f"device={device}: this machine has none that torch can use; choose cpu")
 
 
 def _are_names(value: Any) -> bool:
