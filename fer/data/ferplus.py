@@ -93,7 +93,7 @@ class FerPlus:
             OSError: a file cannot be read.
         """
         # Before FER2013 is read, whose first parsing takes long.
-        path = find_votes(self._faces.find(), self._votes)
+        path = self._find_votes(self._faces.find())
         votes = read_votes(path)
         faces = self._faces.load()
         identity = [faces.fingerprint, votes.sha256, self.target, *self._classes]
@@ -134,6 +134,21 @@ class FerPlus:
         targets = verdicts.shares if self.target == "distribution" else None
         return replace(split, labels=verdicts.labels, targets=targets).take(keep), findings
 
+    def _find_votes(self, faces: Path) -> Path:
+        folder = faces.parent if faces.is_file() else faces
+        candidates = [self._votes or folder / VOTES]
+        if self._votes is None and folder.name == "fer2013":
+            # Perhaps found in a folder of the root, and the votes lie in the root.
+            candidates.append(folder.parent / VOTES)
+        path = first_file(candidates)
+        if path is None:
+            looked = "".join(f"\n  {place}" for place in candidates)
+            raise DataNotFoundError(
+                f"the votes of FER+ were not found. Looked for:{looked}\n{_GET}; put it beside "
+                "FER2013 (data.root), or name it by data.votes=FILE"
+            )
+        return path
+
     def _look_up(self, faces: Faces) -> tuple[dict[str, npt.NDArray[np.int64]], str]:
         if self._manifest is None:
             raise DataError(
@@ -152,42 +167,6 @@ class FerPlus:
                 "FER+ can then be joined to FER2013 as a CSV file alone"
             )
         return rows, sha256
-
-
-def find_votes(faces: Path, named: Path | None = None) -> Path:
-    """Return the table of votes.
-
-    Args:
-        faces: FER2013's file, or the folder of its folders of pictures.
-        named: where the table is said to be; otherwise :data:`VOTES` beside the faces.
-
-    Raises:
-        DataNotFoundError: it is not there.
-    """
-    folder = faces.parent if faces.is_file() else faces
-    candidates = [named or folder / VOTES]
-    if named is None and folder.name == "fer2013":
-        # Perhaps found in a folder of the root, and the votes lie in the root.
-        candidates.append(folder.parent / VOTES)
-    path = first_file(candidates)
-    if path is None:
-        looked = "".join(f"\n  {place}" for place in candidates)
-        raise DataNotFoundError(
-            f"the votes of FER+ were not found. Looked for:{looked}\n{_GET}; put it beside "
-            "FER2013 (data.root), or name it by data.votes=FILE"
-        )
-    return path
-
-
-def check_rows(faces: Faces, votes: Votes, path: Path) -> None:
-    """Hold votes against FER2013 as a CSV file, to which they belong row by row.
-
-    Raises:
-        DataError: they are of other rows or splits.
-    """
-    _check_count(faces, votes, path)
-    for name, split in faces.splits.items():
-        _check_usage(name, split.rows, votes, path)
 
 
 def _check_count(faces: Faces, votes: Votes, path: Path) -> None:
