@@ -56,6 +56,7 @@ def judge_one(config: DictConfig, folder: Path) -> None:
     from fer.config.folder import record_evaluation
     from fer.data.benchmark import has_earlier_copy, split_names
     from fer.evaluation import Case, judge, write_predictions
+    from fer.evaluation.judgement import MARKS
     from fer.evaluation.predicting import check_classes, check_faces
     from fer.evaluation.report import write_report
     from fer.evaluation.summary import judgement_table
@@ -86,11 +87,18 @@ def judge_one(config: DictConfig, folder: Path) -> None:
             "predictions": _sha256(config.predictions),
         },
         seed=config.seed,
+        marks={name: why for name in MARKS if (why := getattr(model, name, ""))},
     )
     metrics = judge(case)
     if model is not None and config.robustness is not False:
         metrics["robustness"] = _robustness(config, model, case)
-    record_evaluation(config, folder, fingerprint=original.fingerprint, origin=original.origin)
+    record_evaluation(
+        config,
+        folder,
+        fingerprint=original.fingerprint,
+        origin=original.origin,
+        marks=case.marks,
+    )
     write_predictions(folder / "predictions.parquet", case.predictions)
     if config.report:
         write_report(
@@ -134,11 +142,15 @@ def _read(config: DictConfig, faces: Faces, source: Source) -> _Answers:
 
 def _robustness(config: DictConfig, model: CheckpointModel, case: Case) -> dict[str, Any]:
     """Ask the model again about faces in bad light, turned, blurred and so on."""
+    from fer.evaluation.predicting import encoded_metadata
     from fer.evaluation.robustness import measure
 
     split = "test" if config.robustness == "test" else "val"
     some = case.faces.splits[split]
-    found = measure(model, some.images, some.labels, seed=config.seed, progress=True)
+    beside = encoded_metadata(model, some)
+    found = measure(
+        model, some.images, some.labels, metadata=beside, seed=config.seed, progress=True
+    )
     return {"split": case.names[split], **found}
 
 

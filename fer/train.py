@@ -70,13 +70,15 @@ def calibrate(path: Path, val: Split) -> None:
     import numpy as np
 
     from fer.evaluation.calibration import fit_temperature
+    from fer.evaluation.predicting import encoded_metadata
     from fer.inference import load_checkpoint
     from fer.inference.checkpoint import TEMPERATURE
     from fer.learning.checkpoint_io import add_to_checkpoint
 
     if not path.is_file():
         return  # No epoch came to its validation.
-    logits = load_checkpoint(path).logits(val.images)
+    model = load_checkpoint(path)
+    logits = model.logits(val.images, encoded_metadata(model, val))
     if np.isfinite(logits).all():
         add_to_checkpoint(path, **{TEMPERATURE: fit_temperature(logits, val.labels)})
 

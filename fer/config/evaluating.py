@@ -24,6 +24,9 @@ _OF_TRAINING: Final[Mapping[str, str]] = {
     "data.clean.conflicts": "an evaluation takes the faces as they are",
     "data.batch_size": "write batch_size",
     "data.workers": "an evaluation has no loader processes",
+    "data.resident": "an evaluation has no loaders",
+    "data.protocol": "an evaluation takes the official split",
+    "data.only_classes": "an evaluation takes all classes",
 }
 _OF_MODEL: Final = ("data.size", "data.fit")
 
@@ -109,4 +112,8 @@ def evaluation_source(config: DictConfig, model: Model | None) -> Source:
     if model is not None:
         data.size, data.fit = model.size, model.fit
     source: Source = instantiate(data.source, _convert_="all")
+    if data.get("metadata") is not None:
+        from fer.data.metadata_table import WithMetadata
+
+        source = WithMetadata(source, data.metadata)
     return source

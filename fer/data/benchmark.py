@@ -9,11 +9,12 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from fer.data._archive import first_file
 from fer.data._csv import USAGES
 from fer.data._hashing import pixel_hash
 from fer.data._votes import judge, read_votes
 from fer.data.fer2013 import Fer2013
-from fer.data.ferplus import FerPlus, check_rows, find_votes
+from fer.data.ferplus import FerPlus, join_votes, vote_places
 from fer.data.source import SPLITS, DataError, Faces, Source
 from fer.labels import EMOTIONS
 
@@ -22,7 +23,7 @@ _OFFICIAL: Final = dict(zip(SPLITS, USAGES, strict=True))
 
 def split_names(source: Source) -> Mapping[str, str]:
     """Return what a source's own users call its splits: FER2013's official names, or ours."""
-    if isinstance(source, Fer2013 | FerPlus):
+    if isinstance(_innermost(source), Fer2013 | FerPlus):
         return _OFFICIAL
     return {name: name for name in SPLITS}
 
@@ -52,7 +53,7 @@ def check_rows_tell(source: Source, faces: Faces) -> None:
     Raises:
         DataError: they are FER2013 as folders of pictures, which have no rows of ``fer2013.csv``.
     """
-    if isinstance(source, Fer2013 | FerPlus) and faces.names:
+    if isinstance(_innermost(source), Fer2013 | FerPlus) and faces.names:
         raise DataError(
             f"{faces.origin} is FER2013 as pictures, whose places are not the rows of fer2013.csv "
             "that answers are joined by: use FER2013 as a CSV file"
@@ -82,15 +83,27 @@ def read_crowd(source: Source, faces: Faces) -> Crowd:
         DataError: there are none for this data; the message says why.
         OSError: the table cannot be read.
     """
-    if isinstance(source, FerPlus):
+    inner = _innermost(source)
+    if isinstance(inner, FerPlus):
         raise DataError("the labels are FER+'s own votes, which can't contradict themselves")
-    if not isinstance(source, Fer2013):
+    if not isinstance(inner, Fer2013):
         raise DataError("only FER2013 has the votes of FER+")
     if faces.names:
         raise DataError("the votes belong to rows of fer2013.csv, which folders of pictures lack")
-    path = find_votes(source.find())
+    places = vote_places(inner.find())
+    path = first_file(places)
+    if path is None:
+        raise DataError(f"the votes of FER+ ({places[0].name}) are not beside {faces.origin}")
     votes = read_votes(path)
-    check_rows(faces, votes, path)
+    join_votes(faces, votes, path)
     # Who left a picture out of FER+ gave it no votes, so that it has no winner either.
     found = judge(votes.counts, np.ones(len(votes.counts), dtype=np.bool_), EMOTIONS)
     return Crowd(votes.counts, np.where(found.reasons == "", found.labels, -1), votes.sha256)
+
+
+def _innermost(source: Source) -> object:
+    """Return the source that reads the faces, below those that clean them or add to them."""
+    inner: object = source
+    while hasattr(inner, "source"):
+        inner = inner.source
+    return inner

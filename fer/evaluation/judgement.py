@@ -21,6 +21,9 @@ Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
+#: How a model is marked that no number should come of.
+MARKS: Final = ("invalid", "not_comparable")
+
 _LABELS_ALONE: Final = "the answers are labels without probabilities"
 
 
@@ -40,6 +43,8 @@ class Case:
         why_not: reasons by name for what is left out: ``tta``, ``crowd``.
         fingerprints: of data, votes, checkpoint or predictions.
         seed: of the bootstrap.
+        marks: why no number should come of the model, by what it is: ``invalid``,
+            ``not_comparable``.
     """
 
     predictions: Predictions
@@ -52,6 +57,7 @@ class Case:
     why_not: Mapping[str, str] = field(default_factory=dict)
     fingerprints: Mapping[str, str | None] = field(default_factory=dict)
     seed: int = 0
+    marks: Mapping[str, str] = field(default_factory=dict)
 
 
 def judge(case: Case) -> dict[str, Any]:
@@ -62,6 +68,7 @@ def judge(case: Case) -> dict[str, Any]:
     and ``unavailable`` has the reason under its name.
 
     Returns:
+        - ``invalid``, ``not_comparable``: why, where the model is marked so;
         - ``classes``, ``split`` (what the test is called), ``seed``, ``resamples``;
         - ``official``, ``deduplicated``: see :func:`fer.evaluation.statistics.block`;
         - ``tta``: both again, the probabilities being the mean over the views, or None;
@@ -93,6 +100,8 @@ def judge(case: Case) -> dict[str, Any]:
             mean_calibrated = tempered(case.views, temperature).mean(axis=0)
         tta = _blocks(case, mean.argmax(axis=1), mean, mean_calibrated, unavailable)
     return {
+        # First, so that nobody who reads the numbers misses it.
+        **case.marks,
         "classes": list(test.classes),
         "split": case.names["test"],
         "seed": case.seed,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +34,11 @@ class Model(Protocol):
         """What its logits are divided by for calibrated probabilities, if it is known."""
         ...
 
+    @property
+    def columns(self) -> Mapping[str, Any] | None:
+        """Description of the metadata that it reads beside the faces, if it reads any."""
+        ...
+
     def logits(
         self,
         images: npt.NDArray[np.uint8],
@@ -40,5 +46,5 @@ class Model(Protocol):
         *,
         batch_size: int = 64,
     ) -> npt.NDArray[np.float32]:
-        """Return float32 ``[N, C]`` of uint8 ``[N, size, size]``."""
+        """Return float32 ``[N, C]`` of uint8 ``[N, size, size]`` and float32 ``[N, columns]``."""
         ...

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from fer.data.source import DataError, Faces
+from fer.data.source import DataError, Faces, Split
 from fer.errors import UserError
 from fer.evaluation.model import Model
 from fer.evaluation.predictions import Predictions
@@ -78,16 +78,22 @@ def predict(
     total = sum(map(len, splits.values())) + (_VIEWS - 1) * len(splits["test"]) * tta
     with tqdm(total=total, desc="faces", unit="", mininterval=0.5, disable=not progress) as bar:
 
-        def ask(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        def ask(
+            images: npt.NDArray[np.uint8], beside: npt.NDArray[np.float32] | None
+        ) -> npt.NDArray[np.float32]:
             found = []
             # Several batches at a time, which a model may work on side by side.
             for start in range(0, len(images), _BATCHES * batch_size):
-                some = images[start : start + _BATCHES * batch_size]
-                found.append(model.logits(some, batch_size=batch_size))
-                bar.update(len(some))
+                some = slice(start, start + _BATCHES * batch_size)
+                known = None if beside is None else beside[some]
+                found.append(model.logits(images[some], known, batch_size=batch_size))
+                bar.update(len(found[-1]))
             return np.concatenate(found)
 
-        logits = {name: ask(split.images) for name, split in splits.items() if len(split)}
+        beside = {name: encoded_metadata(model, split) for name, split in splits.items()}
+        logits = {
+            name: ask(split.images, beside[name]) for name, split in splits.items() if len(split)
+        }
         broken = sum(int((~np.isfinite(found)).any(axis=1).sum()) for found in logits.values())
         if broken:
             raise UserError(
@@ -97,7 +103,7 @@ def predict(
         seen = None
         if tta:
             others = list(views(splits["test"].images))[1:]
-            seen = np.stack([logits["test"], *map(ask, others)])
+            seen = np.stack([logits["test"], *(ask(view, beside["test"]) for view in others)])
     used = [splits[name] for name in logits]
     predictions = Predictions.from_logits(
         faces.classes,
@@ -107,3 +113,12 @@ def predict(
         np.concatenate(list(logits.values())),
     )
     return predictions, seen
+
+
+def encoded_metadata(model: Model, split: Split) -> npt.NDArray[np.float32] | None:
+    """Return what a model reads beside the faces of a split, float32 ``[N, columns]``, if any."""
+    if model.columns is None:
+        return None
+    from fer.metadata import encode
+
+    return encode(split.metadata, model.columns, len(split))

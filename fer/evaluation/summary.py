@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from fer.evaluation.judgement import MARKS
+
 
 def judgement_table(metrics: Mapping[str, Any]) -> str:
     """Return what :func:`fer.evaluation.judgement.judge` found as lines to read."""
@@ -32,6 +34,10 @@ def judgement_table(metrics: Mapping[str, Any]) -> str:
             "by chance alone)"
         )
     lines.append(f"memorisation: {metrics['verdict'] or 'null'} ({metrics['verdict_reason']})")
+    # Last, so that nobody who reads the numbers misses it.
+    lines += [
+        f"{name.upper().replace('_', ' ')}: {metrics[name]}" for name in MARKS if name in metrics
+    ]
     return "\n".join(lines) + "\n"
 
 

@@ -41,7 +41,11 @@ class CheckpointModel:
         fit: how pictures that are not square become so, see :func:`fer.pixels.square_grey`.
         temperature: that its logits are divided by for calibrated probabilities, fitted on the
             validation split; None where training did not come to that.
-        metadata: description of the columns that it reads beside the faces, or None.
+        columns: description of the metadata that it reads beside the faces, or None.
+        invalid: why what it scores is no score (test faces among its training faces); empty where
+            nothing is wrong.
+        not_comparable: why it can't be held against scores on the data's own labels; empty where
+            it can.
     """
 
     network: nn.Module
@@ -49,7 +53,9 @@ class CheckpointModel:
     size: int
     fit: Fit = "pad"
     temperature: float | None = None
-    metadata: Mapping[str, Any] | None = None
+    columns: Mapping[str, Any] | None = None
+    invalid: str = ""
+    not_comparable: str = ""
 
     def logits(
         self,
@@ -62,7 +68,8 @@ class CheckpointModel:
 
         Args:
             images: uint8 ``[N, size, size]``.
-            metadata: float32 ``[N, F]``, for a network that reads it.
+            metadata: float32 ``[N, len(columns)]``, for a network that reads it; None where
+                nothing is known.
             batch_size: faces at a time; changes nothing but time and memory.
 
         Returns:
@@ -133,7 +140,8 @@ def load_checkpoint(path: Path, *, device: str = "cpu") -> CheckpointModel:
         raise CheckpointError(f"{path} is {_OTHER}: it has no weights or no description of them")
     model, size = options.get("model"), options.get("size")
     classes: Any = options.get("classes")
-    fit, metadata = options.get("fit", "pad"), options.get("metadata")
+    fit = options.get("fit", "pad")
+    marks = [options.get(name, "") for name in ("invalid", "not_comparable")]
     temperature = stored.get(TEMPERATURE)
     if (
         not isinstance(model, Mapping)
@@ -141,11 +149,11 @@ def load_checkpoint(path: Path, *, device: str = "cpu") -> CheckpointModel:
         or not isinstance(size, int)
         or fit not in FITS
         or not isinstance(temperature, float | None)
+        or not all(isinstance(mark, str) for mark in marks)
     ):
         raise CheckpointError(f"{path} is {_OTHER}: it does not say model, classes and size")
-    wiring = {} if metadata is None else {"metadata": metadata}
     try:
-        network = build(model, expects=nn.Module, classes=len(classes), size=size, **wiring)
+        network = build(model, expects=nn.Module, classes=len(classes), size=size)
         network.load_state_dict(
             {
                 name.removeprefix(_PREFIX): weight
@@ -161,7 +169,8 @@ def load_checkpoint(path: Path, *, device: str = "cpu") -> CheckpointModel:
             f"{path}: its weights are not those of its network: {first[0].strip()}"
         ) from error
     network.float().eval().requires_grad_(requires_grad=False).to(device)
-    return CheckpointModel(network, tuple(classes), size, fit, temperature, metadata)
+    columns = (model.get("metadata") or {}).get("columns")
+    return CheckpointModel(network, tuple(classes), size, fit, temperature, columns, *marks)
 
 
 _OTHER: Final = "no checkpoint of python -m fer.train"

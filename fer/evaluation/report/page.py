@@ -10,6 +10,7 @@ from jinja2 import Environment, StrictUndefined
 
 from fer.data.benchmark import Crowd
 from fer.data.source import Faces
+from fer.evaluation.judgement import MARKS
 from fer.evaluation.model import Model
 from fer.evaluation.predictions import Predictions
 from fer.files import write_text
@@ -24,6 +25,7 @@ body { font: 16px/1.5 system-ui, sans-serif; max-width: 50rem; margin: 2rem auto
 table { border-collapse: collapse } td, th { padding: .2rem .8rem; text-align: right }
 th:first-child { text-align: left } tr { border-bottom: 1px solid #ccc }
 </style>
+{% for mark in marks %}<h1 style="color: #b00">{{ mark }}</h1>{% endfor %}
 <h1>{{ percent(official.accuracy) }} of {{ "{:,}".format(official.n) }} faces</h1>
 <p>95 % interval {{ percent(official.accuracy_ci95[0]) }} to
 {{ percent(official.accuracy_ci95[1]) }}; data: {{ origin }}.</p>
@@ -61,8 +63,9 @@ def write_report(
     Raises:
         OSError: the file cannot be written.
     """
+    marks = [f"{name.upper()}: {metrics[name]}" for name in MARKS if name in metrics]
     page = Environment(autoescape=True, undefined=StrictUndefined).from_string(_PAGE)
-    write_text(path, page.render(**metrics, origin=faces.origin, percent=_percent))
+    write_text(path, page.render(**metrics, origin=faces.origin, percent=_percent, marks=marks))
 
 
 def _percent(value: float | None) -> str:
