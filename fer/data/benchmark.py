@@ -16,7 +16,7 @@ from fer.data._votes import judge, read_votes
 from fer.data.fer2013 import Fer2013
 from fer.data.ferplus import FerPlus, join_votes, vote_places
 from fer.data.source import SPLITS, DataError, Faces, Source
-from fer.labels import EMOTIONS
+from fer.labels import EMOTIONS, FERPLUS
 
 _OFFICIAL: Final = dict(zip(SPLITS, USAGES, strict=True))
 
@@ -68,11 +68,14 @@ class Crowd:
         counts: int64 ``[R, 10]``, votes in the order of :data:`fer.labels.FERPLUS`.
         winner: int64 ``[R]``, the position in :data:`fer.labels.EMOTIONS` of the single highest
             number of votes among the ten; -1 where it is tied or for none of the seven.
+        guess: int64 ``[R]``, the same with the first of tied columns; -1 where that is none of the
+            seven, or nobody voted.
         sha256: of the table.
     """
 
     counts: npt.NDArray[np.int64]
     winner: npt.NDArray[np.int64]
+    guess: npt.NDArray[np.int64]
     sha256: str
 
 
@@ -98,7 +101,10 @@ def read_crowd(source: Source, faces: Faces) -> Crowd:
     join_votes(faces, votes, path)
     # Who left a picture out of FER+ gave it no votes, so that it has no winner either.
     found = judge(votes.counts, np.ones(len(votes.counts), dtype=np.bool_), EMOTIONS)
-    return Crowd(votes.counts, np.where(found.reasons == "", found.labels, -1), votes.sha256)
+    winner = np.where(found.reasons == "", found.labels, -1)
+    ours = [EMOTIONS.index(m) if m in EMOTIONS else -1 for m in FERPLUS.values()]
+    guess = np.where(votes.counts.any(axis=1), np.array(ours)[votes.counts.argmax(axis=1)], -1)
+    return Crowd(votes.counts, winner, guess, votes.sha256)
 
 
 def _innermost(source: Source) -> object:

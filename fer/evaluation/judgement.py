@@ -197,5 +197,7 @@ def _crowd(case: Case, test: Predictions, unavailable: dict[str, str]) -> dict[s
         "verdict": found.verdict,
         "verdict_reason": found.reason,
         "agreement_with_crowd": agreement_with_crowd(test.answer, winner),
-        "crowd_accuracy": crowd_accuracy(test.label, winner, test.classes),
+        "crowd_accuracy": crowd_accuracy(
+            test.label, case.crowd.guess[test.row], winner, test.classes
+        ),
     }

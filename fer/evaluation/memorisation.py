@@ -89,24 +89,28 @@ def agreement_with_crowd(answer: Ints, winner: Ints) -> float | None:
     return float((answer == winner)[clear].mean()) if clear.any() else None
 
 
-def crowd_accuracy(label: Ints, winner: Ints, classes: Sequence[str]) -> dict[str, Any]:
-    """Return how often the votes' winner is the label: a yardstick that models may well pass.
+def crowd_accuracy(
+    label: Ints, guess: Ints, winner: Ints, classes: Sequence[str]
+) -> dict[str, Any]:
+    """Return how often the crowd's best guess is the label: a yardstick that models may well pass.
 
     Args:
         label: int64 ``[N]``.
-        winner: int64 ``[N]``, -1 where there is none.
+        guess: int64 ``[N]``, the crowd's best guess, -1 where that is none of the classes.
+        winner: int64 ``[N]``, the same where a single class has the most votes, -1 elsewhere.
         classes: C names.
 
     Returns:
-        ``n``, the faces with a winner; ``overall``, of these; ``per_class``, of those of each
-        class, None where there are none; ``all_faces``, of all, no winner counting as wrong.
+        ``n``, ``overall`` and ``per_class`` of all faces, None for a class without any; ``clear_n``
+        and ``clear_overall`` of the faces with a winner.
     """
-    clear, right = winner >= 0, winner == label
-    of_class = [right[clear & (label == i)] for i in range(len(classes))]
+    clear, right = winner >= 0, guess == label
+    of_class = [right[label == i] for i in range(len(classes))]
     return {
-        "n": int(clear.sum()),
-        "overall": float(right[clear].mean()) if clear.any() else None,
-        "all_faces": float(right.mean()),
+        "n": len(label),
+        "overall": float(right.mean()),
+        "clear_n": int(clear.sum()),
+        "clear_overall": float(right[clear].mean()) if clear.any() else None,
         "per_class": {
             name: float(some.mean()) if len(some) else None
             for name, some in zip(classes, of_class, strict=True)
