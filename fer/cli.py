@@ -12,8 +12,9 @@ _HELP: Final = """\
 usage: fer COMMAND …
 
 Commands
-  train    train a network, as python -m fer.train does
-  claims   the ledger of stated numbers: write the documents from it, check them, add to it
+  train     train a network, as python -m fer.train does
+  evaluate  judge a network or any system's answers, as python -m fer.evaluate does
+  claims    the ledger of stated numbers: write the documents from it, check them, add to it
 
 Options
   -h, --help     this text; fer COMMAND --help says more
@@ -21,6 +22,7 @@ Options
 
 Examples
   fer train data=synthetic trainer=cpu
+  fer evaluate ckpt=PATH data=fer2013
   fer train --help
 
 Exit codes: 0 done, 2 wrong use, configuration or input, 130 interrupted.
@@ -41,6 +43,11 @@ def main() -> int:
         # Hydra reads the process's arguments.
         sys.argv = ["fer train", *arguments[1:]]
         return _train()
+    if command == "evaluate":
+        from fer.evaluate import main as evaluate
+
+        sys.argv = ["fer evaluate", *arguments[1:]]
+        return evaluate()
     if command == "claims":
         from fer.evaluation.claims_command import main as claims
 

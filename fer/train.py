@@ -12,7 +12,11 @@ from typing import TYPE_CHECKING
 from fer.config.entry import run
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from omegaconf import DictConfig
+
+    from fer.data.source import Split
 
 EXAMPLES = """
 python -m fer.train model=cnn_lstm trainer=gpu            # the paper's network on FER2013
@@ -55,7 +59,28 @@ def train(config: DictConfig) -> float | None:
             check_faces(faces, parts.module, test=config.test, processes=trainer.world_size)
             record(config, folder, faces, precision=str(trainer.precision))
             fit(trainer, parts.module, parts.data, config.ckpt_path)
-            return report(trainer, parts.module, parts.data, folder, test=config.test)
+            score = report(trainer, parts.module, parts.data, folder, test=config.test)
+            if trainer.is_global_zero:
+                calibrate(folder / "checkpoints" / "best.ckpt", faces.splits["val"])
+            return score
+
+
+def calibrate(path: Path, val: Split) -> None:
+    """Fit the temperature of the best checkpoint's probabilities and keep it there."""
+    import numpy as np
+
+    from fer.evaluation.calibration import fit_temperature
+    from fer.evaluation.predicting import encoded_metadata
+    from fer.inference import load_checkpoint
+    from fer.inference.checkpoint import TEMPERATURE
+    from fer.learning.checkpoint_io import add_to_checkpoint
+
+    if not path.is_file():
+        return  # No epoch came to its validation.
+    model = load_checkpoint(path)
+    logits = model.logits(val.images, encoded_metadata(model, val))
+    if np.isfinite(logits).all():
+        add_to_checkpoint(path, **{TEMPERATURE: fit_temperature(logits, val.labels)})
 
 
 def main() -> int:

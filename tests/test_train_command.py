@@ -142,6 +142,8 @@ def test_without_a_test_the_test_split_is_left_alone_and_the_history_is_whole(
     metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
     assert "val/best_acc" in metrics
     assert not any(name.startswith("test/") for name in metrics)
+    best = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)
+    assert isinstance(best["temperature"], float)
 
     history, log = rows(run / "history.csv"), rows(run / "csv" / "metrics.csv")
     assert [row["epoch"] for row in history] == ["1", "2"]
@@ -175,6 +177,7 @@ def test_wandb_gets_faces_only_when_asked(
         ("--help", Answer(0, "Examples", "")),
         ("nonsense", Answer(2, "", "there is no command 'nonsense'; fer --help lists them")),
         ("train seed=-1", Answer(2, "", "must be a whole number from 0")),
+        ("evaluate", Answer(2, "", "name one thing to judge")),
         ("train --help", Answer(0, "Groups and their choices", "")),
         ("claims check --root nowhere", Answer(2, "", "there is no ledger")),
     ],

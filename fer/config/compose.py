@@ -8,7 +8,7 @@ then compared with what the chosen files define.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -23,9 +23,12 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from fer.config.keys import MISSING, leaves, lookup, unknown_key
-from fer.config.location import conf_folder
+from fer.config.location import conf_folder, groups_of
 from fer.config.problems import ConfigError, Problem, nearest
 from fer.config.rules import rule_for
+
+#: A command's own check of its composed configuration and the overrides that it comes from.
+Check = Callable[[DictConfig, Sequence[str]], list[Problem]]
 
 #: Groups whose files only change what other groups define: they add no keys of their own.
 _CHANGE_ONLY: Final = ("experiment", "debug", "hparams_search")
@@ -43,13 +46,19 @@ class _Line:
     hydra: list[Override] = field(default_factory=list)
 
 
-def compose(name: str, overrides: Sequence[str], searchpath: Sequence[str] = ()) -> DictConfig:
+def compose(
+    name: str,
+    overrides: Sequence[str],
+    searchpath: Sequence[str] = (),
+    check: Check | None = None,
+) -> DictConfig:
     """Compose ``conf/NAME.yaml`` with command-line overrides and check every key and value.
 
     Args:
         name: which command's configuration.
         overrides: Hydra overrides, one run's.
         searchpath: further folders with configuration files.
+        check: finds what is wrong beyond keys and types; values may be of any type still.
 
     Returns:
         The configuration, the ``hydra`` node included.
@@ -61,7 +70,7 @@ def compose(name: str, overrides: Sequence[str], searchpath: Sequence[str] = ())
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
         extra = [f"hydra.searchpath=[{','.join(map(_quoted, searchpath))}]"] if searchpath else []
-        line = _sort(overrides, problems, extra)
+        line = _sort(name, overrides, problems, extra)
         known = _baseline(name, line, problems, extra)
         if known is None:
             raise ConfigError(problems)
@@ -73,6 +82,8 @@ def compose(name: str, overrides: Sequence[str], searchpath: Sequence[str] = ())
             problems.append(Problem("composition", _summary(error)))
             raise ConfigError(problems) from error
         problems += _compare(config, known)
+        if check is not None:
+            problems += check(config, overrides)
     if problems:
         raise ConfigError(problems)
     return config
@@ -120,9 +131,12 @@ def _parse(text: str, problems: list[Problem]) -> Override | None:
     return None
 
 
-def _sort(overrides: Sequence[str], problems: list[Problem], extra: Sequence[str]) -> _Line:
+def _sort(
+    name: str, overrides: Sequence[str], problems: list[Problem], extra: Sequence[str]
+) -> _Line:
     """Sort overrides into groups, values and Hydra's own, reporting those that can't be used."""
     line = _Line()
+    ours = groups_of(name)
     for text in overrides:
         override = _parse(text, problems)
         if override is None:
@@ -141,6 +155,10 @@ def _sort(overrides: Sequence[str], problems: list[Problem], extra: Sequence[str
                 Problem(text, "nothing can be taken out; some groups have a choice 'none'")
             )
         elif options := _options(key, extra):
+            if key.split("/")[0] not in ours:
+                what = f"{key!r} is no group of this command: {', '.join(ours)} are"
+                problems.append(Problem(text, what))
+                continue
             choices = override.value()
             names = choices if isinstance(choices, list) else [choices]
             if choices is None and key in _CHANGE_ONLY:
@@ -183,7 +201,7 @@ def _baseline(
             if choice is not None and not group.startswith("hydra/") and group not in _CHANGE_ONLY
         ]
         loader = GlobalHydra.instance().config_loader()
-        for group in _LISTED:
+        for group in filter(chosen.__contains__, _LISTED):
             every = loader.get_group_options(group, overrides=list(extra))
             groups.append(f"{group}=[{','.join(every)}]")
         baseline = hydra_compose(name, [*extra, *groups])

@@ -8,7 +8,7 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fer.config.processes import (
     follow,
@@ -20,14 +20,26 @@ from fer.config.processes import (
 )
 from fer.errors import UserError
 
+if TYPE_CHECKING:
+    from fer.config.compose import Check
+
 USAGE_ERROR: Final = 2
 INTERRUPTED: Final = 130
 
-#: What a training needs beyond the plain install, by import name.
-_TRAIN_MODULES: Final = ("torch", "lightning", "hydra", "torchmetrics", "albumentations")
+#: What a training or an evaluation needs beyond the plain install, by import name.
+_TRAIN_MODULES: Final = (
+    "torch", "lightning", "hydra", "torchmetrics", "albumentations", "sklearn", "scipy", "pyarrow",
+)  # fmt: skip
 
 
-def run(name: str, task: Callable[[Any], Any], *, examples: str, holds: Sequence[str]) -> int:
+def run(
+    name: str,
+    task: Callable[[Any], Any],
+    *,
+    examples: str,
+    holds: Sequence[str],
+    check: Check | None = None,
+) -> int:
     """Run a command whose configuration is ``conf/NAME.yaml`` and return its exit code.
 
     Args:
@@ -36,6 +48,8 @@ def run(name: str, task: Callable[[Any], Any], *, examples: str, holds: Sequence
         examples: command lines for ``--help``.
         holds: names whose presence shows that a folder already holds a run, which is never
             written over.
+        check: finds what is wrong with a composed configuration beyond keys and types, and with
+            the overrides that it comes from.
 
     Returns:
         0 done, 2 wrong use, configuration or input, 130 interrupted.
@@ -48,16 +62,22 @@ def run(name: str, task: Callable[[Any], Any], *, examples: str, holds: Sequence
             "pip install 'fer-framework[train]'",
         )
     try:
-        return _answer(name, task, examples, holds)
+        return _answer(name, task, examples, holds, check)
     finally:
         let_others_end()
 
 
-def _answer(name: str, task: Callable[[Any], Any], examples: str, holds: Sequence[str]) -> int:
+def _answer(
+    name: str,
+    task: Callable[[Any], Any],
+    examples: str,
+    holds: Sequence[str],
+    check: Check | None,
+) -> int:
     """Run the command; what its user can mend, or has stopped, is said in one message."""
     arguments = sys.argv[1:]
     try:
-        return _run(name, _guarded(name, task), examples, holds)
+        return _run(name, _guarded(name, task), examples, holds, check)
     except KeyboardInterrupt as interrupt:
         if not is_follower():
             sys.stderr.write(f"fer.{name}: {_interrupted(name, arguments, str(interrupt))}\n")
@@ -91,7 +111,13 @@ def _guarded(name: str, task: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return guarded
 
 
-def _run(name: str, task: Callable[[Any], Any], examples: str, holds: Sequence[str]) -> int:
+def _run(
+    name: str,
+    task: Callable[[Any], Any],
+    examples: str,
+    holds: Sequence[str],
+    check: Check | None,
+) -> int:
     import hydra
     from hydra._internal.utils import get_args_parser
 
@@ -108,14 +134,25 @@ def _run(name: str, task: Callable[[Any], Any], examples: str, holds: Sequence[s
     shown = args.hydra_help or args.info or args.cfg or args.shell_completion
     if not is_follower() and not shown and not args.config_path and not args.config_name:
         sys.argv += _check(
-            name, args.overrides, args.config_dir, multirun=args.multirun, holds=holds
+            name,
+            args.overrides,
+            args.config_dir,
+            multirun=args.multirun,
+            holds=holds,
+            check=check,
         )
     hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name=name)(task)()
     return 0
 
 
 def _check(
-    name: str, overrides: list[str], config_dir: str | None, *, multirun: bool, holds: Sequence[str]
+    name: str,
+    overrides: list[str],
+    config_dir: str | None,
+    *,
+    multirun: bool,
+    holds: Sequence[str],
+    check: Check | None,
 ) -> list[str]:
     """Check what will be run before Hydra creates a folder for it.
 
@@ -133,7 +170,7 @@ def _check(
     resumed: list[str] = []
     for run_overrides in single_runs(overrides) if multirun else [overrides]:
         try:
-            config = compose(name, run_overrides, searchpath)
+            config = compose(name, run_overrides, searchpath, check)
         except ConfigError as error:
             problems += [problem for problem in error.problems if problem not in problems]
             continue

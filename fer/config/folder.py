@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -76,3 +76,28 @@ def record(config: DictConfig, folder: Path, faces: Faces, *, precision: str) ->
     write_json(path, {**origin, **facts})
     write_text(folder / "cleaning.csv", findings_csv(faces.findings))
     let_others_begin(folder, config.ckpt_path)
+
+
+def record_evaluation(
+    config: DictConfig,
+    folder: Path,
+    *,
+    fingerprint: str,
+    origin: str,
+    marks: Mapping[str, str] | None = None,
+) -> None:
+    """Write the resolved configuration of an evaluation, and where what it judged came from.
+
+    Args:
+        config: the composed configuration.
+        folder: of the evaluation.
+        fingerprint: of the data.
+        origin: of the data, for people to read.
+        marks: why no number should come of the model, by what it is: ``invalid``,
+            ``not_comparable``; each gets a file that says so in its name.
+    """
+    for name, why in (marks or {}).items():
+        write_text(folder / name.upper(), f"{name.upper().replace('_', ' ')}: {why}\n")
+    write_text(folder / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
+    provenance = describe(seed=config.seed, data_fingerprint=fingerprint, data_origin=origin)
+    write_json(folder / "provenance.json", provenance)

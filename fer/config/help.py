@@ -5,19 +5,19 @@ from __future__ import annotations
 import textwrap
 from pathlib import Path
 
-from fer.config.location import conf_folder
+from fer.config.location import conf_folder, groups_of
 
 
 def help_text(name: str, examples: str) -> str:
     """Return the help of ``python -m fer.NAME``."""
-    groups = "\n".join(_group(folder) for folder in _folders())
+    groups = "\n".join(_group(folder) for folder in _folders(name))
     return f"""\
 usage: python -m fer.{name} [OPTION …] [GROUP=CHOICE …] [KEY=VALUE …]
 
 Groups and their choices
 {groups}
 
-Every value of a choice can be changed by its key, as optimizer.lr=0.01. See them all:
+Every value of a choice can be changed by its key, as data.root=FOLDER. See them all:
   python -m fer.{name} --cfg job
 
 Options (before the first override)
@@ -33,12 +33,9 @@ Exit codes: 0 done, 2 wrong use, configuration or input, 130 interrupted.
 """
 
 
-def _folders() -> list[Path]:
-    return sorted(
-        folder
-        for folder in conf_folder().iterdir()
-        if folder.is_dir() and any(folder.glob("*.yaml"))
-    )
+def _folders(name: str) -> list[Path]:
+    folders = (conf_folder() / group for group in groups_of(name))
+    return [folder for folder in folders if any(folder.glob("*.yaml"))]
 
 
 def _group(folder: Path) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import yaml
+
 
 def conf_folder() -> Path:
     """Return the folder of YAML files: inside the package when installed, beside it in a checkout.
@@ -16,3 +18,10 @@ def conf_folder() -> Path:
         if (folder / "train.yaml").is_file():
             return folder
     raise FileNotFoundError(f"no conf folder in or beside {package}: the installation is damaged")
+
+
+def groups_of(name: str) -> list[str]:
+    """Return the groups that the configuration ``conf/NAME.yaml`` chooses from."""
+    text = (conf_folder() / f"{name}.yaml").read_text(encoding="utf-8")
+    lines = yaml.safe_load(text)["defaults"]
+    return sorted(group for line in lines if isinstance(line, dict) for group in line)

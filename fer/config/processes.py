@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fer.config.problems import Problem
 
 if TYPE_CHECKING:
-    from torch.distributed import Store
+    from torch.distributed import Store  # type: ignore[attr-defined]
 
 #: What the first process writes for the others; each restart of torchrun's has its own.
 _KEY: Final = "fer/first"
@@ -142,7 +142,7 @@ def _store() -> Store:
     import torch.distributed as dist
 
     store: Store
-    store, _, _ = next(dist.rendezvous("env://", timeout=_PATIENCE))
+    store, _, _ = next(dist.rendezvous("env://", timeout=_PATIENCE))  # type: ignore[attr-defined]
     return store
 
 

@@ -7,7 +7,7 @@ new keys needs no entry.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from math import inf, isfinite
@@ -122,6 +122,13 @@ def like(default: Any) -> Rule:
     return Rule("anything", lambda _: True, optional=True)
 
 
+def _are_contenders(value: Any) -> bool:
+    one = either(text(), listing(text(), least=1))
+    return (
+        not isinstance(value, str) and isinstance(value, Iterable) and all(map(one.accepts, value))
+    )
+
+
 def _is_int(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
@@ -159,6 +166,16 @@ RULES: Final[dict[str, Rule]] = {
     "name": text(optional=True),
     "ckpt_path": text(optional=True),
     "resume": choice("auto", optional=True),
+    "ckpt": text(optional=True),
+    "predictions": text(optional=True),
+    "compare": Rule(
+        "a list of files or folders, or of lists of them, or a mapping of names to those",
+        lambda v: _are_contenders(v.values() if isinstance(v, dict) else v),
+        optional=True,
+    ),
+    "robustness": choice(False, True, "test"),
+    "batch_size": integer(1),
+    "device": choice("cpu", "cuda", "mps"),
     "paths.cache": text(optional=True),
     "data.batch_size": integer(1),
     "data.clean.blank": choice("train", "all", "keep"),

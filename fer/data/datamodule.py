@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from typing import Literal
 
 import lightning
-import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
 from fer.data.augmentation import Augmentation
 from fer.data.loading import Batch, EpochSampler, FaceDataset, as_is
 from fer.data.resident import ResidentLoader, fits
+from fer.data.scaling import scaled
 from fer.data.source import DataError, Faces, Source, Split
 from fer.metadata import Columns, encode
-from fer.pixels import Fit, square_grey
+from fer.pixels import Fit
 
 Loader = DataLoader[Batch] | ResidentLoader
 
@@ -76,8 +75,7 @@ class FaceDataModule(lightning.LightningDataModule):
             for name in ("train", "val"):
                 if name not in faces.splits or len(faces.splits[name]) == 0:
                     raise DataError(f"{faces.origin} has no faces in its split {name!r}")
-            splits = {name: self._scaled(split) for name, split in faces.splits.items()}
-            self._faces = replace(faces, splits=splits)
+            self._faces = scaled(faces, self.size, self.fit)
         return self._faces
 
     def setup(self, stage: str | None = None) -> None:  # noqa: ARG002 - Lightning's signature
@@ -147,14 +145,6 @@ class FaceDataModule(lightning.LightningDataModule):
         if self.resident == "auto":
             return fits(list(self.faces.splits.values()), device)
         return self.resident
-
-    def _scaled(self, split: Split) -> Split:
-        if split.images.shape[1:] == (self.size, self.size):
-            return split
-        images = np.empty((len(split), self.size, self.size), dtype=np.uint8)
-        for i, image in enumerate(split.images):
-            images[i] = square_grey(image, self.size, self.fit)
-        return replace(split, images=images)
 
     def _split(self, name: str) -> Split:
         try:

@@ -32,6 +32,16 @@ class WholeCheckpointIO(TorchCheckpointIO):
             beside.write_bytes(content.getbuffer())
 
 
+def add_to_checkpoint(path: Path, **values: float) -> None:
+    """Put numbers into a checkpoint, each under a key of its own, in place of those there.
+
+    Raises:
+        OSError: it cannot be read or written.
+    """
+    stored = torch.load(path, weights_only=True, map_location="cpu")
+    WholeCheckpointIO().save_checkpoint({**stored, **values}, path)
+
+
 def check_checkpoint(path: Path, module: FerModule | None) -> None:
     """Hold a checkpoint to resume from against the learner, if there is one, that is to take it up.
 

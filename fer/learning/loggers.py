@@ -16,7 +16,7 @@ def csv(folder: Path, name: str) -> Logger:
     """Numbers as ``csv/metrics.csv``; those of a run that is resumed are kept beside it."""
     earlier = folder / "csv" / "metrics.csv"
     # Of several processes only the first writes.
-    if earlier.is_file() and rank_zero_only.rank == 0:
+    if earlier.is_file() and rank_zero_only.rank == 0:  # type: ignore[attr-defined]
         count = len(list(earlier.parent.glob("metrics*.csv")))
         earlier.rename(earlier.with_name(f"metrics-{count}.csv"))
     return CSVLogger(folder, name="csv", version="")

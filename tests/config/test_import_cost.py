@@ -59,3 +59,16 @@ assert main() == 2
     assert "Groups and their choices" in output
     assert not modules & SLOW
     assert "hydra" in modules
+
+
+def test_the_check_of_an_evaluation_is_light() -> None:
+    code = """
+import sys
+from fer.evaluate import main
+assert main() == 0
+sys.argv[1:] = ["ckpt=default", "compare=[a]"]
+assert main() == 2
+"""
+    modules, output = imported_by(code, "--help")
+    assert "Groups and their choices" in output
+    assert not modules & {*SLOW, "sklearn", "scipy", "pyarrow"}

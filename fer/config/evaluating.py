@@ -1,0 +1,119 @@
+"""What the configuration of an evaluation must be beyond its types, and the data that it names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from omegaconf import DictConfig, OmegaConf
+
+from fer.config.problems import Problem
+from fer.config.rules import rule_for
+from fer.data.source import Source
+
+if TYPE_CHECKING:
+    from fer.evaluation.model import Model
+
+_SUBJECTS: Final = ("ckpt", "predictions", "compare")
+
+#: Keys of the data that training alone reads, and what an evaluation does instead.
+_OF_TRAINING: Final[Mapping[str, str]] = {
+    "data.clean.blank": "an evaluation takes the faces as they are",
+    "data.clean.duplicates": "an evaluation states the score without copies beside the official",
+    "data.clean.conflicts": "an evaluation takes the faces as they are",
+    "data.batch_size": "write batch_size",
+    "data.workers": "an evaluation has no loader processes",
+    "data.resident": "an evaluation has no loaders",
+    "data.protocol": "an evaluation takes the official split",
+    "data.only_classes": "an evaluation takes all classes",
+}
+_OF_MODEL: Final = ("data.size", "data.fit")
+
+
+def check_evaluation(config: DictConfig, overrides: Sequence[str]) -> list[Problem]:
+    """Return what is wrong with the choice of what is judged, before anything heavy is loaded.
+
+    Args:
+        config: the composed configuration.
+        overrides: of the command line.
+    """
+    problems = []
+    given = [name for name in _SUBJECTS if config[name] is not None]
+    if len(given) != 1:
+        said = f"not {' and '.join(given)} together" if given else "there is none of them"
+        what = f"name one thing to judge, ckpt=PATH, predictions=FILE or compare=[A,B]: {said}"
+        problems.append(Problem("ckpt", what))
+    if config.ckpt == "default":
+        problems.append(Problem("ckpt=default", "no model ships with fer yet: name ckpt=PATH"))
+    for name in ("ckpt", "predictions"):
+        path = config[name]
+        if isinstance(path, str) and path != "default" and not Path(path).is_file():
+            problems.append(Problem(name, f"there is no file {path!r}"))
+    if config.compare is not None and rule_for("compare", None).complaint(_plain(config)) is None:
+        problems += _check_comparison(contenders(config))
+    if config.robustness is not False and config.predictions is not None:
+        problems.append(Problem("robustness", "needs a model to ask again: ckpt=PATH"))
+    set_keys = {text.partition("=")[0].lstrip("+") for text in overrides}
+    problems += [Problem(key, why) for key, why in _OF_TRAINING.items() if key in set_keys]
+    if config.ckpt is not None:
+        problems += [
+            Problem(key, "the checkpoint says how faces are scaled: leave it out")
+            for key in _OF_MODEL
+            if key in set_keys
+        ]
+    return problems
+
+
+def contenders(config: DictConfig) -> dict[str, list[Path]]:
+    """Return the files and folders to compare: by name, one for each seed."""
+    found = _plain(config)
+    named: dict[str, list[Path]] = {}
+    if isinstance(found, dict):
+        items = [(str(name), value) for name, value in found.items()]
+    else:
+        items = [("", value) for value in found or []]
+    for name, value in items:
+        paths = [Path(text) for text in ([value] if isinstance(value, str) else value)]
+        more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+        named.setdefault(name or f"{paths[0]}{more}", []).extend(paths)
+    return named
+
+
+def _plain(config: DictConfig) -> Any:
+    """Return what is to be compared as plain containers."""
+    value = config.compare
+    return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+
+
+def _check_comparison(named: Mapping[str, Sequence[Path]]) -> list[Problem]:
+    if len(named) < 2:
+        return [Problem("compare", "needs two models or more")]
+    every = [path for paths in named.values() for path in paths]
+    problems = [
+        Problem("compare", f"there is no file or folder {str(path)!r}")
+        for path in every
+        if not path.exists()
+    ]
+    twice = sorted({str(path) for path in every if every.count(path) > 1})
+    return problems + [Problem("compare", f"{path!r} is named twice") for path in twice]
+
+
+def evaluation_source(config: DictConfig, model: Model | None) -> Source:
+    """Make the source of the data, as it is: neither cleaned nor augmented.
+
+    Args:
+        config: the composed configuration.
+        model: which says how pictures are scaled; None: as configured.
+    """
+    from hydra.utils import instantiate
+
+    data = config.copy().data
+    if model is not None:
+        data.size, data.fit = model.size, model.fit
+    source: Source = instantiate(data.source, _convert_="all")
+    if data.get("metadata") is not None:
+        from fer.data.metadata_table import WithMetadata
+
+        source = WithMetadata(source, data.metadata)
+    return source

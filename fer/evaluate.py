@@ -1,0 +1,197 @@
+"""Judge a model: ``python -m fer.evaluate ckpt=PATH [data=CHOICE …] [KEY=VALUE …]``.
+
+A judgement's folder holds ``metrics.json``, ``predictions.parquet``, ``report.html``,
+``config.yaml`` and ``provenance.json``; a comparison's ``metrics.json`` alone with the last two.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from fer.config.entry import run
+from fer.config.evaluating import check_evaluation
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    from omegaconf import DictConfig
+
+    from fer.data.benchmark import Crowd
+    from fer.data.source import Faces, Source
+    from fer.evaluation import Case, Predictions
+    from fer.inference import CheckpointModel
+
+EXAMPLES = """
+python -m fer.evaluate ckpt=runs/cnn_lstm/TIME/checkpoints/best.ckpt       # on FER2013
+python -m fer.evaluate ckpt=PATH data=folder data.root=FOLDER              # on your own pictures
+python -m fer.evaluate ckpt=PATH data=synthetic tta=false report=false     # a single view, no page
+python -m fer.evaluate ckpt=PATH robustness=true                           # and in bad light, …
+python -m fer.evaluate predictions=answers.csv                             # any system's answers
+python -m fer.evaluate compare=[runs/evaluate/A,runs/evaluate/B]           # which is better
+python -m fer.evaluate compare=[[A0,A1,A2],[B0,B1,B2]]                     # over three seeds each
+python -m fer.evaluate ckpt=PATH hydra.run.dir=FOLDER                      # name the folder
+"""
+
+#: What shows that a folder holds a run.
+RUN_FILES = ("metrics.json", "predictions.parquet", "checkpoints", "history.csv")
+
+
+def evaluate(config: DictConfig) -> None:
+    """Judge a model, a file of answers, or one model against others."""
+    from fer.config.folder import run_folder
+
+    with run_folder() as folder:
+        if config.compare is not None:
+            compare_models(config, folder)
+        else:
+            judge_one(config, folder)
+
+
+def judge_one(config: DictConfig, folder: Path) -> None:
+    """Judge a checkpoint or a file of answers on a data set."""
+    from fer.config.evaluating import evaluation_source
+    from fer.config.folder import record_evaluation
+    from fer.data.benchmark import has_earlier_copy, split_names
+    from fer.evaluation import Case, judge, write_predictions
+    from fer.evaluation.judgement import MARKS
+    from fer.evaluation.predicting import check_classes, check_faces
+    from fer.evaluation.report import write_report
+    from fer.evaluation.summary import judgement_table
+    from fer.files import write_json
+    from fer.inference import load_checkpoint
+
+    model = load_checkpoint(Path(config.ckpt), device=config.device) if config.ckpt else None
+    source = evaluation_source(config, model)
+    # The names of the classes are known before the pictures are read.
+    check_classes(f"data={config.data.source._target_}", source.class_names(), model)
+    original = source.load()
+    check_faces(original, model)
+    crowd, no_crowd = _crowd(source, original)
+    answers = _asked(config, model, original, source) if model else _read(config, original, source)
+    case = Case(
+        answers.predictions,
+        answers.faces,
+        split_names(source),
+        has_earlier_copy(original),
+        views=answers.views,
+        crowd=crowd,
+        temperature=model.temperature if model else None,
+        why_not={"crowd": no_crowd, "tta": answers.no_views},
+        fingerprints={
+            "data": original.fingerprint,
+            "votes": crowd.sha256 if crowd else None,
+            "checkpoint": _sha256(config.ckpt),
+            "predictions": _sha256(config.predictions),
+        },
+        seed=config.seed,
+        marks={name: why for name in MARKS if (why := getattr(model, name, ""))},
+    )
+    metrics = judge(case)
+    if model is not None and config.robustness is not False:
+        metrics["robustness"] = _robustness(config, model, case)
+    record_evaluation(
+        config,
+        folder,
+        fingerprint=original.fingerprint,
+        origin=original.origin,
+        marks=case.marks,
+    )
+    write_predictions(folder / "predictions.parquet", case.predictions)
+    if config.report:
+        write_report(
+            folder / "report.html", metrics, case.predictions, case.faces, votes=crowd, model=model
+        )
+    write_json(folder / "metrics.json", metrics)
+    sys.stdout.write(judgement_table(metrics) + f"folder: {folder}\n")
+
+
+class _Answers(NamedTuple):
+    """What was answered, about which faces, and why not in ten views."""
+
+    predictions: Predictions
+    faces: Faces
+    views: npt.NDArray[np.float32] | None
+    no_views: str
+
+
+def _asked(config: DictConfig, model: CheckpointModel, faces: Faces, source: Source) -> _Answers:
+    """Ask the model."""
+    from fer.data.benchmark import split_names
+    from fer.data.scaling import scaled
+    from fer.evaluation import predict
+
+    faces = scaled(faces, model.size, model.fit)
+    predictions, views = predict(
+        model, faces, split_names(source), tta=config.tta, batch_size=config.batch_size
+    )
+    return _Answers(predictions, faces, views, "tta=false")
+
+
+def _read(config: DictConfig, faces: Faces, source: Source) -> _Answers:
+    """Read what some system answered."""
+    from fer.data.benchmark import check_rows_tell, split_names
+    from fer.evaluation import read_answers
+
+    check_rows_tell(source, faces)
+    predictions = read_answers(Path(config.predictions), faces, split_names(source))
+    return _Answers(predictions, faces, None, "ten views need the model itself")
+
+
+def _robustness(config: DictConfig, model: CheckpointModel, case: Case) -> dict[str, Any]:
+    """Ask the model again about faces in bad light, turned, blurred and so on."""
+    from fer.evaluation.predicting import encoded_metadata
+    from fer.evaluation.robustness import measure
+
+    split = "test" if config.robustness == "test" else "val"
+    some = case.faces.splits[split]
+    beside = encoded_metadata(model, some)
+    found = measure(
+        model, some.images, some.labels, metadata=beside, seed=config.seed, progress=True
+    )
+    return {"split": case.names[split], **found}
+
+
+def compare_models(config: DictConfig, folder: Path) -> None:
+    """Compare what earlier evaluations found, model against model."""
+    from fer.config.evaluating import contenders
+    from fer.config.folder import record_evaluation
+    from fer.evaluation import Contender, compare, read_predictions
+    from fer.evaluation.comparison import comparison_table
+    from fer.files import write_json
+
+    named = contenders(config)
+    found = compare(
+        [Contender(name, list(map(read_predictions, paths))) for name, paths in named.items()],
+        seed=config.seed,
+    )
+    origin = ", ".join(named)
+    record_evaluation(config, folder, fingerprint="", origin=f"the predictions of {origin}")
+    write_json(folder / "metrics.json", {"comparison": found})
+    sys.stdout.write(comparison_table(found) + f"folder: {folder}\n")
+
+
+def _crowd(source: Source, faces: Faces) -> tuple[Crowd | None, str]:
+    """Return the votes of FER+ on this data, or why there are none."""
+    from fer.data.benchmark import read_crowd
+    from fer.data.source import DataError
+
+    try:
+        return read_crowd(source, faces), ""
+    except DataError as error:
+        return None, str(error)
+
+
+def _sha256(path: str | None) -> str | None:
+    return None if path is None else hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def main() -> int:
+    """Start the command."""
+    return run("evaluate", evaluate, examples=EXAMPLES, holds=RUN_FILES, check=check_evaluation)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

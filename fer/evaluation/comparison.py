@@ -1,0 +1,187 @@
+"""Whether one model is better than another, or chance would do as well."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import binomtest
+
+from fer.evaluation.predictions import Predictions, PredictionsError
+from fer.evaluation.statistics import RESAMPLES
+
+Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
+
+_ENDS = (2.5, 97.5)
+_LISTED = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """What is compared: a model, trained with one seed or several.
+
+    Attributes:
+        name: what the tables call it.
+        seeds: the predictions of each seed.
+    """
+
+    name: str
+    seeds: Sequence[Predictions]
+
+
+def mcnemar(first: Bools, second: Bools) -> float:
+    """Return the p-value of McNemar's exact test of two models on the same faces (McNemar 1947).
+
+    Args:
+        first: bool ``[N]``: where the one is right.
+        second: the same of the other.
+
+    Returns:
+        The chance of so uneven a number of faces on which only one of the two is right, or a more
+        uneven one, if both were equally good; 1 where there is no such face.
+    """
+    only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
+    if only_first + only_second == 0:
+        return 1.0
+    return float(binomtest(only_first, only_first + only_second).pvalue)
+
+
+def difference_interval(
+    first: Bools, second: Bools, *, seed: int = 0, resamples: int = RESAMPLES
+) -> tuple[float, float]:
+    """Return the 95 % percentile bootstrap interval of a paired difference of accuracies.
+
+    Faces are resampled, seeds of a training too, each model's by themselves.
+
+    Args:
+        first: bool ``[S, N]``: where each of the seeds of one model is right.
+        second: bool ``[T, N]``, the same faces, of the other.
+        seed: of the draws.
+        resamples: how many.
+    """
+    rng = np.random.default_rng(seed)
+    n = first.shape[1]
+    if len(first) == len(second) == 1:
+        # The number of faces where only one, only the other, or both or none are right.
+        only = (int((first & ~second).sum()), int((second & ~first).sum()))
+        draws = rng.multinomial(n, [only[0] / n, only[1] / n, (n - sum(only)) / n], resamples)
+        differences = (draws[:, 0] - draws[:, 1]) / n
+    else:
+        differences = np.empty(resamples)
+        for i in range(resamples):
+            a = first[rng.integers(len(first), size=len(first))]
+            b = second[rng.integers(len(second), size=len(second))]
+            chosen = rng.integers(n, size=n)
+            differences[i] = (a.mean(axis=0) - b.mean(axis=0))[chosen].mean()
+    low, high = np.percentile(differences, _ENDS)
+    return float(low), float(high)
+
+
+def compare(contenders: Sequence[Contender], *, seed: int = 0) -> dict[str, Any]:
+    """Compare models by their accuracy on the test split, each with each.
+
+    Args:
+        contenders: two or more.
+        seed: of the bootstrap.
+
+    Returns:
+        ``n``, ``seed``, ``resamples``; ``models``: ``name``, ``seeds``, ``accuracies``, ``mean``,
+        ``sd`` over seeds (None of one); ``pairs``: ``first``, ``second``, ``difference``,
+        ``difference_ci95``, ``mcnemar_p`` (None over seeds), ``verdict`` in words.
+
+    Raises:
+        PredictionsError: the predictions are of other faces, labels or classes.
+    """
+    names = [one.name for one in contenders]
+    model = contenders[0].seeds[0].test()
+    correct = [
+        np.stack([_aligned(p, model, one.name, names[0]) for p in one.seeds]) for one in contenders
+    ]
+    pairs = []
+    for i, j in combinations(range(len(names)), 2):
+        low, high = difference_interval(correct[i], correct[j], seed=seed)
+        single = len(correct[i]) == len(correct[j]) == 1
+        pairs.append(
+            {
+                "first": names[i],
+                "second": names[j],
+                "difference": float(correct[i].mean() - correct[j].mean()),
+                "difference_ci95": [low, high],
+                "mcnemar_p": mcnemar(correct[i][0], correct[j][0]) if single else None,
+                "verdict": _verdict(names[i], names[j], low, high),
+            }
+        )
+    return {
+        "n": len(model),
+        "seed": seed,
+        "resamples": RESAMPLES,
+        "models": [_summary(name, found) for name, found in zip(names, correct, strict=True)],
+        "pairs": pairs,
+    }
+
+
+def comparison_table(found: dict[str, Any]) -> str:
+    """Return what :func:`compare` found as lines to read."""
+    width = max(len(one["name"]) for one in found["models"])
+    lines = [f"accuracy on the test split, {found['n']:,} faces"]
+    for one in found["models"]:
+        spread = "" if one["sd"] is None else f" ± {one['sd']:.2%} over {one['seeds']} seeds"
+        lines.append(f"  {one['name']:<{width}}  {one['mean']:.2%}{spread}")
+    for pair in found["pairs"]:
+        low, high = pair["difference_ci95"]
+        test = "" if pair["mcnemar_p"] is None else f", McNemar p = {pair['mcnemar_p']:.3g}"
+        lines.append(
+            f"{pair['first']} − {pair['second']}: {pair['difference']:+.2%} "
+            f"(95 % interval {low:+.2%} to {high:+.2%}{test}): {pair['verdict']}"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _summary(name: str, correct: Bools) -> dict[str, Any]:
+    accuracies = correct.mean(axis=1)
+    return {
+        "name": name,
+        "seeds": len(accuracies),
+        "accuracies": accuracies.tolist(),
+        "mean": float(accuracies.mean()),
+        # Of a sample: with n − 1.
+        "sd": float(accuracies.std(ddof=1)) if len(accuracies) > 1 else None,
+    }
+
+
+def _verdict(first: str, second: str, low: float, high: float) -> str:
+    if low <= 0 <= high:
+        return "no difference"
+    return f"{first if low > 0 else second} is better"
+
+
+def _aligned(predictions: Predictions, model: Predictions, name: str, other: str) -> Bools:
+    """Return where the answers are right, in the order of another model's faces."""
+    mine = predictions.test()
+    if mine.classes != model.classes:
+        raise PredictionsError(
+            f"{name} has the classes {', '.join(mine.classes)}, {other} has "
+            f"{', '.join(model.classes)}: they can't be compared"
+        )
+    apart = np.setxor1d(mine.row, model.row)
+    if len(mine) != len(model) or len(apart) or len(mine) == 0:
+        shown = ", ".join(map(str, apart[:_LISTED].tolist()))
+        raise PredictionsError(
+            f"{name} has {len(mine):,} test faces and {other} has {len(model):,}; they must be the "
+            f"same rows, each once{f' (rows of one alone: {shown})' if shown else ''}"
+        )
+    mine = mine.take(np.argsort(mine.row))
+    ours = model.take(np.argsort(model.row))
+    different = ours.row[mine.label != ours.label]
+    if len(different):
+        shown = ", ".join(map(str, different[:_LISTED].tolist()))
+        raise PredictionsError(
+            f"{name} and {other} have other labels for {len(different):,} faces (rows {shown}): "
+            "they were judged on different data"
+        )
+    return mine.correct

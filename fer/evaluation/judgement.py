@@ -1,0 +1,203 @@
+"""The judgement on a system's answers: everything that ``metrics.json`` says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from fer.data.benchmark import Crowd
+from fer.data.source import Faces
+from fer.evaluation.calibration import fit_temperature, log_probabilities, tempered
+from fer.evaluation.memorisation import agreement_with_crowd, crowd_accuracy, memorisation
+from fer.evaluation.predictions import Predictions
+from fer.evaluation.slices import slices
+from fer.evaluation.statistics import RESAMPLES, block
+
+Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+#: How a model is marked that no number should come of.
+MARKS: Final = ("invalid", "not_comparable")
+
+_LABELS_ALONE: Final = "the answers are labels without probabilities"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What a judgement is made of.
+
+    Attributes:
+        predictions: for test faces, each once, and perhaps others.
+        faces: the data.
+        names: what its splits are called, by :data:`fer.data.source.SPLITS`.
+        copied: bool ``[N]``: which test faces have an exact copy in train or val.
+        views: float32 ``[V, N, C]``: logits of V views of the test faces; None without test-time
+            augmentation.
+        crowd: FER+'s votes; None where there are none.
+        temperature: of the model, if it brings one; otherwise it is fitted on val.
+        why_not: reasons by name for what is left out: ``tta``, ``crowd``.
+        fingerprints: of data, votes, checkpoint or predictions.
+        seed: of the bootstrap.
+        marks: why no number should come of the model, by what it is: ``invalid``,
+            ``not_comparable``.
+    """
+
+    predictions: Predictions
+    faces: Faces
+    names: Mapping[str, str]
+    copied: Bools
+    views: npt.NDArray[np.float32] | None = None
+    crowd: Crowd | None = None
+    temperature: float | None = None
+    why_not: Mapping[str, str] = field(default_factory=dict)
+    fingerprints: Mapping[str, str | None] = field(default_factory=dict)
+    seed: int = 0
+    marks: Mapping[str, str] = field(default_factory=dict)
+
+
+def judge(case: Case) -> dict[str, Any]:
+    """Return the whole judgement as plain containers, ready for ``metrics.json``.
+
+    ``official`` is all of the test split, ``deduplicated`` without the faces that have an exact
+    copy in train or val; both single-view, and again under ``tta``. What cannot be known is None,
+    and ``unavailable`` has the reason under its name.
+
+    Returns:
+        - ``invalid``, ``not_comparable``: why, where the model is marked so;
+        - ``classes``, ``split`` (what the test is called), ``seed``, ``resamples``;
+        - ``official``, ``deduplicated``: see :func:`fer.evaluation.statistics.block`;
+        - ``tta``: both again, the probabilities being the mean over the views, or None;
+        - ``temperature``;
+        - ``memorisation_rate``, ``memorisation_ratio``, ``memorisation_n``, ``verdict``,
+          ``verdict_reason``: see :func:`fer.evaluation.memorisation.memorisation`;
+        - ``agreement_with_crowd``, ``crowd_accuracy``;
+        - ``slices``: see :func:`fer.evaluation.slices.slices`;
+        - ``unavailable``: reasons by name; ``fingerprints``.
+
+    Raises:
+        ValueError: the predictions are not of the test faces, each once.
+    """
+    faces = case.faces.splits["test"]
+    test = _in_order(case.predictions, faces.rows, case.names["test"])
+    unavailable: dict[str, str] = {}
+    temperature = _temperature(case, unavailable)
+    p = test.probabilities
+    calibrated = None
+    if p is not None and temperature is not None:
+        calibrated = tempered(_logits(test), temperature)
+    tta = None
+    if case.views is None:
+        unavailable["tta"] = case.why_not.get("tta", "the model looked at each face once")
+    else:
+        mean = tempered(case.views, 1.0).mean(axis=0)
+        mean_calibrated = None
+        if temperature is not None:
+            mean_calibrated = tempered(case.views, temperature).mean(axis=0)
+        tta = _blocks(case, mean.argmax(axis=1), mean, mean_calibrated, unavailable)
+    return {
+        # First, so that nobody who reads the numbers misses it.
+        **case.marks,
+        "classes": list(test.classes),
+        "split": case.names["test"],
+        "seed": case.seed,
+        "resamples": RESAMPLES,
+        **_blocks(case, test.answer, p, calibrated, unavailable),
+        "tta": tta,
+        "temperature": temperature,
+        **_crowd(case, test, unavailable),
+        "slices": slices(faces.images, faces.metadata, test.correct, seed=case.seed),
+        "unavailable": unavailable,
+        "fingerprints": dict(case.fingerprints),
+    }
+
+
+def _in_order(predictions: Predictions, rows: Ints, name: str) -> Predictions:
+    """Return the answers for the test faces in the order of the data."""
+    test = predictions.of(name)
+    order = np.argsort(test.row)
+    if not np.array_equal(test.row[order], np.sort(rows)):
+        raise ValueError(f"the predictions are not of the {len(rows)} faces of {name}, each once")
+    return test.take(order[np.searchsorted(test.row[order], rows)])
+
+
+def _temperature(case: Case, unavailable: dict[str, str]) -> float | None:
+    """Return the model's own temperature, or fit one on the validation split; never on the test."""
+    if case.temperature is not None:
+        return case.temperature
+    name, n = case.names["val"], len(case.faces.splits.get("val", ()))
+    val = case.predictions.of(name)
+    reason = None
+    if case.predictions.probabilities is None:
+        reason = _LABELS_ALONE
+    elif n == 0 or len(val) < n:
+        reason = f"a temperature is fitted on {name}: {len(val):,} of its {n:,} faces have answers"
+    if reason is not None:
+        unavailable["temperature"] = unavailable["ece_calibrated"] = reason
+        return None
+    return fit_temperature(_logits(val), val.label)
+
+
+def _logits(predictions: Predictions) -> npt.NDArray[np.floating[Any]]:
+    if predictions.logits is not None:
+        return predictions.logits
+    assert predictions.probabilities is not None  # noqa: S101 - asked for by both callers
+    return log_probabilities(predictions.probabilities)
+
+
+def _blocks(
+    case: Case,
+    answer: Ints,
+    probabilities: Floats | None,
+    calibrated: Floats | None,
+    unavailable: dict[str, str],
+) -> dict[str, Any]:
+    label = case.faces.splits["test"].labels
+    if probabilities is None:
+        unavailable |= dict.fromkeys(("ece", "ece_calibrated", "ece_null", "nll"), _LABELS_ALONE)
+
+    def of(chosen: Bools) -> dict[str, Any]:
+        return block(
+            label[chosen],
+            answer[chosen],
+            case.faces.classes,
+            probabilities=None if probabilities is None else probabilities[chosen],
+            calibrated=None if calibrated is None else calibrated[chosen],
+            seed=case.seed,
+        )
+
+    alone = ~case.copied
+    if not alone.any():
+        unavailable["deduplicated"] = "every test face has an exact copy in train or val"
+    return {
+        "official": of(np.ones_like(alone)),
+        "deduplicated": of(alone) if alone.any() else None,
+    }
+
+
+def _crowd(case: Case, test: Predictions, unavailable: dict[str, str]) -> dict[str, Any]:
+    names = ("memorisation_rate", "memorisation_ratio", "memorisation_n", "verdict")
+    if case.crowd is None:
+        why = case.why_not.get("crowd", "there are no votes")
+        every = (*names, "agreement_with_crowd", "crowd_accuracy")
+        unavailable |= dict.fromkeys(every, why)
+        return {**dict.fromkeys(every), "verdict_reason": f"not judged: {why}"}
+    winner = case.crowd.winner[test.row]
+    found = memorisation(test.label, test.answer, winner)
+    if found.ratio is None:
+        unavailable["memorisation_ratio"] = found.reason
+    return {
+        "memorisation_rate": found.rate,
+        "memorisation_ratio": found.ratio,
+        "memorisation_n": found.n,
+        "verdict": found.verdict,
+        "verdict_reason": found.reason,
+        "agreement_with_crowd": agreement_with_crowd(test.answer, winner),
+        "crowd_accuracy": crowd_accuracy(
+            test.label, case.crowd.guess[test.row], winner, test.classes
+        ),
+    }

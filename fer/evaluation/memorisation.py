@@ -1,0 +1,118 @@
+"""Whether a model has seen the test labels: it repeats those that ten other people contradict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int64]
+
+#: Below this official accuracy the ratio says nothing: constant answers have any from 0.1 to 6.
+UNINFORMATIVE_BELOW: Final = 0.30
+LEAKED_FROM: Final = 0.80
+SUSPICIOUS_FROM: Final = 0.70
+
+
+@dataclass(frozen=True, slots=True)
+class Memorisation:
+    """How a model answers where FER+ contradicts FER2013.
+
+    Attributes:
+        n: how many faces have a winner among FER+'s votes that is one of the seven emotions and not
+            their FER2013 label.
+        rate: the share of these where the model repeats the label; None where there are none.
+        ratio: that divided by the accuracy on all other faces; None where it can't be.
+        verdict: ``ok``, ``suspicious``, ``leaked`` or ``uninformative``.
+        reason: why, in words.
+    """
+
+    n: int
+    rate: float | None
+    ratio: float | None
+    verdict: str
+    reason: str
+
+
+def memorisation(label: Ints, answer: Ints, winner: Ints) -> Memorisation:
+    """Judge whether answers can come from a model that has not seen the labels.
+
+    A better model repeats more of the contradicted labels honestly, so their share is measured by
+    the accuracy on the other faces. Honest networks have ratios from 0.34 to 0.62; one trained on
+    the test split nears 1.
+
+    Args:
+        label: int64 ``[N]``, FER2013's.
+        answer: int64 ``[N]``, the model's.
+        winner: int64 ``[N]``, the votes' winner, -1 where there is none.
+
+    Example:
+        >>> label, winner = np.array([0, 0, 1, 1]), np.array([0, 1, 1, -1])
+        >>> memorisation(label, label, winner).verdict
+        'leaked'
+    """
+    contradicted = (winner >= 0) & (winner != label)
+    correct = answer == label
+    n, accuracy = int(contradicted.sum()), float(correct.mean())
+    rate = float(correct[contradicted].mean()) if n else None
+    others = float(correct[~contradicted].mean()) if n < len(label) else 0.0
+    ratio = rate / others if rate is not None and others > 0 else None
+    if accuracy < UNINFORMATIVE_BELOW:
+        why = f"its accuracy of {accuracy:.1%} is too low to tell (below {UNINFORMATIVE_BELOW:.0%})"
+        return Memorisation(n, rate, ratio, "uninformative", why)
+    if rate is None:
+        return Memorisation(0, None, None, "uninformative", "the votes contradict no label here")
+    said = (
+        f"it repeats {rate:.1%} of {n:,} labels that the votes of FER+ contradict, and is right on "
+        f"{others:.1%} of the other faces"
+    )
+    said += "" if ratio is None else f": a ratio of {ratio:.2f}"
+    if ratio is None or ratio >= LEAKED_FROM:
+        return Memorisation(n, rate, ratio, "leaked", f"{said}; it has seen the test labels")
+    if ratio >= SUSPICIOUS_FROM:
+        why = f"{said}, which is more than honest models show (0.34–0.62)"
+        return Memorisation(n, rate, ratio, "suspicious", why)
+    return Memorisation(n, rate, ratio, "ok", f"{said}, as honest models do")
+
+
+def agreement_with_crowd(answer: Ints, winner: Ints) -> float | None:
+    """Return the share of answers that are the votes' winner, of the faces that have one.
+
+    Args:
+        answer: int64 ``[N]``.
+        winner: int64 ``[N]``, -1 where there is none.
+    """
+    clear = winner >= 0
+    return float((answer == winner)[clear].mean()) if clear.any() else None
+
+
+def crowd_accuracy(
+    label: Ints, guess: Ints, winner: Ints, classes: Sequence[str]
+) -> dict[str, Any]:
+    """Return how often the crowd's best guess is the label: a yardstick that models may well pass.
+
+    Args:
+        label: int64 ``[N]``.
+        guess: int64 ``[N]``, the crowd's best guess, -1 where that is none of the classes.
+        winner: int64 ``[N]``, the same where a single class has the most votes, -1 elsewhere.
+        classes: C names.
+
+    Returns:
+        ``n``, ``overall`` and ``per_class`` of all faces, None for a class without any; ``clear_n``
+        and ``clear_overall`` of the faces with a winner.
+    """
+    clear, right = winner >= 0, guess == label
+    of_class = [right[label == i] for i in range(len(classes))]
+    return {
+        "n": len(label),
+        "overall": float(right.mean()),
+        "clear_n": int(clear.sum()),
+        "clear_overall": float(right[clear].mean()) if clear.any() else None,
+        "per_class": {
+            name: float(some.mean()) if len(some) else None
+            for name, some in zip(classes, of_class, strict=True)
+        },
+    }

@@ -1,0 +1,50 @@
+"""What an evaluation knows of a model: a checkpoint is one, an exported model is another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from fer.pixels import Fit
+
+
+class Model(Protocol):
+    """Answers faces with logits."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The class names."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Height and width of the faces that it reads, in pixels."""
+        ...
+
+    @property
+    def fit(self) -> Fit:
+        """How pictures that are not square become so."""
+        ...
+
+    @property
+    def temperature(self) -> float | None:
+        """What its logits are divided by for calibrated probabilities, if it is known."""
+        ...
+
+    @property
+    def columns(self) -> Mapping[str, Any] | None:
+        """Description of the metadata that it reads beside the faces, if it reads any."""
+        ...
+
+    def logits(
+        self,
+        images: npt.NDArray[np.uint8],
+        metadata: npt.NDArray[np.float32] | None = None,
+        *,
+        batch_size: int = 64,
+    ) -> npt.NDArray[np.float32]:
+        """Return float32 ``[N, C]`` of uint8 ``[N, size, size]`` and float32 ``[N, columns]``."""
+        ...

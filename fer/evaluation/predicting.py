@@ -1,0 +1,124 @@
+"""Ask a model about every face of a data set, with a progress bar."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from fer.data.source import DataError, Faces, Split
+from fer.errors import UserError
+from fer.evaluation.model import Model
+from fer.evaluation.predictions import Predictions
+from fer.evaluation.views import views
+
+#: What is looked at: the split that temperatures are fitted on, and the test.
+_SPLITS = ("val", "test")
+_VIEWS = 10
+#: Between two steps of the progress bar.
+_BATCHES = 8
+
+
+def check_faces(faces: Faces, model: Model | None) -> None:
+    """Hold data against what an evaluation needs of it.
+
+    Args:
+        faces: the data.
+        model: what is judged, if it is there.
+
+    Raises:
+        DataError: there is no test split, or other classes.
+    """
+    check_classes(faces.origin, faces.classes, model)
+    if len(faces.splits.get("test", ())) == 0:
+        raise DataError(f"{faces.origin} has no test split, so there is nothing to judge by")
+
+
+def check_classes(origin: str, found: tuple[str, ...], model: Model | None) -> None:
+    """Hold the classes of data against those of a model, if it is there.
+
+    Raises:
+        DataError: they differ.
+    """
+    if model is not None and found != model.classes:
+        raise DataError(
+            f"the model answers with the classes {', '.join(model.classes)}, but {origin} has "
+            f"{', '.join(found)}: it can be judged only on data of its own classes, in their order"
+        )
+
+
+def predict(
+    model: Model,
+    faces: Faces,
+    names: Mapping[str, str],
+    *,
+    tta: bool,
+    batch_size: int = 64,
+    progress: bool = True,
+) -> tuple[Predictions, npt.NDArray[np.float32] | None]:
+    """Return a model's answers on val and test, and its logits for ten views of the test faces.
+
+    Args:
+        model: what is asked.
+        faces: of the model's size and classes.
+        names: what the splits are called, by :data:`fer.data.source.SPLITS`.
+        tta: whether to look at the test faces ten times.
+        batch_size: faces at a time.
+        progress: show a bar on standard error.
+
+    Returns:
+        The answers, and float32 ``[10, N, C]`` (the first view is the single one) or None.
+
+    Raises:
+        UserError: the model answers with something that is no number.
+    """
+    splits = {name: faces.splits[name] for name in _SPLITS if name in faces.splits}
+    total = sum(map(len, splits.values())) + (_VIEWS - 1) * len(splits["test"]) * tta
+    with tqdm(total=total, desc="faces", unit="", mininterval=0.5, disable=not progress) as bar:
+
+        def ask(
+            images: npt.NDArray[np.uint8], beside: npt.NDArray[np.float32] | None
+        ) -> npt.NDArray[np.float32]:
+            found = []
+            # Several batches at a time, which a model may work on side by side.
+            for start in range(0, len(images), _BATCHES * batch_size):
+                some = slice(start, start + _BATCHES * batch_size)
+                known = None if beside is None else beside[some]
+                found.append(model.logits(images[some], known, batch_size=batch_size))
+                bar.update(len(found[-1]))
+            return np.concatenate(found)
+
+        beside = {name: encoded_metadata(model, split) for name, split in splits.items()}
+        logits = {
+            name: ask(split.images, beside[name]) for name, split in splits.items() if len(split)
+        }
+        broken = sum(int((~np.isfinite(found)).any(axis=1).sum()) for found in logits.values())
+        if broken:
+            raise UserError(
+                f"the model answers {broken:,} faces with something that is no number: its "
+                "training diverged, or its weights are damaged"
+            )
+        seen = None
+        if tta:
+            others = list(views(splits["test"].images))[1:]
+            seen = np.stack([logits["test"], *(ask(view, beside["test"]) for view in others)])
+    used = [splits[name] for name in logits]
+    predictions = Predictions.from_logits(
+        faces.classes,
+        np.concatenate([split.rows for split in used]),
+        np.concatenate([np.full(len(faces.splits[name]), names[name]) for name in logits]),
+        np.concatenate([split.labels for split in used]),
+        np.concatenate(list(logits.values())),
+    )
+    return predictions, seen
+
+
+def encoded_metadata(model: Model, split: Split) -> npt.NDArray[np.float32] | None:
+    """Return what a model reads beside the faces of a split, float32 ``[N, columns]``, if any."""
+    if model.columns is None:
+        return None
+    from fer.metadata import encode
+
+    return encode(split.metadata, model.columns, len(split))

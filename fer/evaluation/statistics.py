@@ -1,0 +1,155 @@
+"""The figures of a classification, and how far chance alone would move its accuracy.
+
+Tests hold each against scikit-learn or SciPy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.metrics import (
+    confusion_matrix,
+    log_loss,
+    precision_recall_curve,
+    precision_recall_fscore_support,
+)
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+#: Resamples of every bootstrap.
+RESAMPLES: Final = 10_000
+
+#: Percentiles of a 95 % interval.
+_ENDS: Final = (2.5, 97.5)
+
+
+def accuracy_interval(
+    correct: Bools, *, seed: int = 0, resamples: int = RESAMPLES
+) -> tuple[float, float]:
+    """Return the 95 % percentile bootstrap interval of an accuracy (Efron & Tibshirani 1993).
+
+    A resample of n faces has a binomial number of correct ones, so that number is drawn directly:
+    the same distribution without n draws each.
+
+    Args:
+        correct: bool ``[N]``.
+        seed: of the draws.
+        resamples: how many.
+
+    Raises:
+        ValueError: there are no faces.
+
+    Example:
+        >>> low, high = accuracy_interval(np.arange(1000) < 700)
+        >>> 0.66 < low < 0.68, 0.72 < high < 0.74
+        (True, True)
+    """
+    n = len(correct)
+    if n == 0:
+        raise ValueError("no faces have no accuracy")
+    draws = np.random.default_rng(seed).binomial(n, correct.mean(), resamples)
+    low, high = np.percentile(draws / n, _ENDS)
+    return float(low), float(high)
+
+
+def confusion(label: Ints, answer: Ints, classes: int) -> Ints:
+    """Return int64 ``[C, C]``: how many faces of each true class (row) got each answer."""
+    counts: Ints = confusion_matrix(label, answer, labels=range(classes)).astype(np.int64)
+    return counts
+
+
+def per_class(label: Ints, answer: Ints, classes: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return precision, recall, F1 and support (faces) of each class.
+
+    None where there is no such number: the precision of a class that is never answered, the recall
+    of one that has no faces, the F1 of one that has neither.
+    """
+    columns = precision_recall_fscore_support(
+        label, answer, labels=range(len(classes)), zero_division=np.nan
+    )
+    found = {}
+    for name, precision, recall, f1, support in zip(classes, *columns, strict=True):
+        numbers = {"precision": precision, "recall": recall, "f1": f1}
+        found[name] = {
+            **{key: float(v) if np.isfinite(v) else None for key, v in numbers.items()},
+            "support": int(support),
+        }
+    return found
+
+
+def mean_over_classes(table: dict[str, dict[str, Any]], figure: str) -> float:
+    """Return the mean of a figure over the classes that have it: ``f1`` gives macro-F1, ``recall``
+    balanced accuracy.
+    """  # noqa: D205
+    return float(np.mean([row[figure] for row in table.values() if row[figure] is not None]))
+
+
+def negative_log_likelihood(label: Ints, probabilities: Floats) -> float:
+    """Return the mean of −log p of the true class, in nats; a p of 0 counts as 2.2e-16.
+
+    Args:
+        label: int64 ``[N]``.
+        probabilities: float64 ``[N, C]``.
+    """
+    return float(log_loss(label, probabilities, labels=range(probabilities.shape[1])))
+
+
+def pr_curve(label: Ints, probabilities: Floats, position: int) -> tuple[Floats, Floats]:
+    """Return precision and recall of one class against all others, by falling threshold.
+
+    Args:
+        label: int64 ``[N]``.
+        probabilities: float64 ``[N, C]``.
+        position: of the class; it has faces.
+    """
+    precision, recall, _ = precision_recall_curve(label == position, probabilities[:, position])
+    return precision[::-1], recall[::-1]
+
+
+def block(
+    label: Ints,
+    answer: Ints,
+    classes: Sequence[str],
+    *,
+    probabilities: Floats | None,
+    calibrated: Floats | None,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> dict[str, Any]:
+    """Return the figures of one set of faces, as ``metrics.json`` has them.
+
+    Args:
+        label: int64 ``[N]``, the truth.
+        answer: int64 ``[N]``.
+        classes: C names.
+        probabilities: float64 ``[N, C]``, or None where there are none.
+        calibrated: the same after temperature scaling, or None.
+        seed: of what is drawn.
+        resamples: of the bootstrap.
+
+    Returns:
+        ``n``, ``accuracy``, ``accuracy_ci95``, ``macro_f1``, ``balanced_accuracy``, ``ece``,
+        ``ece_calibrated``, ``ece_null``, ``nll``, ``per_class``; None for what cannot be known.
+    """
+    from fer.evaluation.calibration import calibration_error, calibration_error_by_chance
+
+    correct = answer == label
+    table = per_class(label, answer, classes)
+    p = probabilities
+    return {
+        "n": len(label),
+        "accuracy": float(correct.mean()),
+        "accuracy_ci95": list(accuracy_interval(correct, seed=seed, resamples=resamples)),
+        "macro_f1": mean_over_classes(table, "f1"),
+        "balanced_accuracy": mean_over_classes(table, "recall"),
+        "ece": None if p is None else calibration_error(label, p),
+        "ece_calibrated": None if calibrated is None else calibration_error(label, calibrated),
+        "ece_null": None if p is None else calibration_error_by_chance(p, seed=seed),
+        "nll": None if p is None else negative_log_likelihood(label, p),
+        "per_class": table,
+    }

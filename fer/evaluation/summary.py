@@ -1,0 +1,49 @@
+"""A judgement in a dozen lines, for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fer.evaluation.judgement import MARKS
+
+
+def judgement_table(metrics: Mapping[str, Any]) -> str:
+    """Return what :func:`fer.evaluation.judgement.judge` found as lines to read."""
+    official = metrics["official"]
+    width = max(len(name) for name in official["per_class"])
+    lines = ["", f"{metrics['split']:<{width}}  precision  recall     F1  faces"]
+    for name, row in official["per_class"].items():
+        numbers = (row["precision"], row["recall"], row["f1"])
+        shown = [f"{'–':>6}" if v is None else f"{v:6.3f}" for v in numbers]
+        lines.append(f"{name:<{width}}     {shown[0]}  {shown[1]} {shown[2]} {row['support']:6,}")
+    lines.append(_line("accuracy", official))
+    if metrics["deduplicated"] is not None:
+        lines.append(
+            _line("without copies of training or validation faces", metrics["deduplicated"])
+        )
+    if metrics["tta"] is not None:
+        lines.append(_line("with ten views", metrics["tta"]["official"]))
+    balanced = official["balanced_accuracy"]
+    lines.append(f"macro-F1 {official['macro_f1']:.4f}, balanced accuracy {balanced:.4f}")
+    if official["ece"] is not None:
+        after = official["ece_calibrated"]
+        scaled = "" if after is None else f", {after:.4f} after temperature scaling"
+        lines.append(
+            f"calibration error {official['ece']:.4f}{scaled} ({official['ece_null']:.4f} "
+            "by chance alone)"
+        )
+    lines.append(f"memorisation: {metrics['verdict'] or 'null'} ({metrics['verdict_reason']})")
+    # Last, so that nobody who reads the numbers misses it.
+    lines += [
+        f"{name.upper().replace('_', ' ')}: {metrics[name]}" for name in MARKS if name in metrics
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _line(what: str, block: Mapping[str, Any]) -> str:
+    low, high = block["accuracy_ci95"]
+    return (
+        f"{what}: {block['accuracy']:.2%} (95 % interval {low:.2%} to {high:.2%}, "
+        f"{block['n']:,} faces)"
+    )

@@ -1,0 +1,222 @@
+"""A checkpoint of a training, in use: without Lightning, Hydra or what it was trained with."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from fer.errors import UserError
+from fer.pixels import FITS, Fit
+
+if TYPE_CHECKING:
+    from torch import nn
+
+#: Under which key a checkpoint holds the temperature of its probabilities, a plain float.
+TEMPERATURE: Final = "temperature"
+
+#: What the weights of the network are called in a checkpoint of the learner around it.
+_PREFIX: Final = "network."
+
+
+class CheckpointError(UserError):
+    """A file is no checkpoint that a network can be made of; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointModel:
+    """A trained network.
+
+    Attributes:
+        network: in evaluation mode, float32: uint8 ``[B, 1, size, size]`` → logits ``[B, C]``.
+        classes: the class names.
+        size: height and width of the faces that it reads, in pixels.
+        fit: how pictures that are not square become so, see :func:`fer.pixels.square_grey`.
+        temperature: that its logits are divided by for calibrated probabilities, fitted on the
+            validation split; None where training did not come to that.
+        columns: description of the metadata that it reads beside the faces, or None.
+        invalid: why what it scores is no score (test faces among its training faces); empty where
+            nothing is wrong.
+        not_comparable: why it can't be held against scores on the data's own labels; empty where
+            it can.
+    """
+
+    network: nn.Module
+    classes: tuple[str, ...]
+    size: int
+    fit: Fit = "pad"
+    temperature: float | None = None
+    columns: Mapping[str, Any] | None = None
+    invalid: str = ""
+    not_comparable: str = ""
+
+    def logits(
+        self,
+        images: npt.NDArray[np.uint8],
+        metadata: npt.NDArray[np.float32] | None = None,
+        *,
+        batch_size: int = 64,
+    ) -> npt.NDArray[np.float32]:
+        """Return the logits of faces, computed in float32.
+
+        Args:
+            images: uint8 ``[N, size, size]``.
+            metadata: float32 ``[N, len(columns)]``, for a network that reads it; None where
+                nothing is known.
+            batch_size: faces at a time; changes nothing but time and memory.
+
+        Returns:
+            float32 ``[N, C]``.
+        """
+        import torch
+
+        device = next(self.network.parameters()).device
+        found = np.empty((len(images), len(self.classes)), dtype=np.float32)
+
+        def answer(start: int) -> None:
+            some = slice(start, start + batch_size)
+            # A copy: the images may be a read-only map of a file.
+            inputs = [torch.from_numpy(np.array(images[some])).unsqueeze(1).to(device)]
+            if metadata is not None:
+                inputs.append(torch.from_numpy(np.array(metadata[some])).to(device))
+            with torch.inference_mode():
+                found[some] = self.network(*inputs).float().cpu().numpy()
+
+        # TensorFloat-32 would keep ten bits of each number.
+        exact = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
+        with _one_thread_a_batch(device.type) as workers, exact:
+            # For its errors alone.
+            list(workers.map(answer, range(0, len(images), batch_size)))
+        return found
+
+
+@contextmanager
+def _one_thread_a_batch(device: str) -> Iterator[ThreadPoolExecutor]:
+    """Yield workers that each take a batch, on one thread of torch, in place of all at one batch.
+
+    On layers this small, threads that share a batch wait for each other longer than they compute,
+    and many times as long where other work takes a core from one of them.
+    """
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with ThreadPoolExecutor(threads if device == "cpu" else 1) as workers:
+            yield workers
+    finally:
+        torch.set_num_threads(threads)
+
+
+def load_checkpoint(path: Path, *, device: str = "cpu") -> CheckpointModel:
+    """Read a checkpoint of ``python -m fer.train`` and make its network.
+
+    Nothing of the file is executed: it is read with ``weights_only=True``.
+
+    Args:
+        path: the file.
+        device: where the network computes, as torch calls it.
+
+    Raises:
+        UserError: this machine has no such device.
+        CheckpointError: there is no such file, or it is no such checkpoint.
+        OSError: it cannot be read.
+    """
+    from torch import nn
+
+    from fer.models import BuildError, build
+
+    _check_device(device)
+    stored = _read(path)
+    weights, options = stored.get("state_dict"), stored.get("hyper_parameters")
+    if not isinstance(weights, Mapping) or not isinstance(options, Mapping):
+        raise CheckpointError(f"{path} is {_OTHER}: it has no weights or no description of them")
+    model, size = options.get("model"), options.get("size")
+    classes: Any = options.get("classes")
+    fit = options.get("fit", "pad")
+    marks = [options.get(name, "") for name in ("invalid", "not_comparable")]
+    temperature = stored.get(TEMPERATURE)
+    if (
+        not isinstance(model, Mapping)
+        or not _are_names(classes)
+        or not isinstance(size, int)
+        or fit not in FITS
+        or not isinstance(temperature, float | None)
+        or not all(isinstance(mark, str) for mark in marks)
+    ):
+        raise CheckpointError(f"{path} is {_OTHER}: it does not say model, classes and size")
+    try:
+        network = build(model, expects=nn.Module, classes=len(classes), size=size)
+        network.load_state_dict(
+            {
+                name.removeprefix(_PREFIX): weight
+                for name, weight in weights.items()
+                if name.startswith(_PREFIX)
+            }
+        )
+    except BuildError as error:
+        raise CheckpointError(f"{path}: its network can't be made: {error}") from error
+    except (RuntimeError, TypeError) as error:
+        first = str(error).split("\n")[1:2] or [str(error)]
+        raise CheckpointError(
+            f"{path}: its weights are not those of its network: {first[0].strip()}"
+        ) from error
+    network.float().eval().requires_grad_(requires_grad=False).to(device)
+    columns = (model.get("metadata") or {}).get("columns")
+    return CheckpointModel(network, tuple(classes), size, fit, temperature, columns, *marks)
+
+
+_OTHER: Final = "no checkpoint of python -m fer.train"
+
+
+def _check_device(device: str) -> None:
+    import torch
+
+    kind = device.partition(":")[0]
+    lacks_cuda = kind == "cuda" and not torch.cuda.is_available()
+    if lacks_cuda or (kind == "mps" and not torch.backends.mps.is_available()):
+        raise UserError(f"device={device}: this machine has none that torch can use; choose cpu")
+
+
+def _are_names(value: Any) -> bool:
+    is_list = isinstance(value, Sequence) and not isinstance(value, str)
+    return is_list and len(value) > 0 and all(isinstance(name, str) for name in value)
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    """Return the containers of a checkpoint."""
+    import pickle
+
+    import torch
+
+    if not path.is_file():
+        raise CheckpointError(f"there is no checkpoint {path}")
+    # Looked at before torch does, whose older form of file is a bare pickle, and whose reader ends
+    # on damaged archives in many ways.
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except zipfile.BadZipFile:
+        damaged = "the archive"
+    if damaged is not None:
+        raise CheckpointError(
+            f"{path} is {_OTHER}, or one that is damaged or cut off ({damaged} can't be read); "
+            "nothing of it was executed. What to do: copy it again, or name best.ckpt of a run "
+            "folder"
+        )
+    try:
+        stored = torch.load(path, weights_only=True, map_location="cpu")
+    except (pickle.UnpicklingError, RuntimeError) as error:
+        unsafe = "Unsupported" in str(error) or "Weights only" in str(error)
+        why = "it holds code or objects, which are never loaded" if unsafe else "it can't be read"
+        raise CheckpointError(f"{path} is {_OTHER}: {why}; nothing of it was executed") from error
+    if not isinstance(stored, Mapping):
+        raise CheckpointError(f"{path} is {_OTHER}: it holds a {type(stored).__name__}")
+    return stored

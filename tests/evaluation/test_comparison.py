@@ -1,0 +1,91 @@
+"""Comparing models face by face."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from fer.evaluation import Contender, Predictions, PredictionsError, compare
+from fer.evaluation.comparison import comparison_table, difference_interval, mcnemar
+from tests.support.answers import some_faces, some_predictions
+
+FACES = some_faces(test=600)
+GOOD = some_predictions(FACES, skill=2.5)
+POOR = some_predictions(FACES, skill=1.0, seed=1)
+
+
+def contenders(**seeds: list[Predictions]) -> list[Contender]:
+    return [Contender(name, found) for name, found in seeds.items()]
+
+
+def test_mcnemar_is_scipys_sign_test() -> None:
+    first, second = GOOD.test().correct, POOR.test().correct
+    apart = first[first != second]
+    assert mcnemar(first, second) == stats.binomtest(int(apart.sum()), len(apart)).pvalue
+    assert mcnemar(first, first) == 1.0
+
+
+def test_the_interval_is_scipys_paired_bootstrap() -> None:
+    first, second = GOOD.test().correct, POOR.test().correct
+    low, high = difference_interval(first[None], second[None])
+    theirs = stats.bootstrap(
+        (first.astype(float), second.astype(float)),
+        lambda a, b, axis: a.mean(axis=axis) - b.mean(axis=axis),
+        paired=True,
+        method="percentile",
+        n_resamples=4000,
+        rng=0,
+    ).confidence_interval
+    assert low == pytest.approx(theirs.low, abs=0.004)
+    assert high == pytest.approx(theirs.high, abs=0.004)
+
+
+def test_a_better_model_is_better_and_its_copy_is_not() -> None:
+    found = compare(contenders(good=[GOOD], poor=[POOR], copy=[GOOD]))
+    verdicts = {(p["first"], p["second"]): p["verdict"] for p in found["pairs"]}
+    assert verdicts == {
+        ("good", "poor"): "good is better",
+        ("good", "copy"): "no difference",
+        ("poor", "copy"): "copy is better",
+    }
+    pair = found["pairs"][0]
+    assert pair["difference"] == GOOD.test().correct.mean() - POOR.test().correct.mean()
+    assert pair["mcnemar_p"] < 0.001
+    assert "good − poor: +" in comparison_table(found)
+
+
+def test_seeds_are_averaged_and_their_spread_is_told() -> None:
+    seeds = [some_predictions(FACES, skill=1.0, seed=i) for i in range(3)]
+    found = compare(contenders(ours=seeds, theirs=[POOR]))
+    accuracies = [one.test().correct.mean() for one in seeds]
+    ours = found["models"][0]
+    assert ours["accuracies"] == accuracies
+    assert (ours["mean"], ours["sd"]) == (np.mean(accuracies), stats.tstd(accuracies))
+    assert found["models"][1]["sd"] is None
+    (pair,) = found["pairs"]
+    assert pair["mcnemar_p"] is None
+    assert pair["verdict"] == "no difference"
+    assert "over 3 seeds" in comparison_table(found)
+
+
+def test_the_order_of_rows_does_not_matter() -> None:
+    mixed = POOR.take(np.random.default_rng(0).permutation(len(POOR)))
+    assert compare(contenders(a=[GOOD], b=[POOR])) == compare(contenders(a=[GOOD], b=[mixed]))
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        (replace(GOOD, classes=("a", "b", "c")), "classes a, b, c"),
+        (GOOD.take(GOOD.row != GOOD.row[-1]), f"rows of one alone: {GOOD.row[-1]}"),
+        (GOOD.of("val"), "0 test faces"),
+        (replace(GOOD, label=(GOOD.label + (GOOD.row == GOOD.row[-1])) % 3), "other labels for 1"),
+    ],
+    ids=["classes", "rows", "no test", "labels"],
+)
+def test_what_is_not_alike_is_not_compared(other: Predictions, words: str) -> None:
+    with pytest.raises(PredictionsError, match=words):
+        compare(contenders(a=[GOOD], b=[other]))

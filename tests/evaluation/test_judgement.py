@@ -1,0 +1,188 @@
+"""The whole judgement, held against scikit-learn on the predictions that it is saved with."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import sklearn.metrics as sk
+from scipy.special import softmax
+
+from fer.data.benchmark import Crowd
+from fer.evaluation import Case, judge, read_predictions, write_predictions
+from fer.evaluation.calibration import calibration_error, fit_temperature
+from fer.evaluation.report import write_report
+from fer.evaluation.summary import judgement_table
+from fer.labels import EMOTIONS
+from tests.support.answers import NAMES, some_faces, some_predictions
+
+FACES = some_faces(val=200, test=300, classes=EMOTIONS)
+P = some_predictions(FACES, skill=2.0)
+COPIED = np.arange(300) < 60
+
+
+def a_crowd() -> Crowd:
+    """Return votes that contradict a third of the labels and are silent on a tenth."""
+    rows = max(split.rows.max() for split in FACES.splits.values()) + 1
+    label = np.zeros(rows, dtype=np.int64)
+    for split in FACES.splits.values():
+        label[split.rows] = split.labels
+    winner = np.where(np.arange(rows) % 3 == 0, (label + 1) % 7, label)
+    winner[np.arange(rows) % 10 == 0] = -1
+    return Crowd(np.zeros((rows, 10), dtype=np.int64), winner, winner, "votes")
+
+
+def case(**changed: Any) -> Case:
+    return Case(**{"predictions": P, "faces": FACES, "names": NAMES, "copied": COPIED, **changed})
+
+
+def test_every_figure_is_scikit_learns_on_the_saved_predictions(tmp_path: Path) -> None:
+    views = np.stack([P.test().logits] * 2 + [-P.test().logits / 9])
+    found = json.loads(json.dumps(judge(case(views=views)), allow_nan=False))
+    write_predictions(tmp_path / "predictions.parquet", P)
+    saved = read_predictions(tmp_path)
+    test, val = saved.test(), saved.of("val")
+    temperature = fit_temperature(val.logits, val.label)
+    assert found["temperature"] == temperature
+    single = (softmax(test.logits.astype(float), axis=1), test.logits.astype(float) / temperature)
+    mean = softmax(views.astype(float), axis=-1).mean(axis=0)
+    tempered = softmax(views.astype(float) / temperature, axis=-1).mean(axis=0)
+    for blocks, p, calibrated in (
+        (found, single[0], softmax(single[1], axis=1)),
+        (found["tta"], mean, tempered),
+    ):
+        for name, chosen in (("official", np.ones(300, dtype=bool)), ("deduplicated", ~COPIED)):
+            label, some = test.label[chosen], p[chosen]
+            answer = some.argmax(axis=1)
+            ours = blocks[name]
+            assert ours["n"] == chosen.sum()
+            assert ours["accuracy"] == pytest.approx(sk.accuracy_score(label, answer))
+            f1 = sk.f1_score(label, answer, average="macro")
+            assert ours["macro_f1"] == pytest.approx(f1)
+            balanced = sk.balanced_accuracy_score(label, answer)
+            assert ours["balanced_accuracy"] == pytest.approx(balanced)
+            assert ours["nll"] == pytest.approx(sk.log_loss(label, some, labels=range(7)))
+            assert ours["ece"] == pytest.approx(calibration_error(label, some))
+            after = calibration_error(label, calibrated[chosen])
+            assert ours["ece_calibrated"] == pytest.approx(after)
+            assert ours["accuracy_ci95"][0] < ours["accuracy"] < ours["accuracy_ci95"][1]
+            assert 0 < ours["ece_null"] < 0.1
+    brightness = found["slices"]["brightness"]
+    assert sum(part["n"] * part["accuracy"] for part in brightness) == pytest.approx(
+        300 * found["official"]["accuracy"]
+    )
+
+
+def test_a_model_brings_its_temperature() -> None:
+    assert judge(case(temperature=3.0))["temperature"] == 3.0
+
+
+def test_the_test_split_does_not_move_the_temperature() -> None:
+    test = P.split == "test"
+    other = replace(P, logits=np.where(test[:, None], -P.logits, P.logits))
+    assert judge(case(predictions=other))["temperature"] == judge(case())["temperature"]
+
+
+def test_without_views_and_votes_the_reasons_are_told() -> None:
+    found = judge(case(why_not={"tta": "tta=false", "crowd": "no votes here"}))
+    assert found["tta"] is None
+    assert found["unavailable"]["tta"] == "tta=false"
+    for name in ("memorisation_rate", "memorisation_ratio", "memorisation_n", "verdict",
+                 "agreement_with_crowd", "crowd_accuracy"):  # fmt: skip
+        assert found[name] is None
+        assert found["unavailable"][name] == "no votes here"
+    assert "no votes here" in found["verdict_reason"]
+
+
+def test_labels_alone_leave_out_what_they_cannot_tell() -> None:
+    labels = replace(P, probabilities=None, logits=None)
+    found = judge(case(predictions=labels))
+    for name in ("ece", "ece_calibrated", "ece_null", "nll"):
+        assert found["official"][name] is found["deduplicated"][name] is None
+        assert "labels" in found["unavailable"][name]
+    assert found["temperature"] is None
+    assert found["official"]["accuracy"] == judge(case())["official"]["accuracy"]
+
+
+def test_probabilities_without_val_have_no_temperature() -> None:
+    found = judge(case(predictions=replace(P, logits=None).test()))
+    assert found["temperature"] is found["official"]["ece_calibrated"] is None
+    assert "0 of its 200 faces" in found["unavailable"]["ece_calibrated"]
+    assert found["official"]["ece"] == judge(case())["official"]["ece"]
+
+
+def test_probabilities_are_tempered_like_logits() -> None:
+    theirs = judge(case(predictions=replace(P, logits=None)))
+    ours = judge(case())
+    assert theirs["temperature"] == pytest.approx(ours["temperature"], rel=1e-4)
+    assert theirs["official"]["ece_calibrated"] == pytest.approx(
+        ours["official"]["ece_calibrated"], abs=1e-4
+    )
+
+
+def test_a_model_of_the_test_labels_leaked_and_an_honest_one_did_not() -> None:
+    crowd = a_crowd()
+    label = P.label
+    leaked = replace(P, answer=label, probabilities=None, logits=None)
+    assert judge(case(predictions=leaked, crowd=crowd))["verdict"] == "leaked"
+    winner = crowd.winner[P.row]
+    honest = np.where((winner >= 0) & (np.arange(len(P)) % 5 > 0), winner, label)
+    found = judge(case(predictions=replace(leaked, answer=honest), crowd=crowd))
+    assert found["verdict"] == "ok", found["verdict_reason"]
+    contradicted = (winner >= 0) & (winner != label) & (P.split == "test")
+    assert found["memorisation_n"] == contradicted.sum()
+    rate = (honest == label)[contradicted].mean()
+    assert found["memorisation_rate"] == rate
+    others = ~contradicted & (P.split == "test")
+    assert found["memorisation_ratio"] == pytest.approx(rate / (honest == label)[others].mean())
+
+
+def test_the_order_of_the_answers_does_not_matter() -> None:
+    mixed = P.take(np.random.default_rng(0).permutation(len(P)))
+    ours, theirs = judge(case()), judge(case(predictions=mixed))
+    assert theirs["official"]["accuracy"] == ours["official"]["accuracy"]
+    assert theirs["slices"] == ours["slices"]
+
+
+def test_other_faces_are_refused() -> None:
+    for wrong in (P.of("val"), P.take(np.arange(len(P)) < len(P) - 1)):
+        with pytest.raises(ValueError, match="each once"):
+            judge(case(predictions=wrong))
+
+
+def test_a_test_split_of_copies_has_no_deduplicated_score() -> None:
+    found = judge(case(copied=np.ones(300, dtype=bool)))
+    assert found["deduplicated"] is None
+    assert "every test face" in found["unavailable"]["deduplicated"]
+    assert "without copies" not in judgement_table(found)
+
+
+def test_a_marked_model_is_marked_everywhere(tmp_path: Path) -> None:
+    found = judge(case(marks={"invalid": "it was trained on <the test>"}))
+    assert next(iter(found)) == "invalid"
+    assert judgement_table(found).endswith("INVALID: it was trained on <the test>\n")
+    write_report(tmp_path / "report.html", found, P, FACES, votes=None, model=None)
+    assert "INVALID: it was trained on &lt;the test&gt;" in (tmp_path / "report.html").read_text()
+
+
+def test_the_table_and_the_page_say_the_headline(tmp_path: Path) -> None:
+    found = judge(case(crowd=a_crowd()))
+    table = judgement_table(found)
+    accuracy = found["official"]["accuracy"]
+    assert f"accuracy: {accuracy:.2%} (95 % interval" in table
+    assert f"memorisation: {found['verdict']}" in table
+    write_report(tmp_path / "report.html", found, P, FACES, votes=None, model=None)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert f"{accuracy:.1%}" in page
+    assert "http" not in page
+
+
+def test_logits_are_needed_for_nothing_but_the_temperature() -> None:
+    without = judge(case(predictions=replace(P, logits=None), temperature=1.5))
+    assert without["official"]["ece_calibrated"] == pytest.approx(
+        judge(case(temperature=1.5))["official"]["ece_calibrated"], abs=1e-6
+    )

@@ -1,0 +1,86 @@
+"""Asking a model about every face."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fer.data.source import DataError, Faces
+from fer.errors import UserError
+from fer.evaluation import predict
+from fer.evaluation.predicting import check_faces
+from fer.evaluation.views import views
+from tests.support.answers import CLASSES, NAMES, some_faces
+
+FACES = some_faces(val=30, test=50)
+
+
+@dataclass(frozen=True)
+class Corners:
+    """Answers with the grey values of three corners."""
+
+    classes: tuple[str, ...] = CLASSES
+    size: int = 16
+    fit: Any = "pad"
+    temperature: float | None = None
+    columns: Mapping[str, Any] | None = None
+    broken: bool = False
+
+    def logits(self, images: Any, metadata: Any = None, *, batch_size: int = 64) -> Any:
+        found = images[:, [0, 0, -1], [0, -1, -1]].astype(np.float32) / 100
+        return np.where(images[:, :1, 0] > 250, np.nan, found) if self.broken else found
+
+
+def test_val_and_test_are_answered_once_each(capsys: pytest.CaptureFixture[str]) -> None:
+    model = Corners()
+    found, seen = predict(model, FACES, NAMES, tta=False, batch_size=4)
+    assert seen is None
+    assert found.split.tolist() == ["val"] * 30 + ["test"] * 50
+    for name in ("val", "test"):
+        mine, split = found.of(name), FACES.splits[name]
+        np.testing.assert_array_equal(mine.row, split.rows)
+        np.testing.assert_array_equal(mine.label, split.labels)
+        np.testing.assert_array_equal(mine.logits, model.logits(split.images))
+    assert "80/80" in capsys.readouterr().err
+
+
+def test_ten_views_begin_with_the_single_one(capsys: pytest.CaptureFixture[str]) -> None:
+    found, seen = predict(Corners(), FACES, NAMES, tta=True)
+    assert seen is not None
+    assert seen.shape == (10, 50, 3)
+    np.testing.assert_array_equal(seen[0], found.test().logits)
+    third = list(views(FACES.splits["test"].images))[2]
+    np.testing.assert_array_equal(seen[2], Corners().logits(third))
+    assert "530/530" in capsys.readouterr().err
+    predict(Corners(), FACES, NAMES, tta=True, progress=False)
+    assert capsys.readouterr().err == ""
+
+
+def test_data_without_val_is_enough() -> None:
+    faces = Faces(CLASSES, {"test": FACES.splits["test"]}, "f", "o")
+    found, _ = predict(Corners(), faces, NAMES, tta=False, progress=False)
+    assert len(found) == 50
+
+
+def test_answers_that_are_no_numbers_are_refused() -> None:
+    with pytest.raises(UserError, match="something that is no number"):
+        predict(Corners(broken=True), FACES, NAMES, tta=False, progress=False)
+
+
+def test_data_that_a_model_cannot_be_judged_on_are_refused() -> None:
+    check_faces(FACES, Corners())
+    check_faces(FACES, None)
+    with pytest.raises(DataError, match="classes cow, dog, eel, but made-up faces has cat"):
+        check_faces(FACES, Corners(classes=("cow", "dog", "eel")))
+    with pytest.raises(DataError, match="in their order"):
+        check_faces(FACES, Corners(classes=CLASSES[::-1]))
+    for splits in (
+        {"train": FACES.splits["train"]},
+        {"test": FACES.splits["test"].take(np.zeros(50, dtype=bool))},
+    ):
+        with pytest.raises(DataError, match="no test split"):
+            check_faces(Faces(CLASSES, splits, "f", "o"), None)

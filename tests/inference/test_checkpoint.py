@@ -1,0 +1,177 @@
+"""Reading checkpoints: ours give the network that was trained, anything else one clear message."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from fer.errors import UserError
+from fer.inference import CheckpointError, load_checkpoint
+from fer.learning.checkpoint_io import add_to_checkpoint
+from tests.support.learners import small_module
+from tests.support.pattern_faces import CLASSES
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (20, 48, 48), dtype=np.uint8)
+MODULE = small_module()
+STORED: dict[str, Any] = {
+    "state_dict": MODULE.state_dict(),
+    "hyper_parameters": dict(MODULE.hparams),
+    "epoch": 3,
+}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "best.ckpt"
+    torch.save(STORED, path)
+    return path
+
+
+def test_the_network_is_the_trained_one(path: Path) -> None:
+    model = load_checkpoint(path)
+    assert model.classes == CLASSES
+    assert (model.size, model.fit, model.temperature, model.columns) == (48, "pad", None, None)
+    assert (model.invalid, model.not_comparable) == ("", "")
+    assert not model.network.training
+    MODULE.eval()
+    with torch.no_grad():
+        expected = MODULE(torch.from_numpy(IMAGES).unsqueeze(1)).numpy()
+    MODULE.train()
+    found = model.logits(IMAGES)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_batches_and_threads_change_nothing(path: Path) -> None:
+    model = load_checkpoint(path)
+    whole = model.logits(IMAGES)
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        found = model.logits(IMAGES, batch_size=3)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)
+    np.testing.assert_allclose(found, whole, rtol=1e-4, atol=1e-5)
+    assert model.logits(IMAGES[:0]).shape == (0, len(CLASSES))
+
+
+def test_read_only_images_are_read(path: Path) -> None:
+    images = IMAGES.copy()
+    images.flags.writeable = False
+    load_checkpoint(path).logits(images)
+
+
+def test_what_training_adds_is_read(path: Path) -> None:
+    options = {**STORED["hyper_parameters"], "fit": "stretch", "invalid": "it leaked"}
+    torch.save({**STORED, "hyper_parameters": options}, path)
+    add_to_checkpoint(path, temperature=1.25)
+    model = load_checkpoint(path)
+    assert (model.temperature, model.fit, model.invalid) == (1.25, "stretch", "it leaked")
+    assert torch.load(path, weights_only=True)["epoch"] == 3
+    assert [file.name for file in path.parent.iterdir()] == ["best.ckpt"]
+
+
+class Code:
+    """Unpickled, it leaves a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return os.mkdir, (str(self.path),)
+
+
+def cut_off(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-2000])
+
+
+def flipped(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+
+
+def bare_pickle(path: Path) -> None:
+    path.write_bytes(pickle.dumps(Code(path.with_name("owned"))))
+
+
+def pickle_in_an_archive(path: Path) -> None:
+    torch.save({**STORED, "callbacks": Code(path.with_name("owned"))}, path)
+
+
+def changed(**changes: Any) -> Callable[[Path], None]:
+    return lambda path: torch.save({**STORED, **changes}, path)
+
+
+def described(**changes: Any) -> Callable[[Path], None]:
+    return changed(hyper_parameters={**STORED["hyper_parameters"], **changes})
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (Path.unlink, "there is no checkpoint"),
+        (lambda path: path.write_bytes(b""), "damaged or cut off"),
+        (lambda path: path.write_bytes(os.urandom(5000)), "damaged or cut off"),
+        (cut_off, "damaged or cut off"),
+        (flipped, "damaged or cut off"),
+        (bare_pickle, "nothing of it was executed"),
+        (pickle_in_an_archive, "code or objects, which are never loaded"),
+        (lambda path: torch.save(MODULE.network, path), "code or objects"),
+        (lambda path: torch.save([1, 2], path), "it holds a list"),
+        (lambda path: torch.save({"weights": 1}, path), "no weights or no description"),
+        (described(classes=None), "does not say model, classes and size"),
+        (described(classes="angry"), "does not say model, classes and size"),
+        (described(size="48"), "does not say model, classes and size"),
+        (described(fit="crop"), "does not say model, classes and size"),
+        (changed(temperature="hot"), "does not say model, classes and size"),
+        (described(classes=["a", "b"]), "its weights are not those of its network"),
+        (described(model={"_target_": "os.mkdir"}), "its network can't be made"),
+        (described(model={"_target_": "nope.Network"}), "can't import 'nope'"),
+    ],
+    ids=[
+        "missing", "empty", "random", "cut off", "flipped", "bare pickle", "pickle", "module",
+        "list", "other", "no classes", "text", "size", "fit", "temperature", "other classes",
+        "function", "unknown network",
+    ],
+)  # fmt: skip
+def test_anything_else_is_told_and_nothing_executed(
+    path: Path, spoil: Callable[[Path], None], words: str
+) -> None:
+    spoil(path)
+    with pytest.raises(CheckpointError) as caught:
+        load_checkpoint(path)
+    assert words in str(caught.value)
+    assert str(path) in str(caught.value)
+    assert "weights_only" not in str(caught.value)
+    assert not path.with_name("owned").exists()
+
+
+def test_a_device_that_is_not_there_is_told(path: Path) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(UserError, match="device=cuda: this machine has none"):
+        load_checkpoint(path, device="cuda")
+
+
+def test_reading_needs_no_lightning_or_hydra(path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from fer.inference import load_checkpoint\n"
+        "assert 'torch' not in sys.modules\n"
+        f"load_checkpoint(Path({str(path)!r}))\n"
+        "print({'lightning', 'hydra', 'wandb', 'albumentations', 'sklearn'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stdout == "set()\n"
