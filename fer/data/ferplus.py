@@ -96,18 +96,13 @@ class FerPlus:
         path = self._find_votes(self._faces.find())
         votes = read_votes(path)
         faces = self._faces.load()
+        rows, manifest_hash = join_votes(faces, votes, path, self._manifest)
         identity = [faces.fingerprint, votes.sha256, self.target, *self._classes]
-        if faces.names:
-            rows, manifest_hash = self._look_up(faces)
-            identity.append(manifest_hash)
-        else:
-            rows = {name: split.rows for name, split in faces.splits.items()}
-            _check_count(faces, votes, path)
+        identity += [manifest_hash] if manifest_hash else []
         splits, findings = {}, list(faces.findings)
         for name, split in faces.splits.items():
             known = rows[name] >= 0
             place = np.where(known, rows[name], 0)
-            _check_usage(name, place[known], votes, path)
             verdicts = judge(votes.counts[place], votes.named[place], self._classes)
             reasons = np.where(known, verdicts.reasons, "not in manifest")
             splits[name], some = self._apply(name, split, verdicts, reasons)
@@ -135,11 +130,7 @@ class FerPlus:
         return replace(split, labels=verdicts.labels, targets=targets).take(keep), findings
 
     def _find_votes(self, faces: Path) -> Path:
-        folder = faces.parent if faces.is_file() else faces
-        candidates = [self._votes or folder / VOTES]
-        if self._votes is None and folder.name == "fer2013":
-            # Perhaps found in a folder of the root, and the votes lie in the root.
-            candidates.append(folder.parent / VOTES)
+        candidates = [self._votes] if self._votes else vote_places(faces)
         path = first_file(candidates)
         if path is None:
             looked = "".join(f"\n  {place}" for place in candidates)
@@ -149,24 +140,68 @@ class FerPlus:
             )
         return path
 
-    def _look_up(self, faces: Faces) -> tuple[dict[str, npt.NDArray[np.int64]], str]:
-        if self._manifest is None:
-            raise DataError(
-                f"{faces.origin} is FER2013 as pictures, whose names do not tell their rows in "
-                "fer2013.csv, by which FER+ has its votes. Use FER2013 as a CSV file, or name a "
-                "manifest of pixel hashes by data.manifest=FILE"
-            )
-        manifest, sha256 = read_manifest(self._manifest)
-        rows = rows_by_pixels(faces, manifest)
-        total = sum(len(found) for found in rows.values())
-        unknown = sum(int((found < 0).sum()) for found in rows.values())
-        if 2 * unknown > total:
-            raise DataError(
-                f"{faces.origin}: {unknown:,} of {total:,} pictures have pixels that "
-                f"{self._manifest} does not know. The pictures may have been packed with losses: "
-                "FER+ can then be joined to FER2013 as a CSV file alone"
-            )
-        return rows, sha256
+
+def vote_places(faces: Path) -> list[Path]:
+    """Return where the votes are looked for.
+
+    Args:
+        faces: FER2013's file, or its folder of folders of pictures.
+    """
+    folder = faces.parent if faces.is_file() else faces
+    # Perhaps found in a folder of the root, and the votes lie in the root.
+    above = [folder.parent / VOTES] if folder.name == "fer2013" else []
+    return [folder / VOTES, *above]
+
+
+def join_votes(
+    faces: Faces, votes: Votes, path: Path, manifest: Path | None = None
+) -> tuple[dict[str, npt.NDArray[np.int64]], str | None]:
+    """Find each face's row in the table of votes.
+
+    Args:
+        faces: FER2013, as its source gave them.
+        votes: the table.
+        path: its file, for messages.
+        manifest: which pixels are which row; needed for folders of pictures, unused otherwise.
+
+    Returns:
+        int64 ``[N]`` by split, -1 where the manifest does not know the pixels, and the SHA-256 of
+        the manifest where one was used.
+
+    Raises:
+        DataNotFoundError: there is no such manifest.
+        DataError: faces and votes do not belong together, or pictures come without a manifest.
+        OSError: the manifest cannot be read.
+    """
+    digest = None
+    if faces.names:
+        rows, digest = _look_up(faces, manifest)
+    else:
+        rows = {name: split.rows for name, split in faces.splits.items()}
+        _check_count(faces, votes, path)
+    for name, found in rows.items():
+        _check_usage(name, found[found >= 0], votes, path)
+    return rows, digest
+
+
+def _look_up(faces: Faces, path: Path | None) -> tuple[dict[str, npt.NDArray[np.int64]], str]:
+    if path is None:
+        raise DataError(
+            f"{faces.origin} is FER2013 as pictures, whose names do not tell their rows in "
+            "fer2013.csv, by which FER+ has its votes. Use FER2013 as a CSV file, or name a "
+            "manifest of pixel hashes by data.manifest=FILE"
+        )
+    manifest, sha256 = read_manifest(path)
+    rows = rows_by_pixels(faces, manifest)
+    total = sum(len(found) for found in rows.values())
+    unknown = sum(int((found < 0).sum()) for found in rows.values())
+    if 2 * unknown > total:
+        raise DataError(
+            f"{faces.origin}: {unknown:,} of {total:,} pictures have pixels that "
+            f"{path} does not know. The pictures may have been packed with losses: "
+            "FER+ can then be joined to FER2013 as a CSV file alone"
+        )
+    return rows, sha256
 
 
 def _check_count(faces: Faces, votes: Votes, path: Path) -> None:
