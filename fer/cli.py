@@ -11,7 +11,8 @@ _HELP: Final = """\
 usage: fer COMMAND …
 
 Commands
-  train    train a network, as python -m fer.train does
+  train       train a network, as python -m fer.train does
+  data check  say what is wrong with a data set
 
 Options
   -h, --help     this text; fer COMMAND --help says more
@@ -20,6 +21,7 @@ Options
 Examples
   fer train data=synthetic trainer=cpu
   fer train --help
+  fer data check fer2013.csv --html report.html
 
 Exit codes: 0 done, 2 wrong use, configuration or input, 130 interrupted.
 """
@@ -41,5 +43,9 @@ def main() -> int:
         # Hydra reads the process's arguments.
         sys.argv = ["fer train", *arguments[1:]]
         return train()
+    if command == "data":
+        from fer.data.quality.command import main as data
+
+        return data(arguments[1:])
     sys.stderr.write(f"fer: there is no command {command!r}; fer --help lists them\n")
     return 2

@@ -20,6 +20,7 @@ from fer.config.problems import ConfigError, Problem, nearest
 from fer.data.augmentation import Augmentation
 from fer.data.cleaning import Cleaned, Cleaning
 from fer.data.datamodule import FaceDataModule
+from fer.data.fixes import read_fixes
 from fer.data.source import DataError, Source
 from fer.labels import EMOTIONS
 from fer.learning import FerModule
@@ -161,7 +162,9 @@ def _build_source(config: DictConfig) -> Source:
     source: Source = instantiate(config.data.source, _convert_="all")
     clean = config.data.clean
     # What is structurally broken is the source's to deal with: nobody else sees it.
-    return Cleaned(source, Cleaning(clean.blank, clean.duplicates, clean.conflicts))
+    cleaning = Cleaning(clean.blank, clean.duplicates, clean.conflicts)
+    fixes = read_fixes(Path(clean.fixes).expanduser()) if clean.fixes else None
+    return Cleaned(source, cleaning, fixes)
 
 
 def _build_augmentation(config: DictConfig) -> Augmentation:

@@ -24,6 +24,7 @@ from fer.config.keys import MISSING, leaves, lookup, unknown_key
 from fer.config.location import conf_folder
 from fer.config.problems import ConfigError, Problem, nearest
 from fer.config.rules import rule_for
+from fer.config.shorthand import spelled_out
 
 #: Groups whose files only change what other groups define: they add no keys of their own.
 _CHANGE_ONLY: Final = ("experiment", "debug", "hparams_search")
@@ -59,7 +60,7 @@ def compose(name: str, overrides: Sequence[str], searchpath: Sequence[str] = ())
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
         extra = [f"hydra.searchpath=[{','.join(map(_quoted, searchpath))}]"] if searchpath else []
-        line = _sort(overrides, problems, extra)
+        line = _sort([spelled_out(text) for text in overrides], problems, extra)
         known = _baseline(name, line, problems, extra)
         if known is None:
             raise ConfigError(problems)

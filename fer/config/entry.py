@@ -67,9 +67,12 @@ def _run(name: str, task: Callable[[Any], Any], examples: str, holds: Sequence[s
 
     from fer.config.help import help_text
     from fer.config.location import conf_folder
+    from fer.config.shorthand import spelled_out
 
     # A process that a launcher started runs what its parent has checked.
     is_child = "LOCAL_RANK" in os.environ
+    # What is checked here is read again by Hydra, which knows no shorthand.
+    sys.argv[1:] = [spelled_out(text) for text in sys.argv[1:]]
     args = get_args_parser().parse_args()
     if args.help:
         sys.stdout.write(help_text(name, examples))
