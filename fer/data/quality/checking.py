@@ -13,7 +13,7 @@ from fer.data.quality.copies import find_copies
 from fer.data.quality.label_errors import find_label_errors
 from fer.data.quality.near import NEAR
 from fer.data.quality.pictures import FEW_VALUES, FLAT_SHARE, flat_share, grey_values
-from fer.data.quality.report import LabelErrors, Report, Tally
+from fer.data.quality.report import LabelErrors, Report, Tally, percent
 from fer.data.quality.votes import Crowd, agreement, unusable
 from fer.data.source import SPLITS, Faces
 
@@ -54,6 +54,7 @@ def check(
         }
         errors = find_label_errors(faces, pictures)
         tallies["label_errors"] = _label_errors(errors)
+        notes = [*notes, _doubt(faces, errors, crowd)]
     if crowd is not None:
         tallies |= unusable(faces, crowd)
     size = next(iter(faces.splits.values())).images.shape[1:]
@@ -96,6 +97,24 @@ def _label_errors(errors: LabelErrors) -> Tally:
     for error in errors.errors:
         rows[error.split].append(error.row)
     return Tally({name: sorted(some) for name, some in rows.items()})
+
+
+def _doubt(faces: Faces, errors: LabelErrors, crowd: Crowd | None) -> str:
+    """Say how far likely label errors can be believed."""
+    shares = ", ".join(f"{100 * share:.1f} % of {name}" for name, share in errors.accuracy.items())
+    text = f"label errors: found by a small classifier that agrees with the labels on {shares}."
+    if crowd is None:
+        return text
+    train = faces.splits["train"]
+    clear = crowd.verdicts["train"].reasons == ""
+    against = clear & (crowd.answers["train"] != train.labels)
+    rows = [error.row for error in errors.errors if error.split == "train"]
+    named: npt.NDArray[np.bool_] = np.isin(train.rows, rows)
+    return (
+        f"{text}\nWhere FER+'s crowd is clear, it contradicts "
+        f"{percent(int((against & named).sum()), int((clear & named).sum()))} of those in train, "
+        f"and {percent(int(against.sum()), int(clear.sum()))} of all labels there."
+    )
 
 
 def _counts(faces: Faces, name: str) -> dict[str, int]:

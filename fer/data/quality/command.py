@@ -66,6 +66,8 @@ def _check(options: argparse.Namespace) -> int:
     # What is missing is said before the work rather than behind it.
     if options.labels:
         check_installed()
+    elif options.fix_labels:
+        raise UserError("--fix-labels needs --labels, which looks for label errors")
     if options.html and importlib.util.find_spec("jinja2") is None:
         raise UserError("--html needs jinja2, not installed: pip install 'fer-framework[train]'")
     _check_outputs(options)
@@ -83,7 +85,7 @@ def _check(options: argparse.Namespace) -> int:
     elif options.votes or options.rows:
         raise DataError(f"--votes and --rows are for FER2013, and {faces.origin} is something else")
     report = check(faces, source, near=options.near, label_errors=options.labels, crowd=crowd)
-    fixes = suggest_fixes(faces, report)
+    fixes = suggest_fixes(faces, report, options.fix_labels)
     if options.fix:
         write_fixes(options.fix, fixes, faces.names)
     if options.manifest:
@@ -98,9 +100,15 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _check_outputs(options: argparse.Namespace) -> None:
+    taken = {options.path.resolve()}
     for path in (options.html, options.fix, options.manifest):
-        if path is not None and path.is_dir():
+        if path is None:
+            continue
+        if path.is_dir():
             raise DataError(f"{path} is a folder; name a file")
+        if path.resolve() in taken:
+            raise DataError(f"{path} is named twice: each file to write needs a name of its own")
+        taken.add(path.resolve())
 
 
 def _advice(options: argparse.Namespace, report: Report, fixes: Fixes) -> str:
@@ -137,6 +145,8 @@ def _parser() -> argparse.ArgumentParser:
         "hashes, duplicate groups and flags as CSV, .gz or plain")  # fmt: skip
     add("--labels", action="store_true", help="look for likely label errors too, by cleanlab; "
         "takes minutes")  # fmt: skip
+    add("--fix-labels", metavar="N", type=_count, default=0, help="among the faces to drop, the N "
+        "likeliest label errors of train (default 0: look at them first)")  # fmt: skip
     add("--near", metavar="R", type=_correlation, default=NEAR, help="the normalised correlation "
         "from which on two faces are near copies (default %(default)s)")  # fmt: skip
     add("--votes", metavar="FILE", type=Path, help="FER+'s fer2013new.csv (default: looked for "
@@ -168,6 +178,12 @@ def _number(text: str, low: float, high: float) -> float:
     if not low <= value <= high:
         raise argparse.ArgumentTypeError(f"must be a number from {low:g} to {high:g}, not {text}")
     return value
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"must be a whole number from 0 on, not {text}")
+    return int(text)
 
 
 def _size(text: str) -> int:

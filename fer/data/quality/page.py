@@ -8,8 +8,7 @@ from typing import Any, Final
 
 from fer import __version__
 from fer.data.fixes import Fixes
-from fer.data.quality.report import KINDS, Report
-from fer.data.quality.screen import percent
+from fer.data.quality.report import KINDS, Report, percent
 from fer.files import write_text
 
 #: How many lines a list has at most; all are in the JSON.
@@ -35,7 +34,8 @@ def write_page(report: Report, fixes: Fixes, path: Path) -> None:
         percent=percent,
         listed=LISTED,
         name=_name(report),
-        most=max(max(counts.values(), default=0) for counts in report.counts.values()) or 1,
+        # Each split's bars have a scale of their own, so that its balance of classes is seen.
+        most={split: max(counts.values()) or 1 for split, counts in report.counts.items()},
         largest=sorted(report.groups, key=lambda rows: (-len(rows), rows))[:LISTED],
         near=sorted(report.near_copies, key=lambda copy: (-copy.correlation, copy.row))[:LISTED],
         headline=headline(report),
@@ -57,8 +57,9 @@ def headline(report: Report) -> list[str]:
     copies, conflicts = report.tallies["copies"], report.tallies["conflicting"]
     if copies.total:
         lines.append(
-            f"{copies.total:,} of {report.faces:,} faces are exact copies of others, in "
-            f"{copies.groups:,} groups; {conflicts.groups:,} groups have conflicting labels."
+            f"{copies.total:,} of {report.faces:,} faces have exact copies, in {copies.groups:,} "
+            f"groups: {report.tallies['redundant'].total:,} faces are redundant, and "
+            f"{conflicts.groups:,} groups have conflicting labels."
         )
     nothing = report.tallies["few_values"].total + report.tallies["placeholders"].total
     if nothing:

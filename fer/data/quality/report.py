@@ -14,7 +14,7 @@ KINDS: Final[Mapping[str, str]] = {
     "defective": "defective, unusable",
     "few_values": f"blank: at most {FEW_VALUES} grey values",
     "constant": "  of these, one grey value all over",
-    "placeholders": f"likely placeholders: {FLAT_SHARE:.0%} flat".replace("%", " %"),
+    "placeholders": f"likely placeholders: flat by {100 * FLAT_SHARE:.0f} % or more",
     "unnamed": "left out by FER+ as unusable",
     "no_face": "FER+ says unknown or no face",
     "copies": "exact copies",
@@ -25,6 +25,16 @@ KINDS: Final[Mapping[str, str]] = {
     "near_spanning": "  of these, of a face in another split",
     "label_errors": "likely label errors",
 }
+
+
+def percent(part: int, whole: int) -> str:
+    """Return a share in words for people.
+
+    Example:
+        >>> percent(288, 3589), percent(0, 0)
+        ('8.0 %', '-')
+    """
+    return f"{100 * part / whole:.1f} %" if whole else "-"
 
 
 @dataclass(frozen=True, slots=True)

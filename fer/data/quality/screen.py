@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fer.data.quality.report import KINDS, Report
+from fer.data.quality.report import KINDS, Report, percent
 
 #: How many classes are listed: a data set may have thousands.
 _CLASSES = 20
@@ -14,16 +14,6 @@ def as_text(report: Report) -> str:
     """Return a report as text for a terminal, about 45 lines with seven classes."""
     blocks = [_head(report), _counts(report), _found(report), _leaks(report), _agreement(report)]
     return "\n\n".join(block for block in [*blocks, "\n".join(report.notes)] if block) + "\n"
-
-
-def percent(part: int, whole: int) -> str:
-    """Return a share in words for people.
-
-    Example:
-        >>> percent(288, 3589), percent(0, 0)
-        ('8.0 %', '-')
-    """
-    return f"{100 * part / whole:.1f} %" if whole else "-"
 
 
 def _head(report: Report) -> str:
