@@ -17,7 +17,9 @@ import numpy as np
 import pytest
 
 from fer.cli import main
+from fer.data.cleaning import Cleaned, Cleaning
 from fer.data.fixes import read_fixes
+from fer.data.folder import ImageFolder
 from fer.data.manifest import COLUMNS
 from fer.data.quality.report import KINDS
 from tests.support import flawed_faces as flaws
@@ -220,6 +222,12 @@ def test_a_folder_of_anyones_pictures(check: Check, tmp_path: Path) -> None:
     assert check(tmp_path / "pictures", "--fix", fixes).code == 0
     (line,) = fixes.read_text().splitlines()[2:]
     assert line.endswith(",drop,,exact copy in a later split,train/dog/copy.png")
+    # The training reads the same faces, a val drawn from train among them.
+    source = Cleaned(ImageFolder(str(tmp_path / "pictures"), defects="drop"), Cleaning(),
+                     read_fixes(fixes))  # fmt: skip
+    assert [f.detail for f in source.load().findings if f.what == "fix"] == [
+        "exact copy in a later split"
+    ]
     refused(check(tmp_path / "pictures", "--manifest", tmp_path / "m.csv"), "is for FER2013 as a")
     refused(check(tmp_path / "pictures", "--votes", fixes), "--votes and --rows are for FER2013")
 
