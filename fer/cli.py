@@ -12,9 +12,10 @@ _HELP: Final = """\
 usage: fer COMMAND …
 
 Commands
-  train     train a network, as python -m fer.train does
-  evaluate  judge a network or any system's answers, as python -m fer.evaluate does
-  claims    the ledger of stated numbers: write the documents from it, check them, add to it
+  train       train a network, as python -m fer.train does
+  evaluate    judge a network or any system's answers, as python -m fer.evaluate does
+  data check  say what is wrong with a data set
+  claims      the ledger of stated numbers: write the documents from it, check them, add to it
 
 Options
   -h, --help     this text; fer COMMAND --help says more
@@ -24,6 +25,7 @@ Examples
   fer train data=synthetic trainer=cpu
   fer evaluate ckpt=PATH data=fer2013
   fer train --help
+  fer data check fer2013.csv --html report.html
 
 Exit codes: 0 done, 2 wrong use, configuration or input, 130 interrupted.
 """
@@ -52,6 +54,10 @@ def main() -> int:
         from fer.evaluation.claims_command import main as claims
 
         return claims(arguments[1:])
+    if command == "data":
+        from fer.data.quality.command import main as data
+
+        return data(arguments[1:])
     sys.stderr.write(f"fer: there is no command {command!r}; fer --help lists them\n")
     return 2
 

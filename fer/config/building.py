@@ -21,6 +21,7 @@ from fer.config.problems import ConfigError, Problem
 from fer.data.augmentation import Augmentation
 from fer.data.cleaning import Cleaned, Cleaning
 from fer.data.datamodule import FaceDataModule
+from fer.data.fixes import read_fixes
 from fer.data.metadata_table import WithMetadata
 from fer.data.protocols import UnderProtocol, mark_of
 from fer.data.source import DataError, Source
@@ -168,14 +169,16 @@ def _attempt(problems: list[Problem], where: str, make: Callable[[], T]) -> T | 
 
 def _build_source(config: DictConfig, augmentation: Augmentation | None) -> Source:
     source: Source = instantiate(config.data.source, _convert_="all")
-    if config.data.metadata is not None:
-        source = WithMetadata(source, config.data.metadata)
     clean, only = config.data.clean, config.data.only_classes
     # What is structurally broken is the source's to deal with: nobody else sees it.
-    cleaned = Cleaned(source, Cleaning(clean.blank, clean.duplicates, clean.conflicts))
+    cleaning = Cleaning(clean.blank, clean.duplicates, clean.conflicts)
+    fixes = read_fixes(Path(clean.fixes).expanduser()) if clean.fixes else None
+    source = Cleaned(source, cleaning, fixes)
+    if config.data.metadata is not None:
+        source = WithMetadata(source, config.data.metadata)
     # Divided last: what is found is said of the faces as they came.
     return UnderProtocol(
-        cleaned,
+        source,
         config.data.protocol,
         seed=config.seed,
         augmentation=augmentation,

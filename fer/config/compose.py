@@ -26,6 +26,7 @@ from fer.config.keys import MISSING, leaves, lookup, unknown_key
 from fer.config.location import conf_folder, groups_of
 from fer.config.problems import ConfigError, Problem, nearest
 from fer.config.rules import rule_for
+from fer.config.shorthand import spelled_out
 
 #: A command's own check of its composed configuration and the overrides that it comes from.
 Check = Callable[[DictConfig, Sequence[str]], list[Problem]]
@@ -70,7 +71,7 @@ def compose(
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
         extra = [f"hydra.searchpath=[{','.join(map(_quoted, searchpath))}]"] if searchpath else []
-        line = _sort(name, overrides, problems, extra)
+        line = _sort(name, [spelled_out(text) for text in overrides], problems, extra)
         known = _baseline(name, line, problems, extra)
         if known is None:
             raise ConfigError(problems)

@@ -123,7 +123,10 @@ def _run(
 
     from fer.config.help import help_text
     from fer.config.location import conf_folder
+    from fer.config.shorthand import spelled_out
 
+    # What is checked here is read again by Hydra, which knows no shorthand.
+    sys.argv[1:] = [spelled_out(text) for text in sys.argv[1:]]
     if is_follower():
         # Hydra reads the process's arguments; the first process has checked them.
         sys.argv += follow()

@@ -178,6 +178,7 @@ RULES: Final[dict[str, Rule]] = {
     "device": choice("cpu", "cuda", "mps"),
     "paths.cache": text(optional=True),
     "data.batch_size": integer(1),
+    "data.clean.fixes": text(optional=True),
     "data.clean.blank": choice("train", "all", "keep"),
     "data.clean.duplicates": choice("keep", "within", "across", "both"),
     "data.clean.conflicts": choice("keep", "drop", "majority"),

@@ -30,6 +30,19 @@ def is_picture_folder(path: Path) -> bool:
     return (path / "train").is_dir()
 
 
+def is_official(path: Path) -> bool:
+    """Say whether a folder holds FER2013 as pictures, with names that tell the official split."""
+    if (path / "val").is_dir() or not all((path / folder).is_dir() for folder in _FOLDERS):
+        return False
+    for folder, usages in _FOLDERS.items():
+        for name in folders_in(path / folder):
+            for file in pictures_in(path, folder, name):
+                match = _NAME.fullmatch(Path(file.name).name)
+                if match is None or match[1] not in usages:
+                    return False
+    return True
+
+
 def list_folders(root: Path) -> list[PictureFile]:
     """Return the pictures sorted by name; a face's row is its position here.
 

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from fer.data._hashing import pixel_hash
 from fer.data.findings import Action, Finding
+from fer.data.fixes import Fixes
 from fer.data.source import SPLITS, Faces, Source, Split
 from fer.metadata import Columns
 
@@ -125,11 +126,13 @@ class Cleaned:
     Args:
         source: where they come from.
         cleaning: what to do.
+        fixes: what to do first, face by face.
     """
 
-    def __init__(self, source: Source, cleaning: Cleaning) -> None:
+    def __init__(self, source: Source, cleaning: Cleaning, fixes: Fixes | None = None) -> None:
         self.source = source
         self.cleaning = cleaning
+        self.fixes = fixes
 
     def class_names(self) -> tuple[str, ...]:
         """Return the class names of the source."""
@@ -143,10 +146,11 @@ class Cleaned:
         """Return the cleaned faces.
 
         Raises:
-            DataError: the data is missing or broken.
+            DataError: the data is missing or broken, or the fixes are not for it.
             OSError: it could not be read.
         """
-        return self.cleaning(self.source.load())
+        faces = self.source.load()
+        return self.cleaning(faces if self.fixes is None else self.fixes(faces))
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ KINDS: Final[Mapping[str, str]] = {
     "no face": "FER+ says unknown or no face",
     "contempt": "FER+ says contempt",
     "tie": "FER+ votes tied",
+    "fix": "named in the file of fixes",
     "blank": "one grey value all over",
     "duplicate": "exact copies",
     "spanning": "  of these, in several splits",

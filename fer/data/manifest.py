@@ -1,7 +1,7 @@
 """Which picture is which row of FER2013: the table that joins folders of pictures to votes by row.
 
 The number in a picture's name is no row of ``fer2013.csv``, so its pixels have to tell. A manifest
-lists the SHA-256 of the 2,304 pixels of every row; whoever has the CSV file can write one.
+lists a hash of the 2,304 pixels of every row; whoever has the CSV file can write one.
 """
 
 from __future__ import annotations
@@ -20,28 +20,53 @@ import numpy.typing as npt
 from fer.data._archive import open_data_file
 from fer.data._csv import USAGES
 from fer.data._hashing import pixel_hash
+from fer.data.cleaning import Cleaning
 from fer.data.source import SPLITS, DataError, DataNotFoundError, Faces
 from fer.files import written_beside
 
-#: The columns of a manifest: data row in ``fer2013.csv``, official split, SHA-256 in hex.
-COLUMNS: Final[tuple[str, ...]] = ("row", "Usage", "sha256")
+#: The columns of a manifest: data row in ``fer2013.csv``, official split, the first 32 hex
+#: digits of the SHA-256 of the 2,304 pixels (as good as all 64 for telling pictures apart, and half
+#: the file); the lowest row among exact copies, empty where there are none; whether the picture
+#: is of one grey value all over (1 or 0); whether copies of it have other labels; and whether the
+#: pixels are the same wherever FER2013 is passed around (empty where nothing tells).
+COLUMNS: Final[tuple[str, ...]] = (
+    "row",
+    "split",
+    "sha256",
+    "group",
+    "blank",
+    "conflict",
+    "hash_certain",
+)
+
+#: How a header may begin; the first manifests had the name of FER2013's own column.
+_BEGINNINGS: Final = (COLUMNS[:3], ("row", "Usage", "sha256"))
 
 _ADVICE: Final = (
-    "What to do: name a manifest by data.manifest=FILE; fer.data.manifest.write_manifest makes one "
-    "of FER2013 as CSV."
+    "What to do: name a manifest by data.manifest=FILE; fer data check fer2013.csv --manifest FILE "
+    "makes one."
 )
 _MAX_LINE: Final = 1000
+#: How much of a hash is kept and compared, in bytes.
+_KEPT: Final = 16
 
 #: Rows by split and pixel hash, rising.
 Manifest = Mapping[tuple[str, bytes], Sequence[int]]
 
 
-def write_manifest(faces: Faces, path: Path) -> None:
+def write_manifest(
+    faces: Faces, path: Path, named: Mapping[str, npt.NDArray[np.bool_]] | None = None
+) -> None:
     """Write the manifest of FER2013 as read from a CSV file; gzipped where the name ends in .gz.
+
+    It holds no pixels and no labels, so that it can be shared: with it, anyone's copy of FER2013
+    can be scored without the test faces that have copies elsewhere.
 
     Args:
         faces: of the source ``fer2013``.
         path: the file to write.
+        named: by split, bool ``[N]``: whether FER+ gave each picture a name. Those that it left out
+            are not the same pixels in every copy of FER2013.
 
     Raises:
         DataError: the faces were read from folders, so that their rows are no CSV rows.
@@ -49,14 +74,22 @@ def write_manifest(faces: Faces, path: Path) -> None:
     """
     if faces.names:
         raise DataError(f"{faces.origin}: the rows of folders of pictures are not those of the CSV")
-    lines = []
+    findings = Cleaning("keep", "keep", "keep")(faces).findings
+    groups = {finding.row: finding.group for finding in findings if finding.what == "duplicate"}
+    blank, conflict = (
+        {finding.row for finding in findings if finding.what == what}
+        for what in ("blank", "conflict")
+    )
+    lines: list[tuple[object, ...]] = []
     for split, usage in zip(SPLITS, USAGES, strict=True):
         some = faces.splits[split]
-        for row, image in zip(some.rows.tolist(), some.images, strict=True):
-            lines.append((row, usage, pixel_hash(image).hex()))
+        certain = [""] * len(some) if named is None else named[split].astype(int).tolist()
+        for row, image, known in zip(some.rows.tolist(), some.images, certain, strict=True):
+            flags = (int(row in blank), int(row in conflict), known)
+            lines.append((row, usage, pixel_hash(image)[:_KEPT].hex(), groups.get(row, ""), *flags))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerows([COLUMNS, *sorted(lines)])
+    writer.writerows([COLUMNS, *sorted(lines, key=lambda line: int(str(line[0])))])
     data = text.getvalue().encode()
     with written_beside(path) as beside:
         # mtime=0: the same faces give the same file.
@@ -80,16 +113,17 @@ def read_manifest(path: Path) -> tuple[Manifest, str]:
     splits = dict(zip(USAGES, SPLITS, strict=True))
     with open_data_file(path, _ADVICE) as file:
         header = file.stream.readline(_MAX_LINE).decode("utf-8", "replace")
-        if tuple(name.strip() for name in header.split(",")) != COLUMNS:
+        if tuple(name.strip() for name in header.split(","))[:3] not in _BEGINNINGS:
             raise DataError(
-                f"{path} is no manifest: its header is not {','.join(COLUMNS)}\n{_ADVICE}"
+                f"{path} is no manifest: its header does not begin with "
+                f"{','.join(COLUMNS[:3])}\n{_ADVICE}"
             )
         number = 1
         while line := file.stream.readline(_MAX_LINE):
             number += 1
             try:
-                row, usage, digest = line.decode().strip().split(",")
-                rows[splits[usage], bytes.fromhex(digest)].append(int(row))
+                row, usage, digest, *_ = line.decode().strip().split(",")
+                rows[splits[usage], bytes.fromhex(digest)[:_KEPT]].append(int(row))
             except (ValueError, KeyError):
                 raise DataError(
                     f"{path}: line {number} is not a row, {', '.join(USAGES[:2])} or {USAGES[2]}, "
@@ -116,7 +150,7 @@ def rows_by_pixels(faces: Faces, manifest: Manifest) -> dict[str, npt.NDArray[np
         used: defaultdict[bytes, int] = defaultdict(int)
         rows = np.full(len(split), -1, dtype=np.int64)
         for i, image in enumerate(split.images):
-            digest = pixel_hash(image)
+            digest = pixel_hash(image)[:_KEPT]
             candidates = manifest.get((name, digest), ())
             if used[digest] < len(candidates):
                 rows[i] = candidates[used[digest]]

@@ -42,7 +42,7 @@ MISFITS: dict[str, tuple[list[str], list[str]]] = {
         ["callbacks.checkpoint.monitor", "no metric 'val/f1' is logged"],
     ),
     "a schedule by a metric that is not logged": (
-        ["scheduler.monitor=test/acc"],
+        ["scheduler=plateau", "scheduler.monitor=test/acc"],
         ["scheduler.monitor", "no metric 'test/acc' is logged"],
     ),
     "an early stop by a metric of the training": (

@@ -324,8 +324,8 @@ def test_no_manifest_is_made_of_pictures(pictures: Path, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "its header is not row,Usage,sha256"),
-        (HEADER, "its header is not row,Usage,sha256"),
+        ("", "its header does not begin with row,split,sha256"),
+        (HEADER, "its header does not begin with row,split,sha256"),
         ("row,Usage,sha256\n0,Training,abc\n", "line 2 is not a row"),
         ("row,Usage,sha256\n0,Training,00\n1,Train,00\n", "line 3 is not a row"),
         ("row,Usage,sha256\nx,Training,00\n", "line 2 is not a row"),
@@ -339,7 +339,7 @@ def test_what_is_no_manifest(tmp_path: Path, text: str, message: str) -> None:
 
 
 def test_a_manifest_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(DataNotFoundError, match=r"there is no manifest .*write_manifest"):
+    with pytest.raises(DataNotFoundError, match=r"there is no manifest .*fer data check"):
         read_manifest(tmp_path / "rows.csv")
 
 

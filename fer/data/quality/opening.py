@@ -1,0 +1,60 @@
+"""From a path to the source that reads it, without being told which."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fer.data._fer2013_folders import is_official, is_picture_folder
+from fer.data.fer2013 import PLACES, Fer2013
+from fer.data.folder import ImageFolder
+from fer.data.source import DataError, DataNotFoundError, Faces
+from fer.pixels import Fit
+
+_FORMS = (
+    "fer2013.csv or icml_face_data.csv (plain, .gz, in a .zip or .tar.gz), a folder that holds one "
+    "of them, or a folder of pictures train|val|test/<class>/*"
+)
+
+
+def load_any(
+    path: Path, *, size: int, fit: Fit, val_share: float, cache: str | None = None
+) -> tuple[Faces, str]:
+    """Read a data set in any of the forms that training reads; what is broken is left out.
+
+    Args:
+        path: a file in FER2013's form, or a folder.
+        size: height and width that pictures of a folder are scaled to, in pixels.
+        fit: how pictures of a folder that are not square become so.
+        val_share: the share of each class in ``train`` that is drawn where there is no ``val``.
+        cache: the folder for the parsed copy.
+
+    Returns:
+        The faces, what was left out among their findings, and the choice of ``data=``.
+
+    Raises:
+        DataNotFoundError: there is no such path, or nothing of these forms in it.
+        DataError: what is there can't be read, or holds no faces.
+        CacheError: the cache folder cannot be written.
+        OSError: a file cannot be read.
+    """
+    if not path.exists():
+        raise DataNotFoundError(f"{path} does not exist; PATH is {_FORMS}")
+    if path.is_file() or any((path / place).is_file() for place in PLACES):
+        source, name = Fer2013(str(path), cache, "drop"), "fer2013"
+    elif official := next((f for f in (path, path / "fer2013") if is_official(f)), None):
+        source, name = Fer2013(str(official), cache, "drop"), "fer2013"
+    elif is_picture_folder(path):
+        folder = ImageFolder(
+            str(path), size=size, fit=fit, val_share=val_share, cache=cache, defects="drop"
+        )
+        return _not_empty(folder.load()), "folder"
+    else:
+        raise DataNotFoundError(f"{path} holds no data set that is known; PATH is {_FORMS}")
+    return _not_empty(source.load()), name
+
+
+def _not_empty(faces: Faces) -> Faces:
+    if not any(map(len, faces.splits.values())):
+        defects = "".join(f"\n  {finding.detail}" for finding in faces.findings[:10])
+        raise DataError(f"{faces.origin}: none of its pictures can be read:{defects}")
+    return faces

@@ -1,0 +1,95 @@
+"""``data.clean=FILE.csv``: from the command line to the faces."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fer.config.building import build_parts
+from fer.config.compose import compose
+from fer.config.problems import ConfigError
+from fer.config.shorthand import spelled_out
+from fer.data.fixes import Fix, Fixes, write_fixes
+from fer.data.source import DataNotFoundError
+from fer.data.synthetic import SyntheticFaces
+from tests.support.train_command import SMALL, rows
+
+FACES = ("data=synthetic", "data.source.train=20", "data.source.val=14", "data.source.test=14")
+
+
+@pytest.mark.parametrize(
+    ("override", "full"),
+    [
+        ("data.clean=fixes.csv", "data.clean.fixes=fixes.csv"),
+        ("data.clean=/a/b.csv", "data.clean.fixes=/a/b.csv"),
+        ("++data.clean='a=1.csv'", "++data.clean.fixes='a=1.csv'"),
+        ('data.clean="a,b.csv"', 'data.clean.fixes="a,b.csv"'),
+        ("data.clean=a.csv,b.csv", "data.clean.fixes=a.csv,b.csv"),
+        ("data.clean=all", None),
+        ("data.clean={blank: all}", None),
+        ("'data.clean={fixes: a.csv}'", None),
+        ("data.clean={fixes: a.csv", None),
+        ("data.clean.fixes=a.csv", None),
+        ("data.cleaner=a.csv", None),
+    ],
+)
+def test_only_a_file_of_fixes_is_spelled_out(override: str, full: str | None) -> None:
+    assert spelled_out(override) == (full or override)
+
+
+def test_other_words_are_still_no_cleaning() -> None:
+    with pytest.raises(ConfigError, match=r"set data\.clean\.blank, .*, data\.clean\.fixes"):
+        compose("train", ["data.clean=all"])
+    with pytest.raises(ConfigError, match=r"data\.clean\.fixes +must be text or null, not 3"):
+        compose("train", ["data.clean.fixes=3"])
+
+
+def test_the_other_keys_stay(tmp_path: Path) -> None:
+    config = compose("train", [*FACES, "data.clean=a.csv", "data.clean.duplicates=both"])
+    assert config.data.clean.fixes == "a.csv"
+    assert (config.data.clean.blank, config.data.clean.duplicates) == ("train", "both")
+    assert compose("train", list(FACES)).data.clean.fixes is None
+
+
+def test_a_file_that_is_not_there_is_told_before_the_data_is_read() -> None:
+    with pytest.raises(DataNotFoundError, match=r"there are no fixes nowhere\.csv"):
+        build_parts(compose("train", [*FACES, "trainer=cpu", "data.clean=nowhere.csv"]))
+
+
+def write(path: Path, fingerprint: str | None = None) -> Path:
+    """Write fixes for the small training's faces."""
+    source = SyntheticFaces(train=64, val=32, test=32, size=48, seed=0, noise_free=False)
+    fixes = [Fix(0, "train", "drop"), Fix(1, "train", "relabel", "sad", "to see it")]
+    write_fixes(path, Fixes(fingerprint or source.load().fingerprint, fixes, "here"))
+    return path
+
+
+def train(folder: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "fer.train", *SMALL, *overrides, "trainer.max_epochs=1",
+         "test=false", f"hydra.run.dir={folder / 'run'}"],
+        cwd=folder, capture_output=True, text=True, check=False, timeout=240,
+    )  # fmt: skip
+
+
+def test_a_training_applies_and_reports_them(tmp_path: Path) -> None:
+    write(tmp_path / "fixes.csv")
+    done = train(tmp_path, "data.clean=fixes.csv")
+    assert done.returncode == 0, done.stderr
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("named in the file")]
+    assert line.split()[-3:] == ["2", "1", "1"]
+    told = [row for row in rows(tmp_path / "run" / "cleaning.csv") if row["what"] == "fix"]
+    assert [(row["row"], row["action"], row["detail"]) for row in told] == [
+        ("0", "dropped", ""), ("1", "relabelled", "sad to see it"),
+    ]  # fmt: skip
+
+
+def test_a_training_refuses_fixes_for_other_data(tmp_path: Path) -> None:
+    write(tmp_path / "fixes.csv", fingerprint="abc")
+    done = train(tmp_path, "data.clean=fixes.csv")
+    assert done.returncode == 2
+    assert "these fixes are for the data with the fingerprint abc, but" in done.stderr
+    assert "Traceback" not in done.stderr
