@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Final
 
@@ -41,34 +42,48 @@ def main() -> int:
     if command in ("-V", "--version"):
         sys.stdout.write(f"fer {__version__}\n")
         return 0
-    if command == "train":
-        # Hydra reads the process's arguments.
-        sys.argv = ["fer train", *arguments[1:]]
-        return _train()
-    if command == "evaluate":
-        from fer.evaluate import main as evaluate
-
-        sys.argv = ["fer evaluate", *arguments[1:]]
-        return evaluate()
-    if command == "claims":
-        from fer.evaluation.claims_command import main as claims
-
-        return claims(arguments[1:])
-    if command == "data":
-        from fer.data.quality.command import main as data
-
-        return data(arguments[1:])
-    sys.stderr.write(f"fer: there is no command {command!r}; fer --help lists them\n")
-    return 2
+    if command not in _COMMANDS:
+        sys.stderr.write(f"fer: there is no command {command!r}; fer --help lists them\n")
+        return 2
+    return _COMMANDS[command](arguments[1:])
 
 
-def _train() -> int:
+def _train(arguments: list[str]) -> int:
     """Train as ``python -m fer.train`` does: so are further processes of the training started."""
     from fer.train import main as train
 
+    # Hydra reads the process's arguments.
+    sys.argv = ["fer train", *arguments]
     this = sys.modules["__main__"]
     before, this.__spec__ = this.__spec__, find_spec("fer.train")
     try:
         return train()
     finally:
         this.__spec__ = before
+
+
+def _evaluate(arguments: list[str]) -> int:
+    from fer.evaluate import main as evaluate
+
+    sys.argv = ["fer evaluate", *arguments]
+    return evaluate()
+
+
+def _data(arguments: list[str]) -> int:
+    from fer.data.quality.command import main as data
+
+    return data(arguments)
+
+
+def _claims(arguments: list[str]) -> int:
+    from fer.evaluation.claims_command import main as claims
+
+    return claims(arguments)
+
+
+_COMMANDS: Final[dict[str, Callable[[list[str]], int]]] = {
+    "train": _train,
+    "evaluate": _evaluate,
+    "data": _data,
+    "claims": _claims,
+}
