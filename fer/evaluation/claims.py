@@ -31,7 +31,7 @@ FIELDS: Final[tuple[str, ...]] = (
 UNITS: Final[tuple[str, ...]] = ("%", "ms", "/s", "number", "word")
 
 #: The documents that may state numbers of leaky protocols, since that is what they are about.
-MAY_STATE_INVALID: Final = ("docs/audit.md",)
+MAY_STATE_INVALID: Final = ("docs/audit.md", "conf/experiment/README.md")
 
 #: What stands in a table where a claim was not made yet.
 ABSENT: Final = "–"
@@ -150,7 +150,12 @@ def wording(value: float | str, unit: str, interval: Sequence[float] | None = No
 
 def documents(root: Path) -> list[Path]:
     """Return the documents of a checkout that state numbers."""
-    every = [root / "README.md", root / "MODEL_CARD.md", *sorted((root / "docs").glob("*.md"))]
+    every = [
+        root / "README.md",
+        root / "MODEL_CARD.md",
+        *sorted((root / "docs").glob("*.md")),
+        root / "conf" / "experiment" / "README.md",
+    ]
     return [path for path in every if path.is_file()]
 
 
