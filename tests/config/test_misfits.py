@@ -57,6 +57,16 @@ MISFITS: dict[str, tuple[list[str], list[str]]] = {
     "a log of the rate without a logger": (
         ["callbacks=[default,rate]", "logger=none"], ["callbacks.rate", "logger=csv"],
     ),
+    "metadata that the data does not have": (
+        ["metadata=dense", "model.metadata.columns=[height]"],
+        ["model.metadata.columns", "has no height; it has age, gender, context"],
+    ),
+    "a table of metadata that is not there": (
+        ["metadata=dense", "data.metadata=people.csv"], ["people.csv", "there is no such file"],
+    ),
+    "metadata beside a branch without a fusion": (
+        ["metadata=dense", "model=cnn", "lstm=none"], ["backbone and metadata need a fusion"],
+    ),
     "votes to learn from where there are labels": (
         ["loss=soft"], ["SoftTargetLoss", "data=ferplus data.target=distribution"],
     ),
@@ -90,3 +100,9 @@ def test_a_combination_that_does_not_fit_is_refused(
 def test_a_plateau_may_wait_for_a_metric_of_the_training(train: Train, elsewhere: Path) -> None:
     answer = train(*SMALL, "scheduler.monitor=train/loss", "scheduler.mode=min", "test=false")
     assert answer.code == 0, answer
+
+
+def test_a_metadata_branch_needs_data_with_columns(train: Train, elsewhere: Path) -> None:
+    answer = train("metadata=dense", "data=fer2013", "trainer=cpu")
+    words = ("the metadata branch needs columns", "metadata=none", "data.metadata=FILE")
+    assert_refused(answer, elsewhere, *words)
