@@ -194,7 +194,8 @@ def _baseline(
     """Return what the chosen files define by themselves: the keys that exist, and their types."""
     texts = [*extra, *(override.input_line or "" for override in line.groups)]
     try:
-        chosen = hydra_compose(name, texts, return_hydra_config=True).hydra.runtime.choices
+        composed = hydra_compose(name, texts, return_hydra_config=True)
+        chosen = composed.hydra.runtime.choices
         # The groups that only change others are left out: a key they misspell would look defined.
         groups = [
             f"{group}={choice}"
@@ -202,7 +203,8 @@ def _baseline(
             if choice is not None and not group.startswith("hydra/") and group not in _CHANGE_ONLY
         ]
         loader = GlobalHydra.instance().config_loader()
-        for group in filter(chosen.__contains__, _LISTED):
+        # Hydra does not note the choices of a group of which several are chosen.
+        for group in filter(composed.__contains__, _LISTED):
             every = loader.get_group_options(group, overrides=list(extra))
             groups.append(f"{group}=[{','.join(every)}]")
         baseline = hydra_compose(name, [*extra, *groups])

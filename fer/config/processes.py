@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fer.config.problems import Problem
 
 if TYPE_CHECKING:
-    from torch.distributed import Store  # type: ignore[attr-defined]
+    from torch.distributed.distributed_c10d import Store
 
 #: What the first process writes for the others; each restart of torchrun's has its own.
 _KEY: Final = "fer/first"
@@ -139,10 +139,10 @@ def _key() -> str:
 
 
 def _store() -> Store:
-    import torch.distributed as dist
+    from torch.distributed.rendezvous import rendezvous
 
     store: Store
-    store, _, _ = next(dist.rendezvous("env://", timeout=_PATIENCE))  # type: ignore[attr-defined]
+    store, _, _ = next(rendezvous("env://", timeout=_PATIENCE))
     return store
 
 

@@ -14,12 +14,15 @@ from fer.learning.callbacks.wandb_run import begin
 
 def csv(folder: Path, name: str) -> Logger:
     """Numbers as ``csv/metrics.csv``; those of a run that is resumed are kept beside it."""
-    earlier = folder / "csv" / "metrics.csv"
-    # Of several processes only the first writes.
-    if earlier.is_file() and rank_zero_only.rank == 0:  # type: ignore[attr-defined]
+    _set_aside(folder / "csv" / "metrics.csv")
+    return CSVLogger(folder, name="csv", version="")
+
+
+@rank_zero_only
+def _set_aside(earlier: Path) -> None:
+    if earlier.is_file():
         count = len(list(earlier.parent.glob("metrics*.csv")))
         earlier.rename(earlier.with_name(f"metrics-{count}.csv"))
-    return CSVLogger(folder, name="csv", version="")
 
 
 def tensorboard(folder: Path, name: str) -> Logger:

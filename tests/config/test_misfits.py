@@ -98,7 +98,13 @@ def test_a_combination_that_does_not_fit_is_refused(
 
 @pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists and is not empty")
 def test_a_plateau_may_wait_for_a_metric_of_the_training(train: Train, elsewhere: Path) -> None:
-    answer = train(*SMALL, "scheduler.monitor=train/loss", "scheduler.mode=min", "test=false")
+    answer = train(
+        *SMALL,
+        "scheduler=plateau",
+        "scheduler.monitor=train/loss",
+        "scheduler.mode=min",
+        "test=false",
+    )
     assert answer.code == 0, answer
 
 
