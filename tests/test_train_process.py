@@ -171,7 +171,11 @@ def test_an_interrupted_training_keeps_its_last_checkpoint(
             time.sleep(0.05)
         # A terminal's Ctrl-C reaches the loader processes too.
         os.killpg(running.pid, signal.SIGINT)
-        out, err = running.communicate(timeout=60)
+        try:
+            out, err = running.communicate(timeout=60)
+        finally:
+            if running.poll() is None:
+                os.killpg(running.pid, signal.SIGKILL)
     assert running.returncode == 130, (out, err)
     told = (
         f"fer.train: interrupted; what was finished is kept in {folder}\nto go on: python -m fer."

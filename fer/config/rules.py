@@ -252,7 +252,7 @@ RULES: Final[dict[str, Rule]] = {
     ),
     "trainer.num_nodes": integer(1),
     "trainer.strategy": choice(
-        "auto", "ddp", "ddp_find_unused_parameters_true", "ddp_spawn", "fsdp", "deepspeed",
+        "auto", "ddp", "ddp_find_unused_parameters_true",
     ),
     "trainer.precision": choice(*_PRECISIONS),
     "trainer.max_epochs": integer(1),
