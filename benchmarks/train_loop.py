@@ -25,7 +25,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-_FACES = 3200
+_FACES = 1920
 _EPOCHS = 3
 _BASE = (
     "data=synthetic",

@@ -373,7 +373,7 @@ def test_the_loss_is_a_mean_over_faces(run: Run) -> None:
 
 
 def test_the_learner_trains_what_can_be_trained() -> None:
-    module = small_module()
+    module = small_module("scheduler=plateau")
     module.network.backbone.requires_grad_(requires_grad=False)
     chosen: Any = module.configure_optimizers()
     held = {id(p) for group in chosen["optimizer"].param_groups for p in group["params"]}
