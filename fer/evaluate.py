@@ -92,6 +92,7 @@ def judge_one(config: DictConfig, folder: Path) -> None:
     metrics = judge(case)
     if model is not None and config.robustness is not False:
         metrics["robustness"] = _robustness(config, model, case)
+    metrics["branches"] = _branches(config, model, case, metrics["unavailable"])
     record_evaluation(
         config,
         folder,
@@ -101,9 +102,8 @@ def judge_one(config: DictConfig, folder: Path) -> None:
     )
     write_predictions(folder / "predictions.parquet", case.predictions)
     if config.report:
-        write_report(
-            folder / "report.html", metrics, case.predictions, case.faces, votes=crowd, model=model
-        )
+        path = folder / "report.html"
+        write_report(path, metrics, case, model=model, pictures=config.report_pictures)
     write_json(folder / "metrics.json", metrics)
     sys.stdout.write(judgement_table(metrics) + f"folder: {folder}\n")
 
@@ -152,6 +152,28 @@ def _robustness(config: DictConfig, model: CheckpointModel, case: Case) -> dict[
         model, some.images, some.labels, metadata=beside, seed=config.seed, progress=True
     )
     return {"split": case.names[split], **found}
+
+
+def _branches(
+    config: DictConfig, model: CheckpointModel | None, case: Case, unavailable: dict[str, str]
+) -> dict[str, Any] | None:
+    """Ask the model's branches one without the other."""
+    from fer.evaluation.branches import branch_contributions, why_no_branches
+    from fer.evaluation.predicting import encoded_metadata
+
+    why = why_no_branches(model)
+    if model is None or why:
+        unavailable["branches"] = why or ""
+        return None
+    test = case.faces.splits["test"]
+    return branch_contributions(
+        model,
+        test.images,
+        test.labels,
+        encoded_metadata(model, test),
+        seed=config.seed,
+        batch_size=config.batch_size,
+    )
 
 
 def compare_models(config: DictConfig, folder: Path) -> None:

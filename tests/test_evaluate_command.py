@@ -139,6 +139,11 @@ def test_a_checkpoint_is_judged(evaluate: Evaluate, elsewhere: Path, checkpoint:
     assert found["official"]["nll"] == pytest.approx(sk.log_loss(test.label, test.probabilities))
     assert found["tta"]["official"]["n"] == found["tta"]["deduplicated"]["n"] == 50
     assert found["temperature"] == 1.5
+    assert list(found["branches"]["branches"]) == ["backbone", "lstm"]
+    assert found["branches"]["accuracy"] == found["official"]["accuracy"]
+    page = (run / "report.html").read_text(encoding="utf-8")
+    assert "This page contains face pictures." in page
+    assert f'<data value="{found["official"]["accuracy"]}">' in page
     assert found["verdict"] is None
     assert "only FER2013 has the votes" in found["verdict_reason"]
     assert found["fingerprints"]["checkpoint"]
@@ -221,6 +226,10 @@ def test_answers_that_repeat_the_labels_leaked(
     assert found["agreement_with_crowd"] == 0.5
     assert found["official"]["ece"] is found["tta"] is None
     assert pq.read_schema(elsewhere / "run" / "predictions.parquet").names[-1] == "answer"
+    assert found["branches"] is None
+    assert "answers from a file have no branches" in found["unavailable"]["branches"]
+    page = (elsewhere / "run" / "report.html").read_text(encoding="utf-8")
+    assert "The test labels were known: this number is worth nothing" in page
     assert set(read_predictions(elsewhere / "run").split.tolist()) == {"PrivateTest"}
 
 
@@ -240,8 +249,13 @@ def test_our_own_predictions_are_judged_alike(
 ) -> None:
     path = save_checkpoint(elsewhere.parent / "best.ckpt")
     assert evaluate(f"ckpt={path}", "hydra.run.dir=a", "tta=false").code == 0
-    answer = evaluate("predictions=a/predictions.parquet", "hydra.run.dir=b")
+    told = ["predictions=a/predictions.parquet", "report_pictures=false"]
+    answer = evaluate(*told, "hydra.run.dir=b")
     assert answer.code == 0, answer
+    pages = [(elsewhere / name / "report.html").read_text(encoding="utf-8") for name in "ab"]
+    assert "data:image/png" in pages[0]
+    assert "data:image/png" not in pages[1]
+    assert "FER+'s ten people side with the answer" in pages[0]
     ours, theirs = metrics_in(elsewhere / "a"), metrics_in(elsewhere / "b")
     assert ours["temperature"] == pytest.approx(theirs["temperature"], rel=1e-3)
     assert ours["official"]["per_class"] == theirs["official"]["per_class"]
@@ -289,6 +303,7 @@ def test_models_are_compared(evaluate: Evaluate, elsewhere: Path, fer2013: np.nd
         (["compare=[[.,.],[..]]"], ["'.' is named twice"]),
         (["ckpt=x", "data.clean.blank=all"], ["takes the faces as they are"]),
         (["ckpt=x", "batch_size=0"], ["batch_size"]),
+        (["ckpt=x", "report_pictures=some"], ["report_pictures", "true or false"]),
         (["predictions=x", "robustness=true"], ["needs a model to ask again"]),
         (["ckpt=x", "experiment=demo"], ["'experiment' is no group of this command"]),
     ],

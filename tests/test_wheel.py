@@ -40,6 +40,13 @@ def test_every_module_is_inside(names: set[str]) -> None:
     assert "fer/py.typed" in names
 
 
+def test_the_page_of_evaluations_is_inside(names: set[str]) -> None:
+    templates = ROOT / "fer" / "evaluation" / "report" / "templates"
+    there = {path.relative_to(ROOT).as_posix() for path in templates.iterdir()}
+    assert "fer/evaluation/report/templates/page.html" in there
+    assert there <= names
+
+
 def test_nothing_else_is_inside(names: set[str]) -> None:
     others = {name.split("/", maxsplit=1)[0] for name in names}
     (metadata,) = others - {"fer"}

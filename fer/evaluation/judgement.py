@@ -59,6 +59,14 @@ class Case:
     seed: int = 0
     marks: Mapping[str, str] = field(default_factory=dict)
 
+    def test(self) -> Predictions:
+        """Return the answers for the test faces, in the order of the faces.
+
+        Raises:
+            ValueError: the predictions are not of the test faces, each once.
+        """
+        return _in_order(self.predictions, self.faces.splits["test"].rows, self.names["test"])
+
 
 def judge(case: Case) -> dict[str, Any]:
     """Return the whole judgement as plain containers, ready for ``metrics.json``.
@@ -83,13 +91,11 @@ def judge(case: Case) -> dict[str, Any]:
         ValueError: the predictions are not of the test faces, each once.
     """
     faces = case.faces.splits["test"]
-    test = _in_order(case.predictions, faces.rows, case.names["test"])
+    test = case.test()
     unavailable: dict[str, str] = {}
     temperature = _temperature(case, unavailable)
     p = test.probabilities
-    calibrated = None
-    if p is not None and temperature is not None:
-        calibrated = tempered(_logits(test), temperature)
+    calibrated = calibrated_probabilities(test, temperature)
     tta = None
     if case.views is None:
         unavailable["tta"] = case.why_not.get("tta", "the model looked at each face once")
@@ -114,6 +120,13 @@ def judge(case: Case) -> dict[str, Any]:
         "unavailable": unavailable,
         "fingerprints": dict(case.fingerprints),
     }
+
+
+def calibrated_probabilities(predictions: Predictions, temperature: float | None) -> Floats | None:
+    """Return float64 ``[N, C]`` after temperature scaling; None where either is not there."""
+    if predictions.probabilities is None or temperature is None:
+        return None
+    return tempered(_logits(predictions), temperature)
 
 
 def _in_order(predictions: Predictions, rows: Ints, name: str) -> Predictions:

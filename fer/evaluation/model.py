@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from fer.pixels import Fit
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class Model(Protocol):
@@ -48,3 +51,9 @@ class Model(Protocol):
     ) -> npt.NDArray[np.float32]:
         """Return float32 ``[N, C]`` of uint8 ``[N, size, size]`` and float32 ``[N, columns]``."""
         ...
+
+
+def network_of(model: Model) -> nn.Module | None:
+    """Return the torch network of a checkpoint; None for a model that has none, such as ONNX."""
+    network: nn.Module | None = getattr(model, "network", None)
+    return network

@@ -13,7 +13,7 @@ from matplotlib.ticker import PercentFormatter
 from fer.files import written_beside
 
 _CURVE, _CLEAN = "#0b62a4", "#7f8c9b"
-_COLUMNS: Final = 5
+_COLUMNS: Final = 4
 
 
 def plot_robustness(result: Mapping[str, Any], title: str, path: Path) -> None:
@@ -39,18 +39,18 @@ def plot_robustness(result: Mapping[str, Any], title: str, path: Path) -> None:
         # Severity 0 is the face as it is, where every curve begins.
         axes.plot(range(6), [result["clean"], *kind["accuracy"]], color=_CURVE, marker="o", ms=3)
         axes.axhline(result["clean"], color=_CLEAN, lw=0.8, ls=":")
-        axes.set_title(f"{name.replace('_', ' ')}: {kind['mean']:.1%}", size=9)
-        axes.set_xticks(range(6), ["clean", *map(str, range(1, 6))], size=7)
+        axes.set_title(f"{name.replace('_', ' ')}: {kind['mean']:.1%}", size=10)
+        axes.set_xticks(range(6), ["clean", *map(str, range(1, 6))], size=9)
         # The lowest of its column says it for those above.
         axes.tick_params("x", labelbottom=place + columns >= len(kinds))
-        axes.tick_params("y", labelsize=7)
+        axes.tick_params("y", labelsize=9)
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         axes.set_ylim(0, 1)
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
     for axes in plots[len(kinds) :]:
         axes.set_visible(False)
-    figure.supxlabel("severity", size=9)
-    figure.supylabel("accuracy", size=9)
+    figure.supxlabel("severity", size=10)
+    figure.supylabel("accuracy", size=10)
     with written_beside(path) as beside:
         figure.savefig(beside, dpi=130)

@@ -91,14 +91,14 @@ class CheckpointModel:
 
         # TensorFloat-32 would keep ten bits of each number.
         exact = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
-        with _one_thread_a_batch(device.type) as workers, exact:
+        with one_thread_a_batch(device.type) as workers, exact:
             # For its errors alone.
             list(workers.map(answer, range(0, len(images), batch_size)))
         return found
 
 
 @contextmanager
-def _one_thread_a_batch(device: str) -> Iterator[ThreadPoolExecutor]:
+def one_thread_a_batch(device: str) -> Iterator[ThreadPoolExecutor]:
     """Yield workers that each take a batch, on one thread of torch, in place of all at one batch.
 
     On layers this small, threads that share a batch wait for each other longer than they compute,

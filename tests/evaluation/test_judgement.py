@@ -15,7 +15,6 @@ from scipy.special import softmax
 from fer.data.benchmark import Crowd
 from fer.evaluation import Case, judge, read_predictions, write_predictions
 from fer.evaluation.calibration import calibration_error, fit_temperature
-from fer.evaluation.report import write_report
 from fer.evaluation.summary import judgement_table
 from fer.labels import EMOTIONS
 from tests.support.answers import NAMES, some_faces, some_predictions
@@ -161,24 +160,18 @@ def test_a_test_split_of_copies_has_no_deduplicated_score() -> None:
     assert "without copies" not in judgement_table(found)
 
 
-def test_a_marked_model_is_marked_everywhere(tmp_path: Path) -> None:
+def test_a_marked_model_is_marked_everywhere() -> None:
     found = judge(case(marks={"invalid": "it was trained on <the test>"}))
     assert next(iter(found)) == "invalid"
     assert judgement_table(found).endswith("INVALID: it was trained on <the test>\n")
-    write_report(tmp_path / "report.html", found, P, FACES, votes=None, model=None)
-    assert "INVALID: it was trained on &lt;the test&gt;" in (tmp_path / "report.html").read_text()
 
 
-def test_the_table_and_the_page_say_the_headline(tmp_path: Path) -> None:
+def test_the_table_says_the_headline() -> None:
     found = judge(case(crowd=a_crowd()))
     table = judgement_table(found)
     accuracy = found["official"]["accuracy"]
     assert f"accuracy: {accuracy:.2%} (95 % interval" in table
     assert f"memorisation: {found['verdict']}" in table
-    write_report(tmp_path / "report.html", found, P, FACES, votes=None, model=None)
-    page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert f"{accuracy:.1%}" in page
-    assert "http" not in page
 
 
 def test_logits_are_needed_for_nothing_but_the_temperature() -> None:
