@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fer.evaluation.model import Model, network_of
+from fer.inference.checkpoint import one_thread_a_batch
 
 if TYPE_CHECKING:
     from torch import nn
@@ -56,7 +57,7 @@ def last_map(network: nn.Module, size: int) -> tuple[str, nn.Module] | None:
     handles = [part.register_forward_hook(note) for part in every]
     device = next(network.parameters()).device
     try:
-        with torch.inference_mode():
+        with torch.inference_mode(), one_thread_a_batch(device.type):
             network(torch.zeros(1, 1, size, size, dtype=torch.uint8, device=device))
     finally:
         for handle in handles:
@@ -102,7 +103,8 @@ def grad_cam(
     inputs.requires_grad_()
     beside = None if metadata is None else torch.from_numpy(np.array(metadata)).to(device)
     # cuDNN's recurrent layers have no backward pass outside training.
-    with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
+    without_cudnn = torch.backends.cudnn.flags(enabled=False)
+    with torch.enable_grad(), without_cudnn, one_thread_a_batch(device.type):
         maps = LayerGradCam(network, found[1]).attribute(
             inputs,
             target=torch.from_numpy(np.array(targets)).to(device),
