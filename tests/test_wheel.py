@@ -26,7 +26,7 @@ def names(wheel: Path) -> set[str]:
 
 def test_configuration_is_inside_and_the_same(wheel: Path, names: set[str]) -> None:
     conf = ROOT / "conf"
-    there = {path.relative_to(conf).as_posix() for path in conf.rglob("*.yaml")}
+    there = {path.relative_to(conf).as_posix() for path in conf.rglob("*") if path.is_file()}
     carried = {name.removeprefix("fer/conf/") for name in names if name.startswith("fer/conf/")}
     assert there == carried
     with zipfile.ZipFile(wheel) as archive:

@@ -7,7 +7,6 @@ then compared with what the chosen files define.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -19,13 +18,13 @@ from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob, IntervalSweep, Override, OverrideType
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from fer.config.keys import MISSING, leaves, lookup, unknown_key
+from fer.config.comparing import LISTED, compare, compare_node, summary
+from fer.config.keys import MISSING, lookup, unknown_key
 from fer.config.location import conf_folder, groups_of
 from fer.config.problems import ConfigError, Problem, nearest
-from fer.config.rules import rule_for
 from fer.config.shorthand import spelled_out
 
 #: A command's own check of its composed configuration and the overrides that it comes from.
@@ -33,9 +32,6 @@ Check = Callable[[DictConfig, Sequence[str]], list[Problem]]
 
 #: Groups whose files only change what other groups define: they add no keys of their own.
 _CHANGE_ONLY: Final = ("experiment", "debug", "hparams_search")
-
-#: Groups of which several files may be chosen: any of their keys may be there or not.
-_LISTED: Final = ("callbacks",)
 
 
 @dataclass(slots=True)
@@ -80,9 +76,9 @@ def compose(
         try:
             config = hydra_compose(name, texts, return_hydra_config=True)
         except (HydraException, OmegaConfBaseException) as error:
-            problems.append(Problem("composition", _summary(error)))
+            problems.append(Problem("composition", summary(error)))
             raise ConfigError(problems) from error
-        problems += _compare(config, known)
+        problems += compare(config, known)
         if check is not None:
             problems += check(config, overrides)
     if problems:
@@ -204,13 +200,13 @@ def _baseline(
         ]
         loader = GlobalHydra.instance().config_loader()
         # Hydra does not note the choices of a group of which several are chosen.
-        for group in filter(composed.__contains__, _LISTED):
+        for group in filter(composed.__contains__, LISTED):
             every = loader.get_group_options(group, overrides=list(extra))
             groups.append(f"{group}=[{','.join(every)}]")
         baseline = hydra_compose(name, [*extra, *groups])
         plain: Any = OmegaConf.to_container(baseline, resolve=True)
     except (HydraException, OmegaConfBaseException) as error:
-        problems.append(Problem("composition", _summary(error)))
+        problems.append(Problem("composition", summary(error)))
         return None
     return dict(plain)
 
@@ -228,7 +224,7 @@ def _value_fits(override: Override, known: Mapping[str, Any], problems: list[Pro
     inside, value = lookup(known, key), override.value()
     if isinstance(inside, Mapping) and isinstance(value, Mapping):
         before = len(problems)
-        _compare_node(f"{key}.", {str(k): v for k, v in value.items()}, inside, known, problems)
+        compare_node(f"{key}.", {str(k): v for k, v in value.items()}, inside, known, problems)
         return len(problems) == before
     if isinstance(inside, Mapping):
         problems.append(Problem(text, _several(key, value, inside)))
@@ -244,56 +240,6 @@ def _several(key: str, value: Any, inside: Mapping[str, Any]) -> str:
     if settable := [f"{key}.{name}" for name in inside if not name.startswith("_")]:
         ways.append(f"set {', '.join(settable)}")
     return f"{key!r} holds several values" + (f": {' or '.join(ways)}" if ways else "")
-
-
-def _compare(config: DictConfig, known: Mapping[str, Any]) -> list[Problem]:
-    """Check every value of the whole configuration."""
-    own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-    with open_dict(own):
-        try:
-            plain: Any = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
-        except OmegaConfBaseException as error:
-            return [Problem("composition", _summary(error))]
-    found: list[Problem] = []
-    _compare_node("", plain, known, known, found)
-    raw: Any = OmegaConf.to_container(own, resolve=False)
-    # What is only handed on is wrong where it was set.
-    problems = [problem for problem in found if not _is_handed_on(lookup(raw, problem.where))]
-    problems += [
-        Problem(key, "is needed and is missing")
-        for key in leaves(known)
-        if lookup(plain, key) is MISSING and key.split(".")[0] not in _LISTED
-    ]
-    return problems
-
-
-def _is_handed_on(value: Any) -> bool:
-    return isinstance(value, str) and re.fullmatch(r"\$\{[\w.]+\}", value) is not None
-
-
-def _compare_node(
-    prefix: str,
-    node: Mapping[str, Any],
-    default: Mapping[str, Any],
-    known: Mapping[str, Any],
-    problems: list[Problem],
-) -> None:
-    for name, value in node.items():
-        key = f"{prefix}{name}"
-        if name not in default:
-            problems.append(Problem(key, unknown_key(key, known)))
-        elif isinstance(default[name], Mapping) and isinstance(value, Mapping):
-            _compare_node(f"{key}.", value, default[name], known, problems)
-        elif complaint := rule_for(key, default[name]).complaint(value):
-            problems.append(Problem(key, complaint))
-
-
-def _summary(error: Exception) -> str:
-    """Return the message without OmegaConf's notes on where in its object the error arose."""
-    lines = (line.strip().rstrip(".") for line in str(error).splitlines())
-    return ". ".join(
-        line for line in lines if line and not line.startswith(("full_key", "object_"))
-    )
 
 
 def _quoted(path: str) -> str:

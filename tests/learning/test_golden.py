@@ -77,7 +77,7 @@ def test_the_stored_run_learns() -> None:
         "optimizer.lr=0.0011",
         "optimizer.betas=[0.8,0.999]",
         "model.preprocessing.mean=0.05",
-        "model.preprocessing.std=0.9",
+        "model.preprocessing.std=0.5",
         "model.lstm.pooling=mean",
         "model.backbone.pools=[max,max,max,avg]",
         "loss.label_smoothing=0.01",
