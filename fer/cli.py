@@ -87,3 +87,6 @@ _COMMANDS: Final[dict[str, Callable[[list[str]], int]]] = {
     "data": _data,
     "claims": _claims,
 }
+
+if __name__ == "__main__":
+    sys.exit(main())

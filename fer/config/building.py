@@ -226,7 +226,8 @@ def _chosen_columns(config: DictConfig, source: Source) -> dict[str, Any]:
     if not there:
         raise BuildError(
             "the metadata branch needs columns (age, gender, context), but this data has none: "
-            "choose metadata=none, or name a table by data.metadata=FILE"
+            "choose metadata=none, or name a table by data.metadata=FILE (for data=folder, "
+            "metadata.csv in its root serves too)"
         )
     if unknown := [name for name in wanted or () if name not in there]:
         raise BuildError(

@@ -80,7 +80,8 @@ class Table:
         """Return an array for each column in the order of ``names``, and which rows have no name.
 
         Raises:
-            DataError: two rows have the same key.
+            DataError: two rows have the same key, a word stands among numbers, or a number is not
+                finite.
         """
         place = {name: i for i, name in enumerate(names)}
         seen: set[str] = set()
@@ -88,14 +89,32 @@ class Table:
             if key in seen:
                 raise DataError(f"{self.path}: row {line} names {key} again")
             seen.add(key)
+        here = [i for i, key in enumerate(keys) if key in place]
+        places = [place[keys[i]] for i in here]
         columns = {}
-        for column, cells in self.cells.items():
-            values = [""] * len(names)
-            for key, cell in zip(keys, cells, strict=True):
-                if key in place:
-                    values[place[key]] = cell
-            columns[column] = _column(values)
+        for name in self.cells:
+            # Typed as a whole: what is a number in one split is one in all.
+            cells = self._column(name)
+            missing: Any = "" if cells.dtype.kind == "U" else np.nan
+            columns[name] = np.full(len(names), missing, dtype=cells.dtype)
+            columns[name][places] = cells[here]
         return columns, [i for i, key in enumerate(keys) if key not in place]
+
+    def _column(self, name: str) -> npt.NDArray[Any]:
+        numbers = [_number(cell) for cell in self.cells[name]]
+        filled = [i for i, cell in enumerate(self.cells[name]) if cell]
+        words = [i for i in filled if numbers[i] is None]
+        if len(words) > len(filled) / 2:
+            return np.array(self.cells[name], dtype=np.str_)
+        infinite = [i for i in filled if (n := numbers[i]) is not None and np.isinf(n)]
+        if words or infinite:
+            row = min([*words, *infinite])
+            raise DataError(
+                f"{self.path}: row {self.lines[row]} has {self.cells[name][row]!r} in the column "
+                f"{name!r}, where a finite number is needed, as in its other rows: correct it, or "
+                "leave the cell empty"
+            )
+        return np.array([np.nan if n is None else n for n in numbers], dtype=np.float32)
 
 
 def read_table(path: Path, key: str) -> Table:
@@ -128,8 +147,10 @@ def read_table(path: Path, key: str) -> Table:
     return Table(path, sha256, keys, [line for line, _ in filled], cells)
 
 
-def _column(values: Sequence[str]) -> npt.NDArray[Any]:
+def _number(cell: str) -> float | None:
+    """Return a cell's number in the range of float32: infinite beyond; None for a word."""
     try:
-        return np.array([float(v) if v else np.nan for v in values], dtype=np.float32)
+        with np.errstate(over="ignore"):
+            return float(np.float32(cell))
     except ValueError:
-        return np.array(values, dtype=np.str_)
+        return None

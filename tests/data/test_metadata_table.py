@@ -32,6 +32,16 @@ def test_rows_are_joined_whatever_their_order(tmp_path: Path) -> None:
     assert source.class_names() == SOURCE.class_names()
 
 
+def test_a_column_has_one_type_in_all_splits(tmp_path: Path) -> None:
+    file = write(tmp_path, "row,place,age\n0,lab,1\n1,lab,2\n2,roof,3\n7,12,nan\n8,,4\n")
+    splits = WithMetadata(SOURCE, file).load().splits
+    assert splits["val"].metadata["place"].tolist() == ["", "12", ""]
+    for split in splits.values():
+        assert split.metadata["place"].dtype.kind == "U"
+        assert split.metadata["age"].dtype == np.float32
+    np.testing.assert_array_equal(splits["val"].metadata["age"], [np.nan, np.nan, 4])
+
+
 def test_the_fingerprint_tells_the_table(tmp_path: Path) -> None:
     first = WithMetadata(SOURCE, write(tmp_path, "row,a\n0,1\n")).load().fingerprint
     second = WithMetadata(SOURCE, write(tmp_path, "row,a\n0,2\n")).load().fingerprint
@@ -46,6 +56,10 @@ def test_the_fingerprint_tells_the_table(tmp_path: Path) -> None:
         ("row,a\n1,2\n1,3\n", "row 3 names 1 again"),
         ("row,a\n01,2\n1,3\n", "row 3 names 1 again"),
         ("row,a\n1,2,3\n", "row 2 has 3 fields instead of 2"),
+        ("row,a\n1,2\n2,old\n3,4\n", "row 3 has 'old' in the column 'a', where a finite number"),
+        ("row,a\n1,2\n2,inf\n3,4\n", "row 3 has 'inf' in the column 'a'"),
+        ("row,a\n1,2\n2,1e400\n", "row 3 has '1e400' in the column 'a'"),
+        ("row,a\n1,1e39\n", "row 2 has '1e39' in the column 'a'"),
         ("row,a\n99,2\n", "none of its rows is a face of pattern faces"),
     ],
 )
