@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from fer.data.augmentation import Augmentation
 from fer.data.batch_augmentation import augment, draw
@@ -67,10 +69,18 @@ class ResidentLoader:
         self.seed = seed
         self.device = device
         self._size = split.images.shape[-1]
-        arrays = {"image": split.images[:, None], **beside_images(split, metadata)}
+        self._split = split
+        self._metadata = metadata
+
+    @cached_property
+    def _tensors(self) -> dict[str, Tensor]:
+        """The faces on the device, brought there for the first batch: a length needs no copy."""
+        split = self._split
+        arrays = {"image": split.images[:, None], **beside_images(split, self._metadata)}
         # Copies, since the source's arrays may be maps that can't be written to.
-        self._tensors = {
-            name: torch.from_numpy(np.array(values)).to(device) for name, values in arrays.items()
+        return {
+            name: torch.from_numpy(np.array(values)).to(self.device)
+            for name, values in arrays.items()
         }
 
     def __len__(self) -> int:
@@ -78,7 +88,7 @@ class ResidentLoader:
         return n // self.batch_size if self.drop_last else -(-n // self.batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
-        n = len(self._tensors["label"])
+        n = len(self._split)
         chosen = np.fromiter(self.sampler, dtype=np.int64) % n
         draws = None
         if self.augmentation is not None:
