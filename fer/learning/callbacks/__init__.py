@@ -1,5 +1,6 @@
 """What happens beside the learning: checkpoints, history, pictures."""
 
+from fer.learning.callbacks.averaging import ExponentialAverage
 from fer.learning.callbacks.checkpoint import BestAndLast
 from fer.learning.callbacks.history import History
 from fer.learning.callbacks.nan_guard import DivergedError, StopOnNaN
@@ -11,6 +12,7 @@ __all__ = [
     "BestAndLast",
     "DivergedError",
     "EndTogether",
+    "ExponentialAverage",
     "History",
     "MisreadPictures",
     "StopOnNaN",
