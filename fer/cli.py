@@ -16,6 +16,7 @@ Commands
   train       train a network, as python -m fer.train does
   evaluate    judge a network or any system's answers, as python -m fer.evaluate does
   data check  say what is wrong with a data set
+  export      write a trained network as one ONNX file
   claims      the ledger of stated numbers: write the documents from it, check them, add to it
 
 Options
@@ -25,6 +26,7 @@ Options
 Examples
   fer train data=synthetic trainer=cpu
   fer evaluate ckpt=PATH data=fer2013
+  fer export runs/cnn_lstm/TIME/checkpoints/best.ckpt --to model.onnx
   fer train --help
   fer data check fer2013.csv --html report.html
 
@@ -69,6 +71,12 @@ def _evaluate(arguments: list[str]) -> int:
     return evaluate()
 
 
+def _export(arguments: list[str]) -> int:
+    from fer.export import main as export
+
+    return export(arguments)
+
+
 def _data(arguments: list[str]) -> int:
     from fer.data.quality.command import main as data
 
@@ -84,6 +92,7 @@ def _claims(arguments: list[str]) -> int:
 _COMMANDS: Final[dict[str, Callable[[list[str]], int]]] = {
     "train": _train,
     "evaluate": _evaluate,
+    "export": _export,
     "data": _data,
     "claims": _claims,
 }

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fer.data.benchmark import Crowd
     from fer.data.source import Faces, Source
     from fer.evaluation import Case, Predictions
-    from fer.inference import CheckpointModel
+    from fer.inference import Model
 
 EXAMPLES = """
 python -m fer.evaluate ckpt=runs/cnn_lstm/TIME/checkpoints/best.ckpt       # on FER2013
@@ -61,10 +61,10 @@ def judge_one(config: DictConfig, folder: Path) -> None:
     from fer.evaluation.report import write_report
     from fer.evaluation.summary import judgement_table
     from fer.files import write_json
-    from fer.inference import load_checkpoint
+    from fer.inference import load_model
 
-    model = load_checkpoint(Path(config.ckpt), device=config.device) if config.ckpt else None
-    source = evaluation_source(config, model)
+    model = load_model(config.ckpt, device=config.device) if config.ckpt else None
+    source = evaluation_source(config, (model.size, model.fit) if model else None)
     # The names of the classes are known before the pictures are read.
     check_classes(f"data={config.data.source._target_}", source.class_names(), model)
     original = source.load()
@@ -117,7 +117,7 @@ class _Answers(NamedTuple):
     no_views: str
 
 
-def _asked(config: DictConfig, model: CheckpointModel, faces: Faces, source: Source) -> _Answers:
+def _asked(config: DictConfig, model: Model, faces: Faces, source: Source) -> _Answers:
     """Ask the model."""
     from fer.data.benchmark import split_names
     from fer.data.scaling import scaled
@@ -140,7 +140,7 @@ def _read(config: DictConfig, faces: Faces, source: Source) -> _Answers:
     return _Answers(predictions, faces, None, "ten views need the model itself")
 
 
-def _robustness(config: DictConfig, model: CheckpointModel, case: Case) -> dict[str, Any]:
+def _robustness(config: DictConfig, model: Model, case: Case) -> dict[str, Any]:
     """Ask the model again about faces in bad light, turned, blurred and so on."""
     from fer.evaluation.predicting import encoded_metadata
     from fer.evaluation.robustness import measure
@@ -155,7 +155,7 @@ def _robustness(config: DictConfig, model: CheckpointModel, case: Case) -> dict[
 
 
 def _branches(
-    config: DictConfig, model: CheckpointModel | None, case: Case, unavailable: dict[str, str]
+    config: DictConfig, model: Model | None, case: Case, unavailable: dict[str, str]
 ) -> dict[str, Any] | None:
     """Ask the model's branches one without the other."""
     from fer.evaluation.branches import branch_contributions, why_no_branches

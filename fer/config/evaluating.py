@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from omegaconf import DictConfig, OmegaConf
 
 from fer.config.problems import Problem
 from fer.config.rules import rule_for
 from fer.data.source import Source
-
-if TYPE_CHECKING:
-    from fer.evaluation.model import Model
 
 _SUBJECTS: Final = ("ckpt", "predictions", "compare")
 
@@ -99,18 +96,18 @@ def _check_comparison(named: Mapping[str, Sequence[Path]]) -> list[Problem]:
     return problems + [Problem("compare", f"{path!r} is named twice") for path in twice]
 
 
-def evaluation_source(config: DictConfig, model: Model | None) -> Source:
+def evaluation_source(config: DictConfig, scaling: tuple[int, str] | None) -> Source:
     """Make the source of the data, as it is: neither cleaned nor augmented.
 
     Args:
         config: the composed configuration.
-        model: which says how pictures are scaled; None: as configured.
+        scaling: size and fit of the model's faces; None: as configured.
     """
     from hydra.utils import instantiate
 
     data = config.copy().data
-    if model is not None:
-        data.size, data.fit = model.size, model.fit
+    if scaling is not None:
+        data.size, data.fit = scaling
     source: Source = instantiate(data.source, _convert_="all")
     if data.get("metadata") is not None:
         from fer.data.metadata_table import WithMetadata

@@ -3,7 +3,6 @@
 from fer.evaluation.answers import read_answers
 from fer.evaluation.comparison import Contender, compare
 from fer.evaluation.judgement import Case, judge
-from fer.evaluation.model import Model
 from fer.evaluation.predicting import predict
 from fer.evaluation.predictions import (
     Predictions,
@@ -11,6 +10,7 @@ from fer.evaluation.predictions import (
     read_predictions,
     write_predictions,
 )
+from fer.inference.model import Model
 
 __all__ = [
     "Case",

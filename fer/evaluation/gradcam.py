@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import numpy.typing as npt
 
-from fer.evaluation.model import Model, network_of
 from fer.inference.checkpoint import one_thread_a_batch
+from fer.inference.model import Model, network_of
 
 if TYPE_CHECKING:
     from torch import nn

@@ -10,9 +10,9 @@ from tqdm import tqdm
 
 from fer.data.source import DataError, Faces, Split
 from fer.errors import UserError
-from fer.evaluation.model import Model
 from fer.evaluation.predictions import Predictions
-from fer.evaluation.views import views
+from fer.inference.model import Model
+from fer.inference.views import views
 
 #: What is looked at: the split that temperatures are fitted on, and the test.
 _SPLITS = ("val", "test")

@@ -1,5 +1,25 @@
 """A trained model in use."""
 
 from fer.inference.checkpoint import CheckpointError, CheckpointModel, load_checkpoint
+from fer.inference.description import Description, ModelFileError
+from fer.inference.loading import load, load_model
+from fer.inference.model import Model
+from fer.inference.onnx_model import OnnxModel
+from fer.inference.prediction import UNCERTAIN, Face, Prediction
+from fer.inference.recognizer import Recognizer
 
-__all__ = ["CheckpointError", "CheckpointModel", "load_checkpoint"]
+__all__ = [
+    "UNCERTAIN",
+    "CheckpointError",
+    "CheckpointModel",
+    "Description",
+    "Face",
+    "Model",
+    "ModelFileError",
+    "OnnxModel",
+    "Prediction",
+    "Recognizer",
+    "load",
+    "load_checkpoint",
+    "load_model",
+]

@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -46,6 +46,8 @@ class CheckpointModel:
             nothing is wrong.
         not_comparable: why it can't be held against scores on the data's own labels; empty where
             it can.
+        threads: how many cores it uses; None: as torch is set.
+        configuration: what the network was made of.
     """
 
     network: nn.Module
@@ -56,6 +58,22 @@ class CheckpointModel:
     columns: Mapping[str, Any] | None = None
     invalid: str = ""
     not_comparable: str = ""
+    threads: int | None = None
+    configuration: Mapping[str, Any] = field(default_factory=dict)
+
+    def answer(
+        self,
+        images: npt.NDArray[np.uint8],
+        metadata: npt.NDArray[np.float32] | None = None,
+        *,
+        batch_size: int = 64,
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Return calibrated probabilities and logits, float32 ``[N, C]`` each, see :meth:`logits`.
+
+        Where no temperature was fitted, the probabilities are those of the bare softmax.
+        """
+        logits = self.logits(images, metadata, batch_size=batch_size)
+        return softmax(logits / np.float32(self.temperature or 1.0)), logits
 
     def logits(
         self,
@@ -91,15 +109,17 @@ class CheckpointModel:
 
         # TensorFloat-32 would keep ten bits of each number.
         exact = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
-        with one_thread_a_batch(device.type) as workers, exact:
+        with one_thread_a_batch(device.type, self.threads) as workers, exact:
             # For its errors alone.
             list(workers.map(answer, range(0, len(images), batch_size)))
         return found
 
 
 @contextmanager
-def one_thread_a_batch(device: str) -> Iterator[ThreadPoolExecutor]:
+def one_thread_a_batch(device: str, workers: int | None = None) -> Iterator[ThreadPoolExecutor]:
     """Yield workers that each take a batch, on one thread of torch, in place of all at one batch.
+
+    There are as many as torch has threads, unless told otherwise, and one for a device.
 
     On layers this small, threads that share a batch wait for each other longer than they compute,
     and many times as long where other work takes a core from one of them.
@@ -109,13 +129,27 @@ def one_thread_a_batch(device: str) -> Iterator[ThreadPoolExecutor]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        with ThreadPoolExecutor(threads if device == "cpu" else 1) as workers:
-            yield workers
+        with ThreadPoolExecutor((workers or threads) if device == "cpu" else 1) as pool:
+            yield pool
     finally:
         torch.set_num_threads(threads)
 
 
-def load_checkpoint(path: Path, *, device: str = "cpu") -> CheckpointModel:
+def softmax(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return probabilities ``[N, C]`` of logits ``[N, C]``.
+
+    Example:
+        >>> softmax(np.zeros((1, 2), dtype=np.float32)).tolist()
+        [[0.5, 0.5]]
+    """
+    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+    found: npt.NDArray[np.float32] = weights / weights.sum(axis=1, keepdims=True)
+    return found
+
+
+def load_checkpoint(
+    path: Path, *, device: str = "cpu", threads: int | None = None
+) -> CheckpointModel:
     """Read a checkpoint of ``python -m fer.train`` and make its network.
 
     Nothing of the file is executed: it is read with ``weights_only=True``.
@@ -123,6 +157,7 @@ def load_checkpoint(path: Path, *, device: str = "cpu") -> CheckpointModel:
     Args:
         path: the file.
         device: where the network computes, as torch calls it.
+        threads: how many cores it may use; None: as torch is set.
 
     Raises:
         UserError: this machine has no such device.
@@ -170,7 +205,19 @@ def load_checkpoint(path: Path, *, device: str = "cpu") -> CheckpointModel:
         ) from error
     network.float().eval().requires_grad_(requires_grad=False).to(device)
     columns = (model.get("metadata") or {}).get("columns")
-    return CheckpointModel(network, tuple(classes), size, fit, temperature, columns, *marks)
+    invalid, not_comparable = map(str, marks)
+    return CheckpointModel(
+        network,
+        tuple(classes),
+        size,
+        fit,
+        temperature,
+        columns,
+        invalid=invalid,
+        not_comparable=not_comparable,
+        threads=threads,
+        configuration=model,
+    )
 
 
 _OTHER: Final = "no checkpoint of python -m fer.train"

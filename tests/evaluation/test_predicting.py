@@ -13,7 +13,7 @@ from fer.data.source import DataError, Faces
 from fer.errors import UserError
 from fer.evaluation import predict
 from fer.evaluation.predicting import check_faces
-from fer.evaluation.views import views
+from fer.inference.views import views
 from tests.support.answers import CLASSES, NAMES, some_faces
 
 FACES = some_faces(val=30, test=50)

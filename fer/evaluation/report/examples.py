@@ -12,10 +12,10 @@ from fer.data.benchmark import Crowd
 from fer.data.source import Faces
 from fer.evaluation.gradcam import grad_cam
 from fer.evaluation.judgement import Case
-from fer.evaluation.model import Model
 from fer.evaluation.predicting import encoded_metadata
 from fer.evaluation.predictions import Predictions
 from fer.evaluation.report.pictures import face_uri, overlay_uri
+from fer.inference.model import Model
 from fer.labels import FERPLUS
 
 Ints = npt.NDArray[np.intp]

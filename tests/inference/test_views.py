@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fer.evaluation.views import views
+from fer.inference.views import views
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 48, 48), dtype=np.uint8)
 

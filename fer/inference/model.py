@@ -1,4 +1,4 @@
-"""What an evaluation knows of a model: a checkpoint is one, an exported model is another."""
+"""What a user of a model knows of it: a checkpoint is one, an exported model is another."""
 
 from __future__ import annotations
 
@@ -40,6 +40,19 @@ class Model(Protocol):
     @property
     def columns(self) -> Mapping[str, Any] | None:
         """Description of the metadata that it reads beside the faces, if it reads any."""
+        ...
+
+    def answer(
+        self,
+        images: npt.NDArray[np.uint8],
+        metadata: npt.NDArray[np.float32] | None = None,
+        *,
+        batch_size: int = 64,
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Return calibrated probabilities and logits, float32 ``[N, C]`` each.
+
+        Of uint8 ``[N, size, size]``, and float32 ``[N, columns]`` where it reads metadata.
+        """
         ...
 
     def logits(

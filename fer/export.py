@@ -1,0 +1,185 @@
+"""The command ``fer export CKPT --to model.onnx``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from fer import __version__
+from fer.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from fer.inference import CheckpointModel
+
+_DESCRIPTION: Final = """\
+Write a trained network as one ONNX file: scaling, network, temperature and softmax, from grey faces
+to probabilities, with everything that one has to know to use it rightly. The file is held against
+the network at several batch sizes before it is kept."""
+
+_EPILOG: Final = """\
+examples:
+  fer export runs/cnn_lstm/TIME/checkpoints/best.ckpt --to model.onnx
+  fer export best.ckpt --to small.onnx --int8
+  fer export best.ckpt --to small.onnx --int8 --data FOLDER
+  python -c "import fer; print(fer.load('model.onnx').classes)"
+
+exit codes: 0 written, 2 wrong use or bad input: nothing was written, 130 interrupted"""
+
+#: Faces by which the ranges of activations are found.
+_CALIBRATION: Final = 512
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run ``fer export`` and return its exit code.
+
+    Args:
+        arguments: what follows ``fer export``.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        _export(options)
+    except KeyboardInterrupt:
+        sys.stderr.write("fer export: interrupted; nothing was written\n")
+        return 130
+    except (UserError, OSError) as error:
+        sys.stderr.write(f"fer export: {error}\n")
+        return 2
+    return 0
+
+
+def _export(options: argparse.Namespace) -> None:
+    _check_installed()
+    if options.to.suffix != ".onnx":
+        raise UserError(f"--to must name a file that ends in .onnx, not {options.to}")
+    if options.to.is_dir():
+        raise UserError(f"--to {options.to} is a folder; name a file")
+    from fer.inference import load_checkpoint
+    from fer.inference.export import export
+
+    model = load_checkpoint(options.ckpt)
+    recipe = _recipe(options.ckpt, model)
+    # The data are looked for before the work rather than behind it.
+    samples = _samples(options.data, model) if options.int8 else None
+    if samples is None:
+        parity = export(model, options.to, recipe=recipe)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            exact = Path(folder) / "exact.onnx"
+            parity = export(model, exact, recipe=recipe)
+            lost = _quantize(exact, options.to, samples)
+    say = sys.stdout.write
+    say(
+        f"same answers as the network: probabilities differ by at most {parity.probabilities:.1e}, "
+        f"logits by {parity.logits:.1e} (batches of {', '.join(map(str, parity.batches))})\n"
+    )
+    if samples is not None:
+        say(lost)
+    if model.temperature is None:
+        say("no temperature was fitted in training: probabilities are those of the bare softmax\n")
+    if model.not_comparable:
+        say(f"NOT COMPARABLE: {model.not_comparable}\n")
+    say(f"{options.to}: {options.to.stat().st_size / 2**20:.1f} MiB\n")
+
+
+def _quantize(exact: Path, path: Path, samples: tuple[npt.NDArray[Any], ...]) -> str:
+    """Write the model in eight bits and return what that cost, in words."""
+    from fer.inference.quantize import quantize
+
+    calibration, faces, labels = samples
+    found = quantize(exact, path, calibration=calibration, faces=faces, labels=labels)
+    return (
+        f"macro-F1 on the validation split: {100 * found.before:.2f} in float32, "
+        f"{100 * found.after:.2f} in int8\n"
+    )
+
+
+def _samples(
+    path: Path | None, model: CheckpointModel
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    """Return training faces to calibrate by, and faces of the validation split with labels."""
+    import numpy as np
+
+    from fer.data.quality.opening import load_any
+    from fer.data.scaling import scaled
+
+    if path is None:
+        root = os.environ.get("FER_DATA_ROOT")
+        if not root:
+            raise UserError(
+                "--int8 needs faces to find the ranges of activations by: name the data that it "
+                "was trained on by --data PATH, or set FER_DATA_ROOT"
+            )
+        path = Path(root)
+    faces, _ = load_any(path, size=model.size, fit=model.fit, val_share=0.1)
+    if faces.classes != model.classes:
+        raise UserError(
+            f"{faces.origin} has the classes {', '.join(faces.classes)}, but the model "
+            f"{', '.join(model.classes)}: --data must be of the kind that it was trained on"
+        )
+    faces = scaled(faces, model.size, model.fit)
+    train, val = (faces.splits.get(name) for name in ("train", "val"))
+    if train is None or val is None or not len(train) or not len(val):
+        raise UserError(f"{faces.origin} needs faces in train and in val for --int8")
+    chosen = np.sort(np.random.default_rng(0).permutation(len(train))[:_CALIBRATION])
+    return train.images[chosen], np.asarray(val.images), val.labels.astype(np.int64)
+
+
+def _recipe(ckpt: Path, model: CheckpointModel) -> dict[str, Any]:
+    """Return what is known of how a checkpoint was made, of the run folder around it."""
+    recipe: dict[str, Any] = {"model": dict(model.configuration), "version": __version__}
+    folder = ckpt.resolve().parent.parent
+    made = _json(folder / "provenance.json")
+    recipe |= {name: made[name] for name in ("commit", "dirty", "seed", "time") if name in made}
+    if isinstance(made.get("data"), dict):
+        # The fingerprint alone: the origin is a path of this machine.
+        recipe["data"] = made["data"].get("fingerprint")
+    metrics = _json(folder / "metrics.json")
+    recipe["metrics"] = {
+        name: metrics[name] for name in ("val/best_acc", "val/best_epoch") if name in metrics
+    }
+    return recipe
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        # A checkpoint that was moved away from its run folder can be exported all the same.
+        return {}
+    return stored if isinstance(stored, dict) else {}
+
+
+def _check_installed() -> None:
+    missing = [name for name in ("torch", "onnx", "onnxscript") if find_spec(name) is None]
+    if missing:
+        raise UserError(
+            f"exporting needs {' and '.join(missing)}, not installed: "
+            "pip install 'fer-framework[train]'"
+        )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="fer export",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("ckpt", metavar="CKPT", type=Path, help="a checkpoint of fer train")
+    add("--to", metavar="FILE.onnx", type=Path, required=True, help="the file to write")
+    add("--int8", action="store_true", help="compute in eight bits: smaller and faster; refused "
+        "where macro-F1 falls by more than one point")  # fmt: skip
+    add("--data", metavar="PATH", type=Path, help="for --int8: the data to find the ranges and "
+        "measure the loss by (default: FER2013 in FER_DATA_ROOT)")  # fmt: skip
+    return parser

@@ -1,0 +1,211 @@
+"""From a checkpoint to one ONNX file that holds everything from grey values to probabilities."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from fer.errors import UserError
+from fer.files import written_beside
+from fer.inference.checkpoint import CheckpointModel
+from fer.inference.description import KEY, Description
+from fer.inference.onnx_model import FACES, LOGITS, METADATA, PROBABILITIES, OnnxModel
+
+if TYPE_CHECKING:
+    import onnx
+    import torch
+    from torch import nn
+
+#: Largest difference between torch's and ONNX Runtime's numbers that is let pass.
+TOLERANCE: Final = 1e-4
+#: Batch sizes at which they are compared; none is the example's.
+_PARITY_BATCHES: Final = (1, 3, 16, 65)
+_OPSET: Final = 18
+
+
+class ExportError(UserError):
+    """A model can't be exported, or what was exported answers otherwise; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """How far an exported model is from the network it was made of.
+
+    Attributes:
+        probabilities: largest absolute difference of a probability.
+        logits: largest absolute difference of a logit.
+        batches: the batch sizes that were tried.
+    """
+
+    probabilities: float
+    logits: float
+    batches: Sequence[int] = _PARITY_BATCHES
+
+
+def export(model: CheckpointModel, path: Path, *, recipe: dict[str, Any] | None = None) -> Parity:
+    """Write a network as an ONNX file and hold the file against the network.
+
+    The graph goes from ``faces``, uint8 ``[N, size, size]`` with any N (and ``metadata``, float32
+    ``[N, columns]`` with NaN for what is unknown, where the network reads it), to
+    ``probabilities``, float32 ``[N, C]``, softmax of the logits divided by the temperature, and
+    ``logits``, float32 ``[N, C]``. The file takes the place of an older one when all is well.
+
+    Args:
+        model: what is exported.
+        path: of the file to write.
+        recipe: what the file says of its making, see :class:`Description`.
+
+    Raises:
+        ExportError: the network learnt from test faces, can't be exported, or the file's answers
+            differ by more than :data:`TOLERANCE`.
+        OSError: the file can't be written.
+    """
+    if model.invalid:
+        raise ExportError(
+            f"this network is INVALID ({model.invalid}): what it scores is no score, so it can't "
+            "be exported. Train with data.protocol=official"
+        )
+    description = Description(
+        classes=model.classes,
+        size=model.size,
+        fit=model.fit,
+        temperature=1.0 if model.temperature is None else model.temperature,
+        columns=model.columns,
+        not_comparable=model.not_comparable,
+        recipe=recipe or {},
+    )
+    with written_beside(path) as beside:
+        _write(_graph(model, description), description, beside)
+        parity = compare(model, OnnxModel(beside, threads=1))
+        worst = max(parity.probabilities, parity.logits)
+        if not worst <= TOLERANCE:
+            raise ExportError(
+                f"the exported model's answers differ from the network's by up to {worst:.1e}, "
+                f"more than {TOLERANCE:.0e}; nothing was written"
+            )
+    return parity
+
+
+def compare(model: CheckpointModel, exported: OnnxModel) -> Parity:
+    """Return how far an exported model is from its network, on random faces of several batches."""
+    rng = np.random.default_rng(0)
+    worst_probability = worst_logit = 0.0
+    for batch in _PARITY_BATCHES:
+        faces = rng.integers(0, 256, (batch, model.size, model.size), dtype=np.uint8)
+        # Extremes too: all black, all white.
+        faces[0], faces[-1] = 0, 255
+        beside = _some_metadata(model, batch, rng)
+        wanted = model.logits(faces, beside)
+        temperature = exported.temperature
+        shifted = wanted.astype(np.float64) / temperature
+        shifted = np.exp(shifted - shifted.max(axis=1, keepdims=True))
+        probabilities, logits = exported.answer(faces, beside, batch_size=batch)
+        expected = shifted / shifted.sum(axis=1, keepdims=True)
+        worst_probability = max(worst_probability, float(np.abs(probabilities - expected).max()))
+        worst_logit = max(worst_logit, float(np.abs(logits - wanted).max()))
+    return Parity(worst_probability, worst_logit)
+
+
+def _some_metadata(
+    model: CheckpointModel, n: int, rng: np.random.Generator
+) -> np.ndarray[Any, np.dtype[np.float32]] | None:
+    if model.columns is None:
+        return None
+    table = np.empty((n, len(model.columns)), dtype=np.float32)
+    for place, column in enumerate(model.columns.values()):
+        words = column.get("values")
+        mean, std = column.get("mean", 0.0), column.get("std", 1.0)
+        known = rng.integers(0, len(words), n) if words else rng.normal(mean, std, n)
+        table[:, place] = np.where(rng.random(n) < 0.5, np.nan, known)
+    return table
+
+
+def _graph(model: CheckpointModel, description: Description) -> onnx.ModelProto:
+    """Return the network as an ONNX graph."""
+    import torch
+
+    inputs: list[torch.Tensor] = [torch.zeros(2, model.size, model.size, dtype=torch.uint8)]
+    names = [FACES]
+    # One name for the size of all inputs' batches, which are the same.
+    batch = torch.export.Dim("batch")
+    shapes: list[dict[int, Any]] = [{0: batch}]
+    if description.columns is not None:
+        inputs.append(torch.full((2, len(description.columns)), torch.nan))
+        names.append(METADATA)
+        shapes.append({0: batch})
+    whole = _whole(model.network, description.temperature).eval()
+    with _quiet():
+        try:
+            program = torch.onnx.export(
+                whole,
+                tuple(inputs),
+                input_names=names,
+                output_names=[PROBABILITIES, LOGITS],
+                dynamic_shapes=tuple(shapes),
+                opset_version=_OPSET,
+                dynamo=True,
+                verbose=False,
+            )
+        except torch.onnx.OnnxExporterError as error:
+            why = str(error).strip().splitlines()[0]
+            raise ExportError(f"this network can't be exported to ONNX: {why}") from error
+    if program is None:
+        raise ExportError("this network can't be exported to ONNX: torch gave no graph")
+    return program.model_proto
+
+
+def _whole(network: nn.Module, temperature: float) -> nn.Module:
+    """Return everything from grey values to probabilities as one module."""
+    import torch
+    from torch import Tensor, nn
+
+    class Whole(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network
+
+        def forward(self, faces: Tensor, metadata: Tensor | None = None) -> tuple[Tensor, Tensor]:
+            images = faces.unsqueeze(1)
+            logits: Tensor
+            logits = self.network(images) if metadata is None else self.network(images, metadata)
+            return torch.softmax(logits / temperature, dim=1), logits
+
+    return Whole()
+
+
+def _write(graph: onnx.ModelProto, description: Description, path: Path) -> None:
+    import onnx
+
+    # Where each node came from: source lines of the machine that exported.
+    del graph.metadata_props[:]
+    for node in graph.graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+    graph.producer_name = "fer"
+    entry = graph.metadata_props.add()
+    entry.key, entry.value = KEY, description.as_json()
+    onnx.checker.check_model(graph)
+    onnx.save(graph, str(path))
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporter's remarks about its own progress to itself."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(None):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -1,0 +1,73 @@
+"""From whatever a caller has to the square grey faces that a model reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fer.errors import UserError
+from fer.pixels import Fit, square_grey
+
+Crops = npt.NDArray[np.uint8] | Sequence[npt.NDArray[np.uint8]]
+
+
+class FacesError(UserError):
+    """An array is none of pictures; the message says what it is and what it should be."""
+
+
+def prepared(faces: Crops, size: int, fit: Fit) -> npt.NDArray[np.uint8]:
+    """Return faces as a model of that size reads them.
+
+    Args:
+        faces: uint8 ``[N, H, W]`` grey or ``[N, H, W, 3]`` RGB, or a sequence of ``[H, W]`` and
+            ``[H, W, 3]`` of any sizes.
+        size: height and width of the result, in pixels.
+        fit: how pictures that are not square become so.
+
+    Returns:
+        uint8 ``[N, size, size]``.
+
+    Raises:
+        FacesError: another type or shape.
+    """
+    if isinstance(faces, np.ndarray):
+        _check(faces)
+        if faces.ndim == 3 and faces.shape[1:] == (size, size):
+            return faces
+    elif not isinstance(faces, list | tuple):
+        raise FacesError(f"faces must be a uint8 array or a list of them, not {_kind(faces)}")
+    small = np.empty((len(faces), size, size), dtype=np.uint8)
+    for place, face in enumerate(faces):
+        try:
+            small[place] = square_grey(face, size, fit)
+        except (ValueError, AttributeError) as error:
+            raise FacesError(f"face {place}: {_why(face, error)}") from None
+    return small
+
+
+def _check(faces: npt.NDArray[Any]) -> None:
+    if faces.dtype != np.uint8:
+        hint = " (multiply by 255 and round, if it goes from 0 to 1)" * (faces.dtype.kind == "f")
+        raise FacesError(f"faces must be uint8 from 0 to 255, not {faces.dtype}{hint}")
+    is_color = faces.ndim == 4 and faces.shape[3] == 3
+    if is_color or (faces.ndim == 3 and faces.shape[2] > 4):
+        return
+    hint = ""
+    if faces.ndim == 2 or (faces.ndim == 3 and faces.shape[2] == 3):
+        hint = ": this looks like one face; write faces[None]"
+    elif faces.ndim == 4 and faces.shape[3] in {1, 4}:
+        hint = f": leave the last of {faces.shape[3]} channels out"
+    elif faces.ndim == 4 and faces.shape[1] in {1, 3}:
+        hint = ": channels come last here"
+    raise FacesError(f"faces must be [N, H, W] or [N, H, W, 3], not {list(faces.shape)}{hint}")
+
+
+def _why(face: object, error: Exception) -> str:
+    return str(error) if isinstance(face, np.ndarray) else f"must be an array, not {_kind(face)}"
+
+
+def _kind(value: object) -> str:
+    return f"{type(value).__name__}"

@@ -1,0 +1,80 @@
+"""From a name or a path to a model in use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from fer.errors import UserError
+from fer.inference.model import Model
+from fer.inference.onnx_model import OnnxModel
+from fer.inference.recognizer import Recognizer
+
+#: The folder of the models that come with the package.
+SHIPPED: Final = Path(__file__).resolve().parents[1] / "weights"
+
+
+def load(
+    model: str | Path = "default", *, threads: int | None = None, confidence: float = 0.0
+) -> Recognizer:
+    """Return a recognizer.
+
+    Args:
+        model: the name of a model that comes with the package, the path of an exported model
+            (``.onnx``), or of a checkpoint of ``fer train``, which needs the extra ``train``.
+        threads: how many cores it may use; None: as many as this process may.
+        confidence: probability of the likeliest class below which a face is ``uncertain``.
+
+    Raises:
+        ModelFileError: there is no such model, or the file is none.
+        CheckpointError: the file is no checkpoint that can be read.
+        UserError: what a checkpoint needs is not installed.
+        OSError: the file can't be read.
+
+    Example:
+        >>> import fer
+        >>> recognizer = fer.load()                           # doctest: +SKIP
+        >>> recognizer.classify(faces).labels                 # doctest: +SKIP
+        ('happy', 'neutral')
+    """
+    return Recognizer(load_model(model, threads=threads), confidence=confidence)
+
+
+def load_model(model: str | Path, *, threads: int | None = None, device: str = "cpu") -> Model:
+    """Return a model that comes with the package, or that of a file; see :func:`load`.
+
+    Args:
+        model: name or path.
+        threads: how many cores it may use; None: as many as this process may.
+        device: where a checkpoint computes, as torch calls it; exported models compute on the CPU.
+    """
+    path = Path(model)
+    if isinstance(model, str) and path.name == model and not path.suffix:
+        path = SHIPPED / f"{model}.onnx"
+        if not path.is_file() and not Path(model).is_file():
+            there = sorted(one.stem for one in SHIPPED.glob("*.onnx"))
+            names = f"there are {', '.join(there)}" if there else "none ships with fer yet"
+            raise UserError(
+                f"there is no model called {model!r}: {names}; or name the path of a .onnx file "
+                "or of a checkpoint"
+            )
+    if path.suffix != ".onnx":
+        from fer.inference.checkpoint import load_checkpoint
+        from fer.inference.onnx_model import usable_threads
+
+        _check_torch(path)
+        cores = usable_threads() if threads is None else threads
+        return load_checkpoint(path, device=device, threads=cores)
+    if device != "cpu":
+        raise UserError(f"{path} is an exported model, which computes on the CPU: leave device out")
+    return OnnxModel(path, threads=threads)
+
+
+def _check_torch(path: Path) -> None:
+    from importlib.util import find_spec
+
+    if find_spec("torch") is None:
+        raise UserError(
+            f"{path} is a checkpoint, which needs torch: pip install 'fer-framework[train]', or "
+            "export it where it was trained (fer export CKPT --to model.onnx) and use that"
+        )
