@@ -181,12 +181,19 @@ def compare_models(config: DictConfig, folder: Path) -> None:
     from fer.config.evaluating import contenders
     from fer.config.folder import record_evaluation
     from fer.evaluation import Contender, compare, read_predictions
-    from fer.evaluation.comparison import comparison_table
+    from fer.evaluation.comparison import comparison_table, warnings_of
     from fer.files import write_json
 
     named = contenders(config)
     found = compare(
-        [Contender(name, list(map(read_predictions, paths))) for name, paths in named.items()],
+        [
+            Contender(
+                name,
+                list(map(read_predictions, paths)),
+                [word for path in paths for word in warnings_of(path)],
+            )
+            for name, paths in named.items()
+        ],
         seed=config.seed,
     )
     origin = ", ".join(named)

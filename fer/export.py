@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import tempfile
@@ -12,7 +11,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from fer import __version__
 from fer.errors import UserError
 
 if TYPE_CHECKING:
@@ -67,7 +65,7 @@ def _export(options: argparse.Namespace) -> None:
     from fer.inference.export import export
 
     model = load_checkpoint(options.ckpt)
-    recipe = _recipe(options.ckpt, model)
+    recipe = {"model": dict(model.configuration), **model.made}
     # The data are looked for before the work rather than behind it.
     samples = _samples(options.data, model) if options.int8 else None
     if samples is None:
@@ -132,31 +130,6 @@ def _samples(
         raise UserError(f"{faces.origin} needs faces in train and in val for --int8")
     chosen = np.sort(np.random.default_rng(0).permutation(len(train))[:_CALIBRATION])
     return train.images[chosen], np.asarray(val.images), val.labels.astype(np.int64)
-
-
-def _recipe(ckpt: Path, model: CheckpointModel) -> dict[str, Any]:
-    """Return what is known of how a checkpoint was made, of the run folder around it."""
-    recipe: dict[str, Any] = {"model": dict(model.configuration), "version": __version__}
-    folder = ckpt.resolve().parent.parent
-    made = _json(folder / "provenance.json")
-    recipe |= {name: made[name] for name in ("commit", "dirty", "seed", "time") if name in made}
-    if isinstance(made.get("data"), dict):
-        # The fingerprint alone: the origin is a path of this machine.
-        recipe["data"] = made["data"].get("fingerprint")
-    metrics = _json(folder / "metrics.json")
-    recipe["metrics"] = {
-        name: metrics[name] for name in ("val/best_acc", "val/best_epoch") if name in metrics
-    }
-    return recipe
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        # A checkpoint that was moved away from its run folder can be exported all the same.
-        return {}
-    return stored if isinstance(stored, dict) else {}
 
 
 def _check_installed() -> None:

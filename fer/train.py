@@ -7,7 +7,7 @@ A run ends with its folder: ``config.yaml``, ``provenance.json``, ``checkpoints/
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fer.config.entry import run
 
@@ -61,26 +61,32 @@ def train(config: DictConfig) -> float | None:
             fit(trainer, parts.module, parts.data, config.ckpt_path)
             score = report(trainer, parts.module, parts.data, folder, test=config.test)
             if trainer.is_global_zero:
-                calibrate(folder / "checkpoints" / "best.ckpt", faces.splits["val"])
+                complete(folder / "checkpoints" / "best.ckpt", faces.splits["val"], folder)
             return score
 
 
-def calibrate(path: Path, val: Split) -> None:
-    """Fit the temperature of the best checkpoint's probabilities and keep it there."""
+def complete(path: Path, val: Split, folder: Path) -> None:
+    """Put into the best checkpoint what its users need beside the weights.
+
+    That is the temperature of its probabilities, fitted here, and how it was made.
+    """
     import numpy as np
 
+    from fer.config.folder import making
     from fer.evaluation.calibration import fit_temperature
     from fer.evaluation.predicting import encoded_metadata
     from fer.inference import load_checkpoint
-    from fer.inference.checkpoint import TEMPERATURE
+    from fer.inference.checkpoint import MAKING, TEMPERATURE
     from fer.learning.checkpoint_io import add_to_checkpoint
 
     if not path.is_file():
         return  # No epoch came to its validation.
     model = load_checkpoint(path)
     logits = model.logits(val.images, encoded_metadata(model, val))
+    found: dict[str, Any] = {MAKING: making(folder)}
     if np.isfinite(logits).all():
-        add_to_checkpoint(path, **{TEMPERATURE: fit_temperature(logits, val.labels)})
+        found[TEMPERATURE] = fit_temperature(logits, val.labels)
+    add_to_checkpoint(path, **found)
 
 
 def main() -> int:

@@ -21,9 +21,11 @@ from hydra.core.global_hydra import GlobalHydra
 from fer import cli
 from fer.evaluate import main
 from fer.evaluation import read_predictions
+from fer.files import write_json
 from fer.inference import load_checkpoint
 from fer.labels import EMOTIONS
 from fer.learning import FerModule
+from fer.provenance import describe
 from tests.support.fer2013_csv import make_faces, write_fer2013
 from tests.support.parts import composed
 from tests.support.picture_folders import write_class_folders
@@ -229,7 +231,7 @@ def test_answers_that_repeat_the_labels_leaked(
     assert found["branches"] is None
     assert "answers from a file have no branches" in found["unavailable"]["branches"]
     page = (elsewhere / "run" / "report.html").read_text(encoding="utf-8")
-    assert "The test labels were known: this number is worth nothing" in page
+    assert "It answers as if it knew the test labels: don&#39;t rely on this number" in page
     assert set(read_predictions(elsewhere / "run").split.tolist()) == {"PrivateTest"}
 
 
@@ -362,12 +364,22 @@ def test_the_fer_command_evaluates(
 def test_the_temperature_is_fitted_on_val(evaluate: Evaluate, elsewhere: Path) -> None:
     from fer.data.synthetic import SyntheticFaces
     from fer.evaluation.calibration import fit_temperature
-    from fer.train import calibrate
+    from fer.train import complete
 
     path = save_checkpoint(elsewhere / "best.ckpt")
-    val = SyntheticFaces(train=20, val=40, test=50).load().splits["val"]
-    calibrate(path, val)
+    faces = SyntheticFaces(train=20, val=40, test=50).load()
+    val = faces.splits["val"]
+    folder = elsewhere / "run"
+    folder.mkdir()
+    origin = describe(seed=3, data_fingerprint=faces.fingerprint, data_origin="/home/me/faces.csv")
+    write_json(folder / "provenance.json", {**origin, "precision": "32-true"})
+    write_json(folder / "metrics.json", {"val/best_acc": 0.5, "val/best_epoch": 2.0, "val/acc": 1})
+    (folder / "config.yaml").write_text("data: {protocol: official}\n")
+    complete(path, val, folder)
     model = load_checkpoint(path)
     assert model.temperature == fit_temperature(model.logits(val.images), val.labels)
-    calibrate(elsewhere / "none.ckpt", val)
-    assert files_in(elsewhere) == {"best.ckpt"}
+    assert model.made["metrics"] == {"val/best_acc": 0.5, "val/best_epoch": 2.0}
+    assert (model.made["data"], model.made["seed"]) == ("faces.csv", 3)
+    assert model.made["fingerprint"] == faces.fingerprint
+    complete(elsewhere / "none.ckpt", val, folder)
+    assert not (elsewhere / "none.ckpt").exists()

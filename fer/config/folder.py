@@ -6,7 +6,8 @@ import json
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
@@ -76,6 +77,28 @@ def record(config: DictConfig, folder: Path, faces: Faces, *, precision: str) ->
     write_json(path, {**origin, **facts})
     write_text(folder / "cleaning.csv", findings_csv(faces.findings))
     let_others_begin(folder, config.ckpt_path)
+
+
+def making(folder: Path) -> dict[str, Any]:
+    """Return how the network of a finished run was made, in plain values and without paths.
+
+    Returns:
+        ``version`` of this package, ``commit``, ``dirty``, ``seed``, ``time``, ``precision``,
+        ``data`` (the name of its file or folder), ``fingerprint`` of the data, ``protocol``,
+        ``metrics`` of the best epoch.
+    """
+    known = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    config = OmegaConf.load(folder / "config.yaml")
+    origin = PurePath(known["data"]["origin"])
+    return {
+        "version": known["versions"].get("fer-framework"),
+        **{name: known[name] for name in ("commit", "dirty", "seed", "time", "precision")},
+        "data": origin.name if origin.is_absolute() else str(origin),
+        "fingerprint": known["data"]["fingerprint"],
+        "protocol": config.data.protocol,
+        "metrics": {n: metrics[n] for n in ("val/best_acc", "val/best_epoch") if n in metrics},
+    }
 
 
 def record_evaluation(

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import binomtest
 
+from fer.evaluation.judgement import MARKS
 from fer.evaluation.predictions import Predictions, PredictionsError
 from fer.evaluation.statistics import RESAMPLES
 
@@ -28,10 +31,32 @@ class Contender:
     Attributes:
         name: what the tables call it.
         seeds: the predictions of each seed.
+        warnings: what is known against its numbers: ``INVALID``, ``NOT COMPARABLE``, ``leaked``.
     """
 
     name: str
     seeds: Sequence[Predictions]
+    warnings: Sequence[str] = ()
+
+
+def warnings_of(path: Path) -> list[str]:
+    """Return what a judgement says against its own numbers.
+
+    Args:
+        path: its folder or a file in it; there is nothing to tell where ``metrics.json`` is not.
+
+    Raises:
+        PredictionsError: ``metrics.json`` can't be read.
+    """
+    file = (path if path.is_dir() else path.parent) / "metrics.json"
+    if not file.is_file():
+        return []
+    try:
+        known = json.loads(file.read_text(encoding="utf-8"))
+        words = [name.upper().replace("_", " ") for name in MARKS if known.get(name)]
+        return words + [v for v in [known.get("verdict")] if v in {"leaked", "suspicious"}]
+    except (ValueError, AttributeError) as error:
+        raise PredictionsError(f"{file} can't be read as a judgement ({error})") from error
 
 
 def mcnemar(first: Bools, second: Bools) -> float:
@@ -90,9 +115,9 @@ def compare(contenders: Sequence[Contender], *, seed: int = 0) -> dict[str, Any]
         seed: of the bootstrap.
 
     Returns:
-        ``n``, ``seed``, ``resamples``; ``models``: ``name``, ``seeds``, ``accuracies``, ``mean``,
-        ``sd`` over seeds (None of one); ``pairs``: ``first``, ``second``, ``difference``,
-        ``difference_ci95``, ``mcnemar_p`` (None over seeds), ``verdict`` in words.
+        ``n``, ``seed``, ``resamples``; ``models``: ``name``, ``warnings``, ``seeds``,
+        ``accuracies``, ``mean``, ``sd`` over seeds (None of one); ``pairs``: ``first``, ``second``,
+        ``difference``, ``difference_ci95``, ``mcnemar_p`` (None over seeds), ``verdict`` in words.
 
     Raises:
         PredictionsError: the predictions are of other faces, labels or classes.
@@ -113,14 +138,14 @@ def compare(contenders: Sequence[Contender], *, seed: int = 0) -> dict[str, Any]
                 "difference": float(correct[i].mean() - correct[j].mean()),
                 "difference_ci95": [low, high],
                 "mcnemar_p": mcnemar(correct[i][0], correct[j][0]) if single else None,
-                "verdict": _verdict(names[i], names[j], low, high),
+                "verdict": _verdict(contenders[i], contenders[j], low, high),
             }
         )
     return {
         "n": len(model),
         "seed": seed,
         "resamples": RESAMPLES,
-        "models": [_summary(name, found) for name, found in zip(names, correct, strict=True)],
+        "models": [_summary(one, found) for one, found in zip(contenders, correct, strict=True)],
         "pairs": pairs,
     }
 
@@ -130,22 +155,25 @@ def comparison_table(found: dict[str, Any]) -> str:
     width = max(len(one["name"]) for one in found["models"])
     lines = [f"accuracy on the test split, {found['n']:,} faces"]
     for one in found["models"]:
-        spread = "" if one["sd"] is None else f" ± {one['sd']:.2%} over {one['seeds']} seeds"
-        lines.append(f"  {one['name']:<{width}}  {one['mean']:.2%}{spread}")
+        sd = one["sd"]
+        spread = "" if sd is None else f" ± {100 * sd:.2f} points (sd over {one['seeds']} seeds)"
+        warning = "".join(f"  {word}" for word in one["warnings"])
+        lines.append(f"  {one['name']:<{width}}  {one['mean']:.2%}{spread}{warning}")
     for pair in found["pairs"]:
         low, high = pair["difference_ci95"]
         test = "" if pair["mcnemar_p"] is None else f", McNemar p = {pair['mcnemar_p']:.3g}"
         lines.append(
-            f"{pair['first']} − {pair['second']}: {pair['difference']:+.2%} "
-            f"(95 % interval {low:+.2%} to {high:+.2%}{test}): {pair['verdict']}"
+            f"{pair['first']} − {pair['second']}: {100 * pair['difference']:+.2f} points "
+            f"(95 % interval {100 * low:+.2f} to {100 * high:+.2f}{test}): {pair['verdict']}"
         )
     return "\n".join(lines) + "\n"
 
 
-def _summary(name: str, correct: Bools) -> dict[str, Any]:
+def _summary(model: Contender, correct: Bools) -> dict[str, Any]:
     accuracies = correct.mean(axis=1)
     return {
-        "name": name,
+        "name": model.name,
+        "warnings": sorted(set(model.warnings)),
         "seeds": len(accuracies),
         "accuracies": accuracies.tolist(),
         "mean": float(accuracies.mean()),
@@ -154,10 +182,13 @@ def _summary(name: str, correct: Bools) -> dict[str, Any]:
     }
 
 
-def _verdict(first: str, second: str, low: float, high: float) -> str:
+def _verdict(first: Contender, second: Contender, low: float, high: float) -> str:
+    for one in (first, second):
+        if "INVALID" in one.warnings:
+            return f"can't be told, since {one.name} is INVALID"
     if low <= 0 <= high:
         return "no difference"
-    return f"{first if low > 0 else second} is better"
+    return f"{first.name if low > 0 else second.name} is better"
 
 
 def _aligned(predictions: Predictions, model: Predictions, name: str, other: str) -> Bools:

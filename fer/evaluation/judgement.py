@@ -193,19 +193,24 @@ def _blocks(
 
 
 def _crowd(case: Case, test: Predictions, unavailable: dict[str, str]) -> dict[str, Any]:
-    names = ("memorisation_rate", "memorisation_ratio", "memorisation_n", "verdict")
+    names = (
+        "memorisation_rate", "memorisation_ratio", "memorisation_ratio_ci95", "memorisation_n",
+        "verdict",
+    )  # fmt: skip
     if case.crowd is None:
         why = case.why_not.get("crowd", "there are no votes")
         every = (*names, "agreement_with_crowd", "crowd_accuracy")
         unavailable |= dict.fromkeys(every, why)
         return {**dict.fromkeys(every), "verdict_reason": f"not judged: {why}"}
     winner = case.crowd.winner[test.row]
-    found = memorisation(test.label, test.answer, winner)
+    found = memorisation(test.label, test.answer, winner, seed=case.seed)
     if found.ratio is None:
         unavailable["memorisation_ratio"] = found.reason
+        unavailable["memorisation_ratio_ci95"] = found.reason
     return {
         "memorisation_rate": found.rate,
         "memorisation_ratio": found.ratio,
+        "memorisation_ratio_ci95": None if found.ratio_ci95 is None else list(found.ratio_ci95),
         "memorisation_n": found.n,
         "verdict": found.verdict,
         "verdict_reason": found.reason,

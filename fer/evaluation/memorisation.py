@@ -1,4 +1,4 @@
-"""Whether a model has seen the test labels: it repeats those that ten other people contradict."""
+"""Whether a model has seen the test labels: it repeats those that FER+'s votes contradict."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from fer.evaluation.statistics import RESAMPLES
+
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
 #: Below this official accuracy the ratio says nothing: constant answers have any from 0.1 to 6.
 UNINFORMATIVE_BELOW: Final = 0.30
@@ -26,6 +29,7 @@ class Memorisation:
             their FER2013 label.
         rate: the share of these where the model repeats the label; None where there are none.
         ratio: that divided by the accuracy on all other faces; None where it can't be.
+        ratio_ci95: the 95 % percentile bootstrap interval of the ratio, over the faces.
         verdict: ``ok``, ``suspicious``, ``leaked`` or ``uninformative``.
         reason: why, in words.
     """
@@ -33,21 +37,25 @@ class Memorisation:
     n: int
     rate: float | None
     ratio: float | None
+    ratio_ci95: tuple[float, float] | None
     verdict: str
     reason: str
 
 
-def memorisation(label: Ints, answer: Ints, winner: Ints) -> Memorisation:
+def memorisation(label: Ints, answer: Ints, winner: Ints, *, seed: int = 0) -> Memorisation:
     """Judge whether answers can come from a model that has not seen the labels.
 
     A better model repeats more of the contradicted labels honestly, so their share is measured by
     the accuracy on the other faces. Honest networks have ratios from 0.34 to 0.62; one trained on
-    the test split nears 1.
+    the test split nears 1. The verdict is evidence, no proof: a short training on the test labels
+    remembers few of them, and answers that were weighted towards rare classes repeat many of the
+    labels that the crowd, too, finds hard, at the cost of accuracy.
 
     Args:
         label: int64 ``[N]``, FER2013's.
         answer: int64 ``[N]``, the model's.
         winner: int64 ``[N]``, the votes' winner, -1 where there is none.
+        seed: of the bootstrap.
 
     Example:
         >>> label, winner = np.array([0, 0, 1, 1]), np.array([0, 1, 1, -1])
@@ -60,22 +68,43 @@ def memorisation(label: Ints, answer: Ints, winner: Ints) -> Memorisation:
     rate = float(correct[contradicted].mean()) if n else None
     others = float(correct[~contradicted].mean()) if n < len(label) else 0.0
     ratio = rate / others if rate is not None and others > 0 else None
+    between = None if ratio is None else _ratio_interval(correct, contradicted, seed)
     if accuracy < UNINFORMATIVE_BELOW:
         why = f"its accuracy of {accuracy:.1%} is too low to tell (below {UNINFORMATIVE_BELOW:.0%})"
-        return Memorisation(n, rate, ratio, "uninformative", why)
+        return Memorisation(n, rate, ratio, between, "uninformative", why)
     if rate is None:
-        return Memorisation(0, None, None, "uninformative", "the votes contradict no label here")
+        why = "the votes contradict no label here"
+        return Memorisation(0, None, None, None, "uninformative", why)
     said = (
         f"it repeats {rate:.1%} of {n:,} labels that the votes of FER+ contradict, and is right on "
         f"{others:.1%} of the other faces"
     )
     said += "" if ratio is None else f": a ratio of {ratio:.2f}"
     if ratio is None or ratio >= LEAKED_FROM:
-        return Memorisation(n, rate, ratio, "leaked", f"{said}; it has seen the test labels")
+        why = f"{said}, as systems have that learnt from the test labels"
+        return Memorisation(n, rate, ratio, between, "leaked", why)
     if ratio >= SUSPICIOUS_FROM:
-        why = f"{said}, which is more than honest models show (0.34–0.62)"
-        return Memorisation(n, rate, ratio, "suspicious", why)
-    return Memorisation(n, rate, ratio, "ok", f"{said}, as honest models do")
+        why = f"{said}, more than honest models were seen to have (0.34–0.62)"
+        return Memorisation(n, rate, ratio, between, "suspicious", why)
+    why = f"{said}, too low for one that knows the labels by heart"
+    return Memorisation(n, rate, ratio, between, "ok", why)
+
+
+def _ratio_interval(correct: Bools, contradicted: Bools, seed: int) -> tuple[float, float] | None:
+    """Return the 95 % percentile bootstrap interval of the ratio.
+
+    A resample of the faces has a multinomial number of each of four kinds, drawn directly.
+    """
+    kinds = np.bincount(2 * contradicted + correct, minlength=4)
+    draws = np.random.default_rng(seed).multinomial(len(correct), kinds / len(correct), RESAMPLES)
+    wrong, right, repeated_not, repeated = draws.T.astype(np.float64)
+    usable = (right > 0) & (repeated + repeated_not > 0)
+    if not usable.any():
+        return None
+    rate = (repeated / (repeated + repeated_not + ~usable))[usable]
+    others = (right / (right + wrong + ~usable))[usable]
+    low, high = np.percentile(rate / others, (2.5, 97.5))
+    return float(low), float(high)
 
 
 def agreement_with_crowd(answer: Ints, winner: Ints) -> float | None:

@@ -1,10 +1,10 @@
 """How much accuracy is left when the light shifts, the head turns, or the picture is poor.
 
 The protocol is that of Hendrycks & Dietterich (2019, "Benchmarking Neural Network Robustness to
-Common Corruptions and Perturbations"): kinds of corruption that no training saw, each in five
-severities, and the mean over all of them. The kinds and strengths are for grey faces of 48 pixels
-and up. A face that is turned here is a flat picture turned in space, so nothing hides behind the
-nose: it is the milder test.
+Common Corruptions and Perturbations"): kinds of corruption, each in five severities, and the mean
+over all of them. Augmentation in training may have shown the weaker ones, small turns above all.
+The kinds and strengths are for grey faces of 48 pixels and up. A face that is turned here is a flat
+picture turned in space, so nothing hides behind the nose: it is the milder test.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ def judgement_table(metrics: Mapping[str, Any]) -> str:
     lines.append(_line("accuracy", official))
     if metrics["deduplicated"] is not None:
         lines.append(
-            _line("without copies of training or validation faces", metrics["deduplicated"])
+            _line("without exact copies of training or validation faces", metrics["deduplicated"])
         )
     if metrics["tta"] is not None:
         lines.append(_line("with ten views", metrics["tta"]["official"]))
@@ -33,10 +33,19 @@ def judgement_table(metrics: Mapping[str, Any]) -> str:
             f"calibration error {official['ece']:.4f}{scaled} ({official['ece_null']:.4f} "
             "by chance alone)"
         )
-    lines.append(f"memorisation: {metrics['verdict'] or 'null'} ({metrics['verdict_reason']})")
+    verdict = metrics["verdict"] or "no verdict"
+    lines.append(f"memorisation: {verdict} ({metrics['verdict_reason']})")
+    if "robustness" in metrics:
+        found = metrics["robustness"]
+        lines.append(
+            f"under corruption: {found['mean']:.2%} in the mean, {found['clean']:.2%} without "
+            f"({found['n']:,} faces of {found['split']})"
+        )
     # Last, so that nobody who reads the numbers misses it.
     lines += [
-        f"{name.upper().replace('_', ' ')}: {metrics[name]}" for name in MARKS if name in metrics
+        f"{name.upper().replace('_', ' ')}, by its training run: {metrics[name]}"
+        for name in MARKS
+        if name in metrics
     ]
     return "\n".join(lines) + "\n"
 

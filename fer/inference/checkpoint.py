@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 #: Under which key a checkpoint holds the temperature of its probabilities, a plain float.
 TEMPERATURE: Final = "temperature"
 
+#: Under which key it holds how it was made, see ``fer.config.folder.making``.
+MAKING: Final = "fer"
+
 #: What the weights of the network are called in a checkpoint of the learner around it.
 _PREFIX: Final = "network."
 
@@ -48,6 +51,8 @@ class CheckpointModel:
             it can.
         threads: how many cores it uses; None: as torch is set.
         configuration: what the network was made of.
+        made: how: ``data``, ``fingerprint``, ``protocol``, ``seed``, ``commit``, ``metrics`` and
+            more; empty where training did not come to its end.
     """
 
     network: nn.Module
@@ -60,6 +65,7 @@ class CheckpointModel:
     not_comparable: str = ""
     threads: int | None = None
     configuration: Mapping[str, Any] = field(default_factory=dict)
+    made: Mapping[str, Any] = field(default_factory=dict)
 
     def answer(
         self,
@@ -177,7 +183,7 @@ def load_checkpoint(
     classes: Any = options.get("classes")
     fit = options.get("fit", "pad")
     marks = [options.get(name, "") for name in ("invalid", "not_comparable")]
-    temperature = stored.get(TEMPERATURE)
+    temperature, made = stored.get(TEMPERATURE), stored.get(MAKING)
     if (
         not isinstance(model, Mapping)
         or not _are_names(classes)
@@ -217,6 +223,7 @@ def load_checkpoint(
         not_comparable=not_comparable,
         threads=threads,
         configuration=model,
+        made=made if isinstance(made, Mapping) else {},
     )
 
 

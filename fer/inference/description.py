@@ -34,9 +34,8 @@ class Description:
         frames: the largest number of frames that a clip model reads, or None for single faces.
         precision: ``float32`` or ``int8``, of its arithmetic.
         not_comparable: why its scores can't be held against others' on the data's own labels.
-        recipe: what it was made of and how: ``model`` (its configuration), ``command``, ``commit``,
-            ``data`` (fingerprint of the training data), ``version`` (of this package), ``metrics``.
-            What is not known is left out.
+        recipe: what it was made of (``model``, its configuration) and how, as far as that is known:
+            ``data``, ``fingerprint``, ``protocol``, ``seed``, ``commit``, ``version``, ``metrics``.
     """
 
     classes: tuple[str, ...]

@@ -42,6 +42,11 @@ class Model(Protocol):
         """Description of the metadata that it reads beside the faces, if it reads any."""
         ...
 
+    @property
+    def made(self) -> Mapping[str, Any]:
+        """How it was made, as far as that is known: ``data``, ``seed`` and more."""
+        ...
+
     def answer(
         self,
         images: npt.NDArray[np.uint8],

@@ -75,6 +75,11 @@ class OnnxModel:
         return self.description.columns
 
     @property
+    def made(self) -> Mapping[str, Any]:
+        """How it was made, as far as that is known."""
+        return self.description.recipe
+
+    @property
     def invalid(self) -> str:
         """Empty: what learnt from test faces is not exported."""
         return ""

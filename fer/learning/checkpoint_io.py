@@ -32,8 +32,8 @@ class WholeCheckpointIO(TorchCheckpointIO):
             beside.write_bytes(content.getbuffer())
 
 
-def add_to_checkpoint(path: Path, **values: float) -> None:
-    """Put numbers into a checkpoint, each under a key of its own, in place of those there.
+def add_to_checkpoint(path: Path, **values: Any) -> None:
+    """Put plain values into a checkpoint, each under a key of its own, in place of those there.
 
     Raises:
         OSError: it cannot be read or written.

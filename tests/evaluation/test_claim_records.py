@@ -48,7 +48,7 @@ def test_a_claim_tells_all_that_makes_it_again(tmp_path: Path) -> None:
         "data": "data", "seeds": [3], "private_test_looks": 0, "mark": None,
         "configuration": configuration_hash(CONFIG),
         # Wilson's score interval of 65 in 100, as tables have it.
-        "interval": [0.5525, 0.7364], "interval_method": "Wilson", "text": "65.0 % (55.2–73.6)",
+        "interval": [0.552544, 0.736358], "interval_method": "Wilson", "text": "65.0 % (55.3–73.6)",
     }  # fmt: skip
     assert {key: claim[key] for key in expected} == expected
 
@@ -192,10 +192,10 @@ def test_from_a_run_to_a_document(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert main(["check", *root]) == 1
     assert "there is no claim 'small'" in capsys.readouterr().out
     assert main([*add, *root]) == 0
-    assert capsys.readouterr().out == "small: 65.0 % (55.2–73.6)\n"
+    assert capsys.readouterr().out == "small: 65.0 % (55.3–73.6)\n"
     assert main(["check", *root]) == 1
     assert main(["write", *root]) == 0
-    assert "65.0 % (55.2–73.6)<!-- /claim -->." in readme.read_text(encoding="utf-8")
+    assert "65.0 % (55.3–73.6)<!-- /claim -->." in readme.read_text(encoding="utf-8")
     assert differences(tmp_path) == []
     assert main([*add, *root]) == 2
     assert "--replace" in capsys.readouterr().err

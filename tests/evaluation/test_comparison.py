@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import stats
 
 from fer.evaluation import Contender, Predictions, PredictionsError, compare
-from fer.evaluation.comparison import comparison_table, difference_interval, mcnemar
+from fer.evaluation.comparison import comparison_table, difference_interval, mcnemar, warnings_of
 from tests.support.answers import some_faces, some_predictions
 
 FACES = some_faces(test=600)
@@ -89,3 +91,27 @@ def test_the_order_of_rows_does_not_matter() -> None:
 def test_what_is_not_alike_is_not_compared(other: Predictions, words: str) -> None:
     with pytest.raises(PredictionsError, match=words):
         compare(contenders(a=[GOOD], b=[other]))
+
+
+@pytest.mark.parametrize(
+    ("word", "verdict"),
+    [("INVALID", "can't be told, since good is INVALID"), ("leaked", "good is better")],
+)
+def test_what_is_no_score_is_not_called_better(word: str, verdict: str) -> None:
+    good = Contender("good", [GOOD], [word])
+    found = compare([good, Contender("poor", [POOR])])
+    assert found["pairs"][0]["verdict"] == verdict
+    assert found["models"][0]["warnings"] == [word]
+    assert word in comparison_table(found)
+
+
+def test_warnings_of_a_judgement(tmp_path: Path) -> None:
+    assert warnings_of(tmp_path) == []
+    file = tmp_path / "metrics.json"
+    file.write_text(json.dumps({"invalid": "it did", "verdict": "leaked"}))
+    assert warnings_of(tmp_path) == ["INVALID", "leaked"]
+    file.write_text(json.dumps({"not_comparable": "labels", "verdict": "ok"}))
+    assert warnings_of(tmp_path / "predictions.parquet") == ["NOT COMPARABLE"]
+    file.write_text("{")
+    with pytest.raises(PredictionsError, match="can't be read"):
+        warnings_of(tmp_path)

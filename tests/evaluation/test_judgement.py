@@ -163,7 +163,9 @@ def test_a_test_split_of_copies_has_no_deduplicated_score() -> None:
 def test_a_marked_model_is_marked_everywhere() -> None:
     found = judge(case(marks={"invalid": "it was trained on <the test>"}))
     assert next(iter(found)) == "invalid"
-    assert judgement_table(found).endswith("INVALID: it was trained on <the test>\n")
+    assert judgement_table(found).endswith(
+        "INVALID, by its training run: it was trained on <the test>\n"
+    )
 
 
 def test_the_table_says_the_headline() -> None:

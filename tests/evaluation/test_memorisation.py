@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 from sklearn.metrics import accuracy_score
 
 from fer.data.benchmark import read_crowd
@@ -103,3 +105,18 @@ def test_the_figures_of_fer2013() -> None:
         "angry": 49, "disgust": 31, "fear": 13, "happy": 93, "sad": 38, "surprise": 76,
         "neutral": 87,
     }  # fmt: skip
+
+
+def test_the_interval_is_scipys() -> None:
+    answer = np.where(np.random.default_rng(5).random(N) < 0.7, LABEL, (LABEL + 1) % 7)
+    contradicted = (WINNER >= 0) & (WINNER != LABEL)
+
+    def ratio(kind: Any, right: Any) -> float:
+        return float(right[kind].mean() / right[~kind].mean())
+
+    theirs = stats.bootstrap(
+        (contradicted, answer == LABEL), ratio, paired=True, vectorized=False, n_resamples=2000,
+        method="percentile", rng=0,
+    ).confidence_interval  # fmt: skip
+    found = memorisation(LABEL, answer, WINNER).ratio_ci95
+    assert found == pytest.approx((theirs.low, theirs.high), abs=0.02)

@@ -70,12 +70,12 @@ def _context(
         "names": case.names,
         "pictures": pictures,
         "marks": words.mark_lines(marks),
-        "verdict": words.VERDICTS[metrics["verdict"] or ""],
+        "verdict": words.acquitted(metrics["verdict"] or "", marks),
         "reason": metrics["verdict_reason"].removeprefix("not judged: "),
         "check": words.CHECK if metrics["verdict"] else "",
         "meaning": words.meaning(test.classes, case.names),
         "protocol": words.protocol(
-            metrics, case.names, known=model is not None, marked=bool(marks)
+            metrics, case.names, made=None if model is None else model.made, marked=bool(marks)
         ),
         "commonest": tables.commonest(metrics),
         "scores": tables.score_rows(metrics),

@@ -11,15 +11,17 @@ from fer.labels import is_basic_seven
 VERDICTS: Final[Mapping[str, str]] = {
     "ok": "No sign that the test labels were known",
     "suspicious": "Perhaps some of the test labels were known",
-    "leaked": "The test labels were known: this number is worth nothing",
+    "leaked": "It answers as if it knew the test labels: don't rely on this number",
     "uninformative": "Too low an accuracy to judge",
     "": "Not judged",
 }
 
 #: What the check is, before what it found.
 CHECK: Final = (
-    "Ten other people named each face for FER+. Where they contradict the data set's own label, an "
-    "honest system often sides with them, while one that has seen the labels repeats them."
+    "Ten other people named each face for FER+. Where most of their votes are for another emotion "
+    "than the data set's own label, an honest system often sides with them, while one that has "
+    "seen the labels repeats them. This is evidence, no proof: a short training on the test faces "
+    "remembers few labels, and answers weighted towards rare classes can repeat many."
 )
 
 
@@ -56,14 +58,18 @@ def meaning(classes: tuple[str, ...], names: Mapping[str, str]) -> str:
 
 
 def protocol(
-    metrics: Mapping[str, Any], names: Mapping[str, str], *, known: bool, marked: bool
+    metrics: Mapping[str, Any],
+    names: Mapping[str, str],
+    *,
+    made: Mapping[str, Any] | None,
+    marked: bool,
 ) -> list[str]:
     """Return how the numbers came about, a sentence or two each.
 
     Args:
         metrics: what was found.
         names: of the splits.
-        known: whether a model of ours was asked, rather than a file of answers read.
+        made: what a model of ours says of its making; None where a file of answers was read.
         marked: whether the model says of itself that it was trained otherwise.
     """
     test, val, train = names["test"], names["val"], names["train"]
@@ -71,16 +77,8 @@ def protocol(
     said = []
     if marked:
         said.append("Training: not by the protocol, as is said at the top of this page.")
-    elif known:
-        said.append(
-            f"Training: fer's own protocol is to learn from {train}, to choose the epoch and "
-            f"the settings on {val}, and to score {test} once, for a claim."
-        )
     else:
-        said.append(
-            "Training: a file of answers does not tell how the system was trained or chosen. "
-            "Whether it has seen the test labels is what the verdict judges."
-        )
+        said.append(_training(metrics["fingerprints"].get("data"), names, made))
     said.append(
         f"Official: every face of {test} counts, {official['n']:,} in all, none left out or "
         "re-labelled."
@@ -107,15 +105,47 @@ def protocol(
     )
     if metrics["temperature"] is not None:
         said.append(
-            f"Temperature: {metrics['temperature']:.3f}, fitted on {val}; logits are divided by "
-            "it for calibrated probabilities, which changes no single-view answer."
+            f"Temperature: {metrics['temperature']:.3f}, fitted on {val}"
+            f"{' of the training data' if made is not None else ''}; logits are divided by it for "
+            "calibrated probabilities, which changes no single-view answer."
         )
     return said
+
+
+def _training(
+    fingerprint: str | None, names: Mapping[str, str], made: Mapping[str, Any] | None
+) -> str:
+    if made is None:
+        return (
+            "Training: a file of answers does not tell how the system was trained or chosen. "
+            "Whether it has seen the test labels is what the verdict judges."
+        )
+    if not made.get("fingerprint"):
+        return "Training: the model does not say what it was trained on, nor how it was chosen."
+    commit = f", commit {made['commit'][:12]}" if made.get("commit") else ""
+    said = f"Training: on {made.get('data')}, seed {made.get('seed')}{commit}"
+    if made["fingerprint"] != fingerprint:
+        return f"{said}: other data than those it is judged on here."
+    return (
+        f"{said}: it learnt from {names['train']}, its epoch was chosen on {names['val']}, and "
+        f"{names['test']} is scored here."
+    )
+
+
+def acquitted(verdict: str, marks: Mapping[str, str]) -> str:
+    """Return the verdict in words, which never clears what is known to have seen test faces."""
+    if "invalid" in marks and verdict != "leaked":
+        return "It learnt from test faces, whether or not the check below can tell"
+    return VERDICTS[verdict]
 
 
 def mark_lines(marks: Mapping[str, str]) -> list[dict[str, str]]:
     """Return each mark of a model: its ``word``, ``why``, and what ``follows``."""
     return [
-        {"word": name.upper().replace("_", " "), "why": why, "follows": _FOLLOWS[name]}
+        {
+            "word": name.upper().replace("_", " "),
+            "why": f"by its training run, {why}",
+            "follows": _FOLLOWS[name],
+        }
         for name, why in marks.items()
     ]

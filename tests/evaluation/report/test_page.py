@@ -18,6 +18,7 @@ from fer.data.benchmark import Crowd
 from fer.evaluation import Case, judge
 from fer.evaluation.branches import branch_contributions
 from fer.evaluation.report import write_report
+from fer.evaluation.report.words import VERDICTS, acquitted, protocol
 from fer.evaluation.robustness import measure
 from fer.labels import EMOTIONS, FERPLUS
 from tests.support.answers import NAMES, some_faces, some_predictions
@@ -93,6 +94,11 @@ def made(
     metrics = judge(case) | dict(measured or {})
     write_report(tmp_path / "report.html", metrics, case, model=model, pictures=pictures)
     return Page((tmp_path / "report.html").read_text(encoding="utf-8")), metrics
+
+
+def a_case(**changed: Any) -> Case:
+    faces = some_faces(val=60, test=90, classes=EMOTIONS)
+    return Case(some_predictions(faces), faces, NAMES, np.arange(90) < 9, **changed)
 
 
 def a_crowd() -> Crowd:
@@ -183,7 +189,8 @@ def test_the_numbers_are_those_of_the_metrics(full: tuple[Page, dict[str, Any]])
     ]
     assert page.numbers["classes"][: len(table)] == table
     said = page.numbers["verdict"]
-    assert said == [metrics[f"memorisation_{name}"] for name in ("rate", "n", "ratio")]
+    of = {name: metrics[f"memorisation_{name}"] for name in ("rate", "n", "ratio", "ratio_ci95")}
+    assert said == [of["rate"], of["n"], of["ratio"], *of["ratio_ci95"]]
     known = {*numbers_in(metrics)}
     for section in ("headline", "slices", "branches"):
         guess = max(row["support"] for row in rows.values()) / 90
@@ -215,7 +222,9 @@ def test_names_of_classes_are_text(tmp_path: Path, n: int) -> None:
     assert "<u>" not in page.text
     assert page.of("classes").count("<b>$x$</b>") == 1
     assert page.of("origin").count('"&é') == 1
-    assert "NOT COMPARABLE it has <i>other</i> labels. No number" in page.of("")
+    assert "NOT COMPARABLE by its training run, it has <i>other</i> labels. No number" in page.of(
+        ""
+    )
     assert "<title>NOT COMPARABLE: " in page.text
     assert "Training: not by the protocol" in page.of("verdict")
     assert len(metrics["official"]["per_class"]) == n
@@ -277,3 +286,25 @@ def test_folders_of_whoever_made_the_page_are_not_in_it(tmp_path: Path) -> None:
     page, _ = made(tmp_path, faces=faces)
     assert "ada" not in page.text.replace("metadata", "")
     assert "faces.csv" in page.of("origin")
+
+
+@pytest.mark.parametrize(
+    ("making", "says"),
+    [
+        (None, "a file of answers does not tell"),
+        ({}, "does not say what it was trained on"),
+        ({"fingerprint": "other", "data": "mine", "seed": 4}, "on mine, seed 4: other data than"),
+        ({"fingerprint": "same", "data": "f.csv", "seed": 4, "commit": "a" * 40},
+         "on f.csv, seed 4, commit aaaaaaaaaaaa: it learnt from train"),
+    ],
+)  # fmt: skip
+def test_how_it_was_trained(making: dict[str, Any] | None, says: str) -> None:
+    metrics = judge(a_case(fingerprints={"data": "same"}))
+    said = protocol(metrics, NAMES, made=making, marked=False)
+    assert says in said[0]
+
+
+def test_a_low_ratio_does_not_clear_what_learnt_from_the_test() -> None:
+    assert "learnt from test faces" in acquitted("ok", {"invalid": "it did"})
+    assert acquitted("ok", {"not_comparable": "other labels"}) == VERDICTS["ok"]
+    assert acquitted("leaked", {"invalid": "it did"}) == VERDICTS["leaked"]
