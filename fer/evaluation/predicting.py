@@ -97,8 +97,8 @@ def predict(
         broken = sum(int((~np.isfinite(found)).any(axis=1).sum()) for found in logits.values())
         if broken:
             raise UserError(
-                f"the model answers {broken:,} faces with something that is no number: its "
-                "training diverged, or its weights are damaged"
+                f"the model answers {broken:,} face{'s' * (broken > 1)} with something that is no "
+                "number: its training diverged, or its weights are damaged"
             )
         seen = None
         if tta:
