@@ -52,7 +52,7 @@ def evaluate(config: DictConfig) -> None:
 
 def judge_one(config: DictConfig, folder: Path) -> None:
     """Judge a checkpoint or a file of answers on a data set."""
-    from fer.config.evaluating import evaluation_source
+    from fer.config.evaluating import chosen_data, evaluation_source
     from fer.config.folder import record_evaluation
     from fer.data.benchmark import has_earlier_copy, split_names
     from fer.evaluation import Case, judge, write_predictions
@@ -66,7 +66,7 @@ def judge_one(config: DictConfig, folder: Path) -> None:
     model = load_checkpoint(Path(config.ckpt), device=config.device) if config.ckpt else None
     source = evaluation_source(config, model)
     # The names of the classes are known before the pictures are read.
-    check_classes(f"data={config.data.source._target_}", source.class_names(), model)
+    check_classes(f"data={chosen_data()}", source.class_names(), model)
     original = source.load()
     check_faces(original, model)
     crowd, no_crowd = _crowd(source, original)
@@ -83,6 +83,7 @@ def judge_one(config: DictConfig, folder: Path) -> None:
         fingerprints={
             "data": original.fingerprint,
             "votes": crowd.sha256 if crowd else None,
+            "manifest": _sha256(config.data.get("manifest")) if original.names else None,
             "checkpoint": _sha256(config.ckpt),
             "predictions": _sha256(config.predictions),
         },
@@ -207,7 +208,9 @@ def _crowd(source: Source, faces: Faces) -> tuple[Crowd | None, str]:
 
 
 def _sha256(path: str | None) -> str | None:
-    return None if path is None else hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    return (
+        None if path is None else hashlib.sha256(Path(path).expanduser().read_bytes()).hexdigest()
+    )
 
 
 def main() -> int:
