@@ -57,7 +57,7 @@ def judge_one(config: DictConfig, folder: Path) -> None:
     from fer.data.benchmark import has_earlier_copy, split_names
     from fer.evaluation import Case, judge, write_predictions
     from fer.evaluation.judgement import MARKS
-    from fer.evaluation.predicting import check_classes, check_faces
+    from fer.evaluation.predicting import check_classes, check_faces, unread_metadata
     from fer.evaluation.report import write_report
     from fer.evaluation.summary import judgement_table
     from fer.files import write_json
@@ -71,6 +71,7 @@ def judge_one(config: DictConfig, folder: Path) -> None:
     check_faces(original, model)
     crowd, no_crowd = _crowd(source, original)
     answers = _asked(config, model, original, source) if model else _read(config, original, source)
+    unread = unread_metadata(model, answers.faces.splits["test"])
     case = Case(
         answers.predictions,
         answers.faces,
@@ -79,7 +80,11 @@ def judge_one(config: DictConfig, folder: Path) -> None:
         views=answers.views,
         crowd=crowd,
         temperature=model.temperature if model else None,
-        why_not={"crowd": no_crowd, "tta": answers.no_views},
+        why_not={
+            "crowd": no_crowd,
+            "tta": answers.no_views,
+            **({"metadata": unread} if unread else {}),
+        },
         fingerprints={
             "data": original.fingerprint,
             "votes": crowd.sha256 if crowd else None,

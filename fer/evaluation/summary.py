@@ -34,6 +34,8 @@ def judgement_table(metrics: Mapping[str, Any]) -> str:
             "by chance alone)"
         )
     lines.append(f"memorisation: {metrics['verdict'] or 'null'} ({metrics['verdict_reason']})")
+    if why := metrics["unavailable"].get("metadata"):
+        lines.append(f"metadata: {why}")
     # Last, so that nobody who reads the numbers misses it.
     lines += [
         f"{name.upper().replace('_', ' ')}: {metrics[name]}" for name in MARKS if name in metrics
