@@ -187,7 +187,8 @@ def compare_models(config: DictConfig, folder: Path) -> None:
     from fer.config.evaluating import contenders
     from fer.config.folder import record_evaluation
     from fer.evaluation import Contender, compare, read_predictions
-    from fer.evaluation.comparison import comparison_table
+    from fer.evaluation.comparison import comparison_table, marks_of
+    from fer.evaluation.summary import mark_lines
     from fer.files import write_json
 
     named = contenders(config)
@@ -195,10 +196,13 @@ def compare_models(config: DictConfig, folder: Path) -> None:
         [Contender(name, list(map(read_predictions, paths))) for name, paths in named.items()],
         seed=config.seed,
     )
+    marks = marks_of(named)
     origin = ", ".join(named)
-    record_evaluation(config, folder, fingerprint="", origin=f"the predictions of {origin}")
-    write_json(folder / "metrics.json", {"comparison": found})
-    sys.stdout.write(comparison_table(found) + f"folder: {folder}\n")
+    record_evaluation(
+        config, folder, fingerprint="", origin=f"the predictions of {origin}", marks=marks
+    )
+    write_json(folder / "metrics.json", {**marks, "comparison": found})
+    sys.stdout.write(comparison_table(found) + mark_lines(marks) + f"folder: {folder}\n")
 
 
 def _crowd(source: Source, faces: Faces) -> tuple[Crowd | None, str]:

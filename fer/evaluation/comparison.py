@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import binomtest
 
+from fer.evaluation.judgement import MARKS
 from fer.evaluation.predictions import Predictions, PredictionsError
 from fer.evaluation.statistics import RESAMPLES
 
@@ -123,6 +125,24 @@ def compare(contenders: Sequence[Contender], *, seed: int = 0) -> dict[str, Any]
         "models": [_summary(name, found) for name, found in zip(names, correct, strict=True)],
         "pairs": pairs,
     }
+
+
+def marks_of(named: Mapping[str, Sequence[Path]]) -> dict[str, str]:
+    """Return how models that are compared are marked, and which of them: they mark the comparison.
+
+    Args:
+        named: by the name of a model the evaluations of its seeds, folders or files in them.
+    """
+    found: dict[str, str] = {}
+    for mark in MARKS:
+        marked = []
+        for name, paths in named.items():
+            files = [(p if p.is_dir() else p.parent) / mark.upper() for p in paths]
+            if whys := [f.read_text(encoding="utf-8") for f in files if f.is_file()]:
+                marked.append(f"{name} ({whys[0].strip().partition(': ')[2]})")
+        if marked:
+            found[mark] = "; ".join(marked)
+    return found
 
 
 def comparison_table(found: dict[str, Any]) -> str:

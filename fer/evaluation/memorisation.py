@@ -15,6 +15,8 @@ Ints = npt.NDArray[np.int64]
 UNINFORMATIVE_BELOW: Final = 0.30
 LEAKED_FROM: Final = 0.80
 SUSPICIOUS_FROM: Final = 0.70
+#: What honest peers were measured at.
+_HONEST: Final = (0.34, 0.62)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,13 @@ def memorisation(label: Ints, answer: Ints, winner: Ints) -> Memorisation:
     if ratio >= SUSPICIOUS_FROM:
         why = f"{said}, which is more than honest models show (0.34–0.62)"
         return Memorisation(n, rate, ratio, "suspicious", why)
-    return Memorisation(n, rate, ratio, "ok", f"{said}, as honest models do")
+    honest = _HONEST[0] <= round(ratio, 2) <= _HONEST[1]
+    why = (
+        "as honest models do"
+        if honest
+        else ("where honest models show 0.34–0.62: no sign that it has seen the test labels")
+    )
+    return Memorisation(n, rate, ratio, "ok", f"{said}, {why}")
 
 
 def agreement_with_crowd(answer: Ints, winner: Ints) -> float | None:

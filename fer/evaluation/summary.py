@@ -37,10 +37,14 @@ def judgement_table(metrics: Mapping[str, Any]) -> str:
     if why := metrics["unavailable"].get("metadata"):
         lines.append(f"metadata: {why}")
     # Last, so that nobody who reads the numbers misses it.
-    lines += [
-        f"{name.upper().replace('_', ' ')}: {metrics[name]}" for name in MARKS if name in metrics
-    ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + mark_lines(metrics)
+
+
+def mark_lines(marks: Mapping[str, Any]) -> str:
+    """Return a line for each mark of a model that no number should come of."""
+    return "".join(
+        f"{name.upper().replace('_', ' ')}: {marks[name]}\n" for name in MARKS if name in marks
+    )
 
 
 def _line(what: str, block: Mapping[str, Any]) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import stats
 
 from fer.evaluation import Contender, Predictions, PredictionsError, compare
-from fer.evaluation.comparison import comparison_table, difference_interval, mcnemar
+from fer.evaluation.comparison import comparison_table, difference_interval, marks_of, mcnemar
 from tests.support.answers import some_faces, some_predictions
 
 FACES = some_faces(test=600)
@@ -89,3 +90,13 @@ def test_the_order_of_rows_does_not_matter() -> None:
 def test_what_is_not_alike_is_not_compared(other: Predictions, words: str) -> None:
     with pytest.raises(PredictionsError, match=words):
         compare(contenders(a=[GOOD], b=[other]))
+
+
+def test_marks_of_models_mark_their_comparison(tmp_path: Path) -> None:
+    for name in "abc":
+        (tmp_path / name).mkdir()
+    (tmp_path / "b" / "INVALID").write_text("INVALID: it saw the test faces: all of them\n")
+    a, b, c = (tmp_path / name for name in "abc")
+    named = {"ours": [a, c / "metrics.json"], "theirs": [a, b / "predictions.parquet"]}
+    assert marks_of(named) == {"invalid": "theirs (it saw the test faces: all of them)"}
+    assert marks_of({"ours": [a], "theirs": [c]}) == {}

@@ -103,3 +103,14 @@ def test_the_figures_of_fer2013() -> None:
         "angry": 49, "disgust": 31, "fear": 13, "happy": 93, "sad": 38, "surprise": 76,
         "neutral": 87,
     }  # fmt: skip
+
+
+def test_what_is_said_of_an_honest_model_fits_its_ratio() -> None:
+    # A ratio of a tenth is as far from honest networks as one of two thirds is near to leaks.
+    rows = np.arange(N)
+    for share, words in ((0.05, "where honest models show 0.34–0.62"), (0.45, "as honest models")):
+        chosen = (WINNER >= 0) & (WINNER != LABEL)
+        repeats = ~chosen | (rows % 100 < 100 * share)
+        found = memorisation(LABEL, np.where(repeats, LABEL, WINNER), WINNER)
+        assert found.verdict == "ok"
+        assert words in found.reason
