@@ -21,6 +21,8 @@ Floats = npt.NDArray[np.float64]
 
 _ENDS = (2.5, 97.5)
 _LISTED = 10
+#: From which p-value on chance would do as well.
+_LEVEL = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +110,15 @@ def compare(contenders: Sequence[Contender], *, seed: int = 0) -> dict[str, Any]
     for i, j in combinations(range(len(names)), 2):
         low, high = difference_interval(correct[i], correct[j], seed=seed)
         single = len(correct[i]) == len(correct[j]) == 1
+        p = mcnemar(correct[i][0], correct[j][0]) if single else None
         pairs.append(
             {
                 "first": names[i],
                 "second": names[j],
                 "difference": float(correct[i].mean() - correct[j].mean()),
                 "difference_ci95": [low, high],
-                "mcnemar_p": mcnemar(correct[i][0], correct[j][0]) if single else None,
-                "verdict": _verdict(names[i], names[j], low, high),
+                "mcnemar_p": p,
+                "verdict": _verdict(names[i], names[j], low, high, p),
             }
         )
     return {
@@ -174,8 +177,9 @@ def _summary(name: str, correct: Bools) -> dict[str, Any]:
     }
 
 
-def _verdict(first: str, second: str, low: float, high: float) -> str:
-    if low <= 0 <= high:
+def _verdict(first: str, second: str, low: float, high: float, p: float | None) -> str:
+    # Of few faces the exact test and the interval may differ: then nothing is sure.
+    if low <= 0 <= high or (p is not None and p >= _LEVEL):
         return "no difference"
     return f"{first if low > 0 else second} is better"
 
