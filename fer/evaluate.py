@@ -52,12 +52,12 @@ def evaluate(config: DictConfig) -> None:
 
 def judge_one(config: DictConfig, folder: Path) -> None:
     """Judge a checkpoint or a file of answers on a data set."""
-    from fer.config.evaluating import evaluation_source
+    from fer.config.evaluating import chosen_data, evaluation_source
     from fer.config.folder import record_evaluation
     from fer.data.benchmark import has_earlier_copy, split_names
     from fer.evaluation import Case, judge, write_predictions
     from fer.evaluation.judgement import MARKS
-    from fer.evaluation.predicting import check_classes, check_faces
+    from fer.evaluation.predicting import check_classes, check_faces, unread_metadata
     from fer.evaluation.report import write_report
     from fer.evaluation.summary import judgement_table
     from fer.files import write_json
@@ -66,11 +66,12 @@ def judge_one(config: DictConfig, folder: Path) -> None:
     model = load_model(config.ckpt, device=config.device) if config.ckpt else None
     source = evaluation_source(config, (model.size, model.fit) if model else None)
     # The names of the classes are known before the pictures are read.
-    check_classes(f"data={config.data.source._target_}", source.class_names(), model)
+    check_classes(f"data={chosen_data()}", source.class_names(), model)
     original = source.load()
     check_faces(original, model)
     crowd, no_crowd = _crowd(source, original)
     answers = _asked(config, model, original, source) if model else _read(config, original, source)
+    unread = unread_metadata(model, answers.faces.splits["test"])
     case = Case(
         answers.predictions,
         answers.faces,
@@ -79,10 +80,15 @@ def judge_one(config: DictConfig, folder: Path) -> None:
         views=answers.views,
         crowd=crowd,
         temperature=model.temperature if model else None,
-        why_not={"crowd": no_crowd, "tta": answers.no_views},
+        why_not={
+            "crowd": no_crowd,
+            "tta": answers.no_views,
+            **({"metadata": unread} if unread else {}),
+        },
         fingerprints={
             "data": original.fingerprint,
             "votes": crowd.sha256 if crowd else None,
+            "manifest": _sha256(config.data.get("manifest")) if original.names else None,
             "checkpoint": _sha256(config.ckpt),
             "predictions": _sha256(config.predictions),
         },
@@ -181,7 +187,8 @@ def compare_models(config: DictConfig, folder: Path) -> None:
     from fer.config.evaluating import contenders
     from fer.config.folder import record_evaluation
     from fer.evaluation import Contender, compare, read_predictions
-    from fer.evaluation.comparison import comparison_table, warnings_of
+    from fer.evaluation.comparison import comparison_table, marks_of, warnings_of
+    from fer.evaluation.summary import mark_lines
     from fer.files import write_json
 
     named = contenders(config)
@@ -196,10 +203,13 @@ def compare_models(config: DictConfig, folder: Path) -> None:
         ],
         seed=config.seed,
     )
+    marks = marks_of(named)
     origin = ", ".join(named)
-    record_evaluation(config, folder, fingerprint="", origin=f"the predictions of {origin}")
-    write_json(folder / "metrics.json", {"comparison": found})
-    sys.stdout.write(comparison_table(found) + f"folder: {folder}\n")
+    record_evaluation(
+        config, folder, fingerprint="", origin=f"the predictions of {origin}", marks=marks
+    )
+    write_json(folder / "metrics.json", {**marks, "comparison": found})
+    sys.stdout.write(comparison_table(found) + mark_lines(marks) + f"folder: {folder}\n")
 
 
 def _crowd(source: Source, faces: Faces) -> tuple[Crowd | None, str]:
@@ -214,7 +224,9 @@ def _crowd(source: Source, faces: Faces) -> tuple[Crowd | None, str]:
 
 
 def _sha256(path: str | None) -> str | None:
-    return None if path is None else hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    return (
+        None if path is None else hashlib.sha256(Path(path).expanduser().read_bytes()).hexdigest()
+    )
 
 
 def main() -> int:

@@ -33,6 +33,25 @@ def written_beside(path: Path) -> Iterator[Path]:
         beside.unlink(missing_ok=True)
 
 
+def unusable(folder: Path) -> str | None:
+    """Say why files can't be written to a folder, which need not be there yet; None where they can.
+
+    Nothing is left behind.
+    """
+    there = next(place for place in (folder.absolute(), *folder.absolute().parents) if _is(place))
+    if not there.is_dir():
+        return f"{there} is a file, not a folder"
+    try:
+        with tempfile.TemporaryDirectory(dir=there):
+            return None
+    except OSError as error:
+        return f"nothing can be written to {there} ({error.strerror})"
+
+
+def _is(place: Path) -> bool:
+    return os.path.lexists(place)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write text as UTF-8, whole or not at all."""
     with written_beside(path) as beside:

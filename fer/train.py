@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from fer.config.entry import run
+from fer.config.training import check_training
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,7 +92,7 @@ def complete(path: Path, val: Split, folder: Path) -> None:
 
 def main() -> int:
     """Start the command."""
-    return run("train", train, examples=EXAMPLES, holds=RUN_FILES)
+    return run("train", train, examples=EXAMPLES, holds=RUN_FILES, check=check_training)
 
 
 if __name__ == "__main__":

@@ -326,7 +326,7 @@ def test_bad_input_is_told(
 
     other = save_checkpoint(tmp_path / "other.ckpt", ["cat", "dog"])
     answer = evaluate(*SMALL, f"ckpt={other}")
-    assert_refused(answer, elsewhere, "classes cat, dog, but", "has angry")
+    assert_refused(answer, elsewhere, "classes cat, dog, but data=synthetic has angry")
 
     pictures = tmp_path / "pictures"
     folder = ["data=folder", f"data.root={pictures}", f"ckpt={other}"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fer.files import write_json, write_text, written_beside
+from fer.files import unusable, write_json, write_text, written_beside
 
 
 @pytest.fixture
@@ -101,3 +101,16 @@ def test_a_folder_in_the_way_is_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(OSError, match=r"a\.txt"):
         write_text(tmp_path / "a.txt", "a")
     assert names(tmp_path) == ["a.txt"]
+
+
+def test_a_folder_that_can_be_made_is_fine_and_nothing_is_left(tmp_path: Path) -> None:
+    assert unusable(tmp_path / "a" / "b") is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_why_a_folder_can_not_be_written_to(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert unusable(tmp_path / "file") == f"{tmp_path / 'file'} is a file, not a folder"
+    assert unusable(tmp_path / "file" / "a") == f"{tmp_path / 'file'} is a file, not a folder"
+    if Path("/proc/self").is_dir():
+        assert "nothing can be written to /proc" in (unusable(Path("/proc/run")) or "")

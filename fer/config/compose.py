@@ -239,6 +239,8 @@ def _several(key: str, value: Any, inside: Mapping[str, Any]) -> str:
         ways.append(f"choose them by {group}={'CHOICE' if value is None else value}")
     if settable := [f"{key}.{name}" for name in inside if not name.startswith("_")]:
         ways.append(f"set {', '.join(settable)}")
+    if key == "data.clean":
+        ways.insert(0, f"{key}=FILE.csv applies a file of fixes")
     return f"{key!r} holds several values" + (f": {' or '.join(ways)}" if ways else "")
 
 

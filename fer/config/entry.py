@@ -22,6 +22,7 @@ from fer.errors import UserError
 
 if TYPE_CHECKING:
     from fer.config.compose import Check
+    from fer.config.problems import Problem
 
 USAGE_ERROR: Final = 2
 INTERRUPTED: Final = 130
@@ -197,13 +198,28 @@ def _check(
                 resumed = _continued(found)
             if resumed:
                 continue
-        used = [entry for entry in holds if (folder / entry).exists()]
-        if used and not multirun:
-            what = f"{folder} already holds a run ({', '.join(used)}): choose another folder"
-            problems.append(Problem("hydra.run.dir", what))
+        problem = _folder_problem(config, holds, multirun=multirun)
+        if problem is not None and problem not in problems:
+            problems.append(problem)
     if problems:
         raise ConfigError(problems)
     return resumed
+
+
+def _folder_problem(config: Any, holds: Sequence[str], *, multirun: bool) -> Problem | None:
+    """Say what is wrong with the folder that a run, or several, will be written to."""
+    from fer.config.problems import Problem
+    from fer.files import unusable
+
+    key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
+    folder = Path(config.hydra.sweep.dir if multirun else config.hydra.run.dir)
+    if (why := unusable(folder)) is not None:
+        return Problem(key, why)
+    used = [] if multirun else [entry for entry in holds if (folder / entry).exists()]
+    if used:
+        what = f"{folder} already holds a run ({', '.join(used)}): choose another folder"
+        return Problem(key, what)
+    return None
 
 
 def _continued(folder: Path) -> list[str]:

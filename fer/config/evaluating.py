@@ -96,6 +96,13 @@ def _check_comparison(named: Mapping[str, Sequence[Path]]) -> list[Problem]:
     return problems + [Problem("compare", f"{path!r} is named twice") for path in twice]
 
 
+def chosen_data() -> str:
+    """Return which choice of ``data=`` is evaluated on."""
+    from hydra.core.hydra_config import HydraConfig
+
+    return str(HydraConfig.get().runtime.choices["data"])
+
+
 def evaluation_source(config: DictConfig, scaling: tuple[int, str] | None) -> Source:
     """Make the source of the data, as it is: neither cleaned nor augmented.
 
@@ -109,6 +116,10 @@ def evaluation_source(config: DictConfig, scaling: tuple[int, str] | None) -> So
     if scaling is not None:
         data.size, data.fit = scaling
     source: Source = instantiate(data.source, _convert_="all")
+    if data.get("manifest") is not None:
+        from fer.data.benchmark import WithOfficialRows
+
+        source = WithOfficialRows(source)
     if data.get("metadata") is not None:
         from fer.data.metadata_table import WithMetadata
 

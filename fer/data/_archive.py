@@ -94,7 +94,7 @@ def open_data_file(path: Path, advice: str, members: Sequence[str] = ()) -> Iter
             head = stream.peek(HEAD) if members else b""
             if is_tar(head):
                 stream = open_tar_member(stack, stream, members, str(path))
-            elif is_zip(head) and stream is packed:
+            elif members and stream is packed and (is_zip(head) or zipfile.is_zipfile(path)):
                 # A zip archive is read from its end: by a file of its own, so that the first
                 # still goes from start to end for the hash. Both count, so no share is known.
                 bar.total = None

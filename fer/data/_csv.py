@@ -68,7 +68,8 @@ def parse_faces(
 
     Raises:
         DefectiveRowsError: rows are broken, and not to be left out.
-        DataError: the file is empty, lacks a column, rows, or all rows of a split.
+        DataError: the file is empty, lacks a column, rows, or all rows of a split, or has more
+            than :data:`KEPT` broken rows.
     """
     columns = _Columns.read(stream, origin, advice)
     images, labels, splits, rows = bytearray(), bytearray(), bytearray(), list[int]()
@@ -78,9 +79,14 @@ def parse_faces(
             label, pixels, split = columns.parse(line)
         except RowError as error:
             total += 1
-            if total <= KEPT:
-                cut = "" if line.endswith(b"\n") else "; the file ends here, perhaps mid-row"
-                defects.append(Defect(number, row, error.kind, error.detail + cut))
+            if total > KEPT:
+                # Three times the rows of FER2013: an archive may unpack to a billion of them.
+                raise DataError(
+                    f"{origin}: more than {KEPT:,} rows are defective, the first in line "
+                    f"{defects[0].line}: {defects[0].detail}. It was not read any further\n{advice}"
+                ) from None
+            cut = "" if line.endswith(b"\n") else "; the file ends here, perhaps mid-row"
+            defects.append(Defect(number, row, error.kind, error.detail + cut))
             continue
         images += pixels
         labels.append(label)

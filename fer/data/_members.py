@@ -51,7 +51,7 @@ class Readable(Protocol):
 
 def is_zip(head: bytes) -> bool:
     """Say whether a file that starts with ``head`` is a zip archive."""
-    return head[:2] == _ZIP_MAGIC and head[2:4] in (b"\x03\x04", b"\x05\x06")
+    return head[:2] == _ZIP_MAGIC and head[2:4] in (b"\x03\x04", b"\x05\x06", b"\x07\x08")
 
 
 def is_tar(head: bytes) -> bool:

@@ -51,7 +51,8 @@ def read_metadata(
         listed = ", ".join(f"{keys[i]} (row {table.lines[i]})" for i in unknown[:_SHOWN])
         more = ", …" if len(unknown) > _SHOWN else ""
         raise DataError(
-            f"{path} names {len(unknown):,} pictures that are not there: {listed}{more}"
+            f"{path} names {len(unknown):,} picture{'s' * (len(unknown) > 1)} that "
+            f"{'are' if len(unknown) > 1 else 'is'} not there: {listed}{more}"
         )
     return columns, table.sha256
 

@@ -71,6 +71,7 @@ def pictures_in(root: Path, *parts: str) -> list[PictureFile]:
     """Return the pictures that lie directly in a folder below ``root``, in any order.
 
     Raises:
+        DataError: a name is no UTF-8, so that no table, page or JSON could hold it.
         OSError: it cannot be read.
     """
     found = []
@@ -79,8 +80,23 @@ def pictures_in(root: Path, *parts: str) -> list[PictureFile]:
             if entry.name.lower().endswith(SUFFIXES) and not entry.name.startswith("."):
                 stat = entry.stat()
                 name = "/".join([*parts, entry.name])
+                _check_text(root / name)
                 found.append(PictureFile(name, stat.st_size, stat.st_mtime_ns))
     return found
+
+
+def _check_text(path: Path) -> None:
+    """Hold that a path is text: bytes of another encoding come as halves of characters.
+
+    Raises:
+        DataError: it is not.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise DataError(
+            f"the name {os.fsencode(path)!r} is no UTF-8: rename it, and its folders if need be"
+        ) from None
 
 
 def read_pictures(

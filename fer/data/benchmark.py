@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -12,11 +12,15 @@ import numpy.typing as npt
 from fer.data._archive import first_file
 from fer.data._csv import USAGES
 from fer.data._hashing import pixel_hash
-from fer.data._votes import judge, read_votes
+from fer.data._votes import Votes, judge, read_votes
 from fer.data.fer2013 import Fer2013
-from fer.data.ferplus import FerPlus, join_votes, vote_places
+from fer.data.ferplus import FerPlus, check_usage, join_votes, look_up, vote_places
 from fer.data.source import SPLITS, DataError, Faces, Source
 from fer.labels import EMOTIONS, FERPLUS
+from fer.metadata import Columns
+
+#: Rows of ``fer2013.csv``.
+FACES: Final = 35_887
 
 _OFFICIAL: Final = dict(zip(SPLITS, USAGES, strict=True))
 
@@ -47,16 +51,74 @@ def has_earlier_copy(faces: Faces) -> npt.NDArray[np.bool_]:
     return np.fromiter((pixel_hash(image) in seen for image in test), np.bool_, len(test))
 
 
+class WithOfficialRows:
+    """FER2013 as pictures with the rows of ``fer2013.csv``, told by a manifest of its pixels.
+
+    A picture whose pixels the manifest does not know gets a row behind those of the file. Anything
+    else stays as it is.
+
+    Args:
+        source: where the faces come from.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+
+    def class_names(self) -> tuple[str, ...]:
+        """Return the class names of the source."""
+        return self.source.class_names()
+
+    def metadata_columns(self) -> Columns:
+        """Return the description of the training faces' metadata."""
+        return self.source.metadata_columns()
+
+    def load(self) -> Faces:
+        """Return the faces.
+
+        Raises:
+            DataNotFoundError: there is no such manifest.
+            DataError: it is no manifest, most of the pixels are unknown to it, or the data is
+                broken.
+            OSError: a file cannot be read.
+        """
+        faces, inner = self.source.load(), _innermost(self)
+        if not isinstance(inner, Fer2013 | FerPlus) or not faces.names or inner.manifest is None:
+            return faces
+        found, _ = look_up(faces, inner.manifest)
+        names, splits = dict[int, str](), {}
+        for name, split in faces.splits.items():
+            rows = np.where(found[name] < 0, FACES + split.rows, found[name])
+            files = [faces.names[row] for row in split.rows.tolist()]
+            names |= zip(rows.tolist(), files, strict=True)
+            splits[name] = replace(split, rows=rows)
+        listed = [names.get(row, "") for row in range(max(names) + 1)]
+        return replace(faces, splits=splits, names=listed)
+
+
 def check_rows_tell(source: Source, faces: Faces) -> None:
     """Hold that a row names the same face for everybody, so that answers can be joined by it.
 
+    Args:
+        source: of the faces.
+        faces: after :class:`WithOfficialRows`.
+
     Raises:
-        DataError: they are FER2013 as folders of pictures, which have no rows of ``fer2013.csv``.
+        DataError: they are FER2013 as folders of pictures, of which no manifest tells the rows of
+            ``fer2013.csv``.
     """
-    if isinstance(_innermost(source), Fer2013 | FerPlus) and faces.names:
+    inner = _innermost(source)
+    if not isinstance(inner, Fer2013 | FerPlus) or not faces.names:
+        return
+    if inner.manifest is None:
         raise DataError(
             f"{faces.origin} is FER2013 as pictures, whose places are not the rows of fer2013.csv "
-            "that answers are joined by: use FER2013 as a CSV file"
+            "that answers are joined by: use FER2013 as a CSV file, or name a manifest of its "
+            "pixels by data.manifest=FILE"
+        )
+    if unknown := sum(int((split.rows >= FACES).sum()) for split in faces.splits.values()):
+        raise DataError(
+            f"{faces.origin}: {inner.manifest} does not know the pixels of {unknown:,} of its "
+            "pictures, so that answers can't be joined to them by row: use FER2013 as a CSV file"
         )
 
 
@@ -91,20 +153,40 @@ def read_crowd(source: Source, faces: Faces) -> Crowd:
         raise DataError("the labels are FER+'s own votes, which can't contradict themselves")
     if not isinstance(inner, Fer2013):
         raise DataError("only FER2013 has the votes of FER+")
-    if faces.names:
-        raise DataError("the votes belong to rows of fer2013.csv, which folders of pictures lack")
+    if faces.names and inner.manifest is None:
+        raise DataError(
+            "the votes belong to rows of fer2013.csv, which pictures in folders do not tell; a "
+            "manifest of its pixels does, data.manifest=FILE"
+        )
     places = vote_places(inner.find())
     path = first_file(places)
     if path is None:
         raise DataError(f"the votes of FER+ ({places[0].name}) are not beside {faces.origin}")
     votes = read_votes(path)
-    join_votes(faces, votes, path)
+    if faces.names:
+        rows = {name: split.rows for name, split in faces.splits.items()}
+        for name, some in rows.items():
+            check_usage(name, some[some < FACES], votes, path)
+        votes = _beyond(votes, int(np.concatenate(list(rows.values())).max()))
+    else:
+        join_votes(faces, votes, path)
     # Who left a picture out of FER+ gave it no votes, so that it has no winner either.
     found = judge(votes.counts, np.ones(len(votes.counts), dtype=np.bool_), EMOTIONS)
     winner = np.where(found.reasons == "", found.labels, -1)
     ours = [EMOTIONS.index(m) if m in EMOTIONS else -1 for m in FERPLUS.values()]
     guess = np.where(votes.counts.any(axis=1), np.array(ours)[votes.counts.argmax(axis=1)], -1)
     return Crowd(votes.counts, winner, guess, votes.sha256)
+
+
+def _beyond(votes: Votes, last: int) -> Votes:
+    """Return votes on the rows up to the last: none on those behind the table's own."""
+    more = max(0, last + 1 - len(votes.counts))
+    return replace(
+        votes,
+        splits=np.append(votes.splits, [""] * more),
+        named=np.append(votes.named, np.zeros(more, dtype=np.bool_)),
+        counts=np.concatenate([votes.counts, np.zeros((more, votes.counts.shape[1]), np.int64)]),
+    )
 
 
 def _innermost(source: Source) -> object:

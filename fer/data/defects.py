@@ -18,7 +18,7 @@ DefectKind = Literal[
 #: How many defects a message lists.
 LISTED: Final = 10
 
-#: How many defects are kept: a large file of something else altogether must not fill the memory.
+#: How many defects are kept: behind as many, a file is something else altogether, and not read on.
 KEPT: Final = 100_000
 
 

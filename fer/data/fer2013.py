@@ -77,19 +77,26 @@ class Fer2013:
             folder.
         defects: rows or pictures that are structurally broken: ``fatal`` refuses the whole, with a
             list of them; ``drop`` leaves them out and reports them.
+        manifest: which pixels are which row; a judgement joins FER+'s votes and other systems'
+            answers to folders of pictures by it (:mod:`fer.data.benchmark`).
 
     Raises:
         ValueError: ``defects`` is something else.
     """
 
     def __init__(
-        self, root: str | None = None, cache: str | None = None, defects: Defects = "fatal"
+        self,
+        root: str | None = None,
+        cache: str | None = None,
+        defects: Defects = "fatal",
+        manifest: str | None = None,
     ) -> None:
         if defects not in ("fatal", "drop"):
             raise ValueError(f"defects must be fatal or drop, not {defects!r}")
         self.root = root or os.environ.get("FER_DATA_ROOT")
         self._cache = Cache(Path(cache).expanduser() if cache else default_folder())
         self._drop = defects == "drop"
+        self.manifest = Path(manifest).expanduser() if manifest else None
 
     def class_names(self) -> tuple[str, ...]:
         """Return the seven emotions."""

@@ -77,7 +77,7 @@ class FerPlus:
         self._classes = EMOTIONS if classes == 7 else (*EMOTIONS, CONTEMPT)
         self._faces = Fer2013(root, cache, defects)
         self._votes = Path(votes).expanduser() if votes else None
-        self._manifest = Path(manifest).expanduser() if manifest else None
+        self.manifest = Path(manifest).expanduser() if manifest else None
 
     def class_names(self) -> tuple[str, ...]:
         """Return the seven emotions, and contempt if there are eight classes."""
@@ -101,7 +101,7 @@ class FerPlus:
         path = self._find_votes(self._faces.find())
         votes = read_votes(path)
         faces = self._faces.load()
-        rows, manifest_hash = join_votes(faces, votes, path, self._manifest)
+        rows, manifest_hash = join_votes(faces, votes, path, self.manifest)
         identity = [faces.fingerprint, votes.sha256, self.target, *self._classes]
         identity += [manifest_hash] if manifest_hash else []
         splits, findings = {}, list(faces.findings)
@@ -180,16 +180,26 @@ def join_votes(
     """
     digest = None
     if faces.names:
-        rows, digest = _look_up(faces, manifest)
+        rows, digest = look_up(faces, manifest)
     else:
         rows = {name: split.rows for name, split in faces.splits.items()}
         _check_count(faces, votes, path)
     for name, found in rows.items():
-        _check_usage(name, found[found >= 0], votes, path)
+        check_usage(name, found[found >= 0], votes, path)
     return rows, digest
 
 
-def _look_up(faces: Faces, path: Path | None) -> tuple[dict[str, npt.NDArray[np.int64]], str]:
+def look_up(faces: Faces, path: Path | None) -> tuple[dict[str, npt.NDArray[np.int64]], str]:
+    """Find the rows in ``fer2013.csv`` of FER2013 as pictures, by their pixels.
+
+    Returns:
+        int64 ``[N]`` by split, -1 where the manifest does not know the pixels, and its SHA-256.
+
+    Raises:
+        DataNotFoundError: there is no such manifest.
+        DataError: none is named, it is no manifest, or most of the pixels are unknown to it.
+        OSError: it cannot be read.
+    """
     if path is None:
         raise DataError(
             f"{faces.origin} is FER2013 as pictures, whose names do not tell their rows in "
@@ -218,7 +228,12 @@ def _check_count(faces: Faces, votes: Votes, path: Path) -> None:
         )
 
 
-def _check_usage(name: str, rows: npt.NDArray[np.int64], votes: Votes, path: Path) -> None:
+def check_usage(name: str, rows: npt.NDArray[np.int64], votes: Votes, path: Path) -> None:
+    """Hold that votes on the rows of a split are of that split.
+
+    Raises:
+        DataError: they are not, or are not there.
+    """
     if rows.size and rows.max() >= len(votes.counts):
         raise DataError(
             f"{path} has votes on {len(votes.counts):,} rows, but the faces go on to row "

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from fer.data._metadata import read_table
 from fer.data.source import DataError, Faces, Source
 from fer.metadata import Columns, describe
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 class WithMetadata:
@@ -27,6 +31,8 @@ class WithMetadata:
     def __init__(self, source: Source, file: str) -> None:
         self.source = source
         self.file = Path(file).expanduser()
+        # A run reads the table more than once.
+        self._told = False
 
     def class_names(self) -> tuple[str, ...]:
         """Return the class names of the source."""
@@ -73,5 +79,14 @@ class WithMetadata:
             splits[name] = replace(split, metadata={**split.metadata, **columns})
         if unknown and len(unknown) == len(keys):
             raise DataError(f"{self.file}: none of its rows is a face of {faces.origin}")
+        if unknown and not self._told:
+            self._told = True
+            first = min(unknown, key=lambda i: table.lines[i])
+            _LOG.warning(
+                "%s: %s of its %s rows name no face that is used, the first is row %s (row %s of "
+                "the table)",
+                *(self.file, f"{len(unknown):,}", f"{len(keys):,}", keys[first]),
+                table.lines[first],
+            )
         fingerprint = hashlib.sha256(f"{faces.fingerprint} {table.sha256}".encode()).hexdigest()
         return replace(faces, splits=splits, fingerprint=fingerprint)

@@ -174,12 +174,20 @@ class SyntheticFaces:
             if count:
                 splits[split] = self._split(split, count, first)
             first += count
-        recipe = json.dumps({"renderer": RENDERER_VERSION, **asdict(self)}, sort_keys=True)
+        recipe = {"renderer": RENDERER_VERSION, **asdict(self)}
+        # In words what differs from run to run; the rest has its defaults as a rule.
+        plain = asdict(SyntheticFaces())
+        told = [f"seed {self.seed}", f"{self.size}×{self.size} pixels"]
+        told += [
+            f"{name} {value}"
+            for name, value in asdict(self).items()
+            if name not in ("seed", "size") and value != plain[name]
+        ]
         return Faces(
             classes=self.class_names(),
             splits=splits,
-            fingerprint=hashlib.sha256(recipe.encode()).hexdigest(),
-            origin=f"synthetic faces drawn from action units, {recipe}",
+            fingerprint=hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest(),
+            origin=f"synthetic faces drawn from action units ({', '.join(told)})",
         )
 
     def recipe(self, split: str, index: int) -> Recipe:

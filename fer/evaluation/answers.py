@@ -18,6 +18,8 @@ from fer.labels import canonical, is_basic_seven
 _LISTED: Final = 10
 #: How far from one a row of probabilities may sum.
 _TOLERANCE: Final = 1e-3
+#: How parquet files begin.
+_PARQUET: Final = b"PAR1"
 _FORM: Final = (
     "A file of predictions is CSV or parquet with the columns row (0-based row of fer2013.csv) and "
     "label (name or number), or row and a column p_CLASS for each class"
@@ -31,7 +33,7 @@ def read_answers(path: Path, faces: Faces, names: Mapping[str, str]) -> Predicti
     ``p_CLASS``, the answer is the class with the highest, and a column ``label`` is not read.
 
     Args:
-        path: CSV, or parquet where the name ends so.
+        path: CSV or parquet, told by what is in it: names lie.
         faces: the data that the rows are of.
         names: what its splits are called, by :data:`fer.data.source.SPLITS`.
 
@@ -45,7 +47,9 @@ def read_answers(path: Path, faces: Faces, names: Mapping[str, str]) -> Predicti
     """
     if not path.is_file():
         raise PredictionsError(f"there is no file {path}")
-    columns = _parquet(path) if path.suffix == ".parquet" else _csv(path)
+    columns = _parquet(path) if _is_parquet(path) else _csv(path)
+    if not columns:
+        raise PredictionsError(f"{path} is empty. {_FORM}")
     wanted = [f"p_{name}" for name in faces.classes]
     given = [name for name in columns if name.startswith("p_")]
     if "row" not in columns or not (given or "label" in columns):
@@ -110,7 +114,12 @@ def _rows(cells: Sequence[Any], problems: list[str]) -> npt.NDArray[np.int64]:
     whole[whole] = numbers[whole] % 1 == 0
     if not whole.all():
         shown = ", ".join(repr(cells[i]) for i in np.flatnonzero(~whole)[:_LISTED])
-        problems.append(f"{(~whole).sum():,} rows are no whole numbers from 0: {shown}")
+        count = (
+            "1 row is no whole number"
+            if len(whole) - whole.sum() == 1
+            else (f"{(~whole).sum():,} rows are no whole numbers")
+        )
+        problems.append(f"{count} from 0: {shown}")
     return np.where(whole, np.nan_to_num(numbers), -1).astype(np.int64)
 
 
@@ -186,9 +195,17 @@ def _csv(path: Path) -> dict[str, Sequence[Any]]:
     header = [name.strip() for name in table[0]] if table else []
     ragged = [i for i, row in enumerate(table[1:]) if len(row) != len(header)]
     if ragged or len({*header}) != len(header):
-        what = f"line {ragged[0] + 2} has another number of fields" if ragged else "a name twice"
-        raise PredictionsError(f"{path} is no table: {what} than its header. {_FORM}")
+        what = "its header has a name twice"
+        if ragged:
+            what = f"line {ragged[0] + 2} has another number of fields than its header"
+        raise PredictionsError(f"{path} is no table: {what}. {_FORM}")
     return {name: [row[i] for row in table[1:]] for i, name in enumerate(header)}
+
+
+def _is_parquet(path: Path) -> bool:
+    """Say whether a file begins as parquet does, or is at least called so."""
+    with path.open("rb") as file:
+        return file.read(len(_PARQUET)) == _PARQUET or path.suffix == ".parquet"
 
 
 def _parquet(path: Path) -> dict[str, Sequence[Any]]:
@@ -199,10 +216,20 @@ def _parquet(path: Path) -> dict[str, Sequence[Any]]:
         table = pq.read_table(path)
     except pa.ArrowException as error:
         raise PredictionsError(f"{path} is no parquet file that can be read ({error})") from error
-    nested = [one.name for one in table.schema if pa.types.is_nested(one.type)]
-    if nested or len({*table.column_names}) != len(table.column_names):
-        raise PredictionsError(f"{path}: a column is nested or named twice. {_FORM}")
-    return {name: table[name].to_pylist() for name in table.column_names}
+    if len({*table.column_names}) != len(table.column_names):
+        raise PredictionsError(f"{path}: a column is named twice. {_FORM}")
+    # What else a system wrote down is its own business.
+    read = [name for name in table.column_names if _is_read(name)]
+    for one in map(table.schema.field, read):
+        if pa.types.is_nested(one.type) or pa.types.is_boolean(one.type):
+            raise PredictionsError(
+                f"{path}: the column {one.name} holds {one.type} instead of a value each. {_FORM}"
+            )
+    return {name: table[name].to_pylist() if name in read else () for name in table.column_names}
+
+
+def _is_read(name: str) -> bool:
+    return name in ("row", "label") or name.startswith("p_")
 
 
 def _some(rows: npt.NDArray[np.int64]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -22,6 +22,8 @@ Floats = npt.NDArray[np.float64]
 
 _ENDS = (2.5, 97.5)
 _LISTED = 10
+#: From which p-value on chance would do as well.
+_LEVEL = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,14 +133,15 @@ def compare(contenders: Sequence[Contender], *, seed: int = 0) -> dict[str, Any]
     for i, j in combinations(range(len(names)), 2):
         low, high = difference_interval(correct[i], correct[j], seed=seed)
         single = len(correct[i]) == len(correct[j]) == 1
+        p = mcnemar(correct[i][0], correct[j][0]) if single else None
         pairs.append(
             {
                 "first": names[i],
                 "second": names[j],
                 "difference": float(correct[i].mean() - correct[j].mean()),
                 "difference_ci95": [low, high],
-                "mcnemar_p": mcnemar(correct[i][0], correct[j][0]) if single else None,
-                "verdict": _verdict(contenders[i], contenders[j], low, high),
+                "mcnemar_p": p,
+                "verdict": _verdict(contenders[i], contenders[j], low, high, p),
             }
         )
     return {
@@ -148,6 +151,24 @@ def compare(contenders: Sequence[Contender], *, seed: int = 0) -> dict[str, Any]
         "models": [_summary(one, found) for one, found in zip(contenders, correct, strict=True)],
         "pairs": pairs,
     }
+
+
+def marks_of(named: Mapping[str, Sequence[Path]]) -> dict[str, str]:
+    """Return how models that are compared are marked, and which of them: they mark the comparison.
+
+    Args:
+        named: by the name of a model the evaluations of its seeds, folders or files in them.
+    """
+    found: dict[str, str] = {}
+    for mark in MARKS:
+        marked = []
+        for name, paths in named.items():
+            files = [(p if p.is_dir() else p.parent) / mark.upper() for p in paths]
+            if whys := [f.read_text(encoding="utf-8") for f in files if f.is_file()]:
+                marked.append(f"{name} ({whys[0].strip().partition(': ')[2]})")
+        if marked:
+            found[mark] = "; ".join(marked)
+    return found
 
 
 def comparison_table(found: dict[str, Any]) -> str:
@@ -182,11 +203,12 @@ def _summary(model: Contender, correct: Bools) -> dict[str, Any]:
     }
 
 
-def _verdict(first: Contender, second: Contender, low: float, high: float) -> str:
+def _verdict(first: Contender, second: Contender, low: float, high: float, p: float | None) -> str:
     for one in (first, second):
         if "INVALID" in one.warnings:
             return f"can't be told, since {one.name} is INVALID"
-    if low <= 0 <= high:
+    # Of few faces the exact test and the interval may differ: then nothing is sure.
+    if low <= 0 <= high or (p is not None and p >= _LEVEL):
         return "no difference"
     return f"{first.name if low > 0 else second.name} is better"
 

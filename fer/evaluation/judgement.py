@@ -14,7 +14,7 @@ from fer.data.source import Faces
 from fer.evaluation.calibration import fit_temperature, log_probabilities, tempered
 from fer.evaluation.memorisation import agreement_with_crowd, crowd_accuracy, memorisation
 from fer.evaluation.predictions import Predictions
-from fer.evaluation.slices import slices
+from fer.evaluation.slices import MOST_VALUES, slices
 from fer.evaluation.statistics import RESAMPLES, block
 
 Bools = npt.NDArray[np.bool_]
@@ -40,7 +40,8 @@ class Case:
             augmentation.
         crowd: FER+'s votes; None where there are none.
         temperature: of the model, if it brings one; otherwise it is fitted on val.
-        why_not: reasons by name for what is left out: ``tta``, ``crowd``.
+        why_not: reasons by name for what is left out: ``tta``, ``crowd``, and ``metadata`` that the
+            model reads and the data lacks.
         fingerprints: of data, votes, checkpoint or predictions.
         seed: of the bootstrap.
         marks: why no number should come of the model, by what it is: ``invalid``,
@@ -105,6 +106,14 @@ def judge(case: Case) -> dict[str, Any]:
         if temperature is not None:
             mean_calibrated = tempered(case.views, temperature).mean(axis=0)
         tta = _blocks(case, mean.argmax(axis=1), mean, mean_calibrated, unavailable)
+    parts = slices(faces.images, faces.metadata, test.correct, seed=case.seed)
+    for name in faces.metadata:
+        if f"metadata.{name}" not in parts:
+            unavailable[f"slices.metadata.{name}"] = (
+                f"a text with more than {MOST_VALUES} values tells faces rather than groups"
+            )
+    if "metadata" in case.why_not:
+        unavailable["metadata"] = case.why_not["metadata"]
     return {
         # First, so that nobody who reads the numbers misses it.
         **case.marks,
@@ -116,7 +125,7 @@ def judge(case: Case) -> dict[str, Any]:
         "tta": tta,
         "temperature": temperature,
         **_crowd(case, test, unavailable),
-        "slices": slices(faces.images, faces.metadata, test.correct, seed=case.seed),
+        "slices": parts,
         "unavailable": unavailable,
         "fingerprints": dict(case.fingerprints),
     }

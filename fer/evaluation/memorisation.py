@@ -18,6 +18,8 @@ Bools = npt.NDArray[np.bool_]
 UNINFORMATIVE_BELOW: Final = 0.30
 LEAKED_FROM: Final = 0.80
 SUSPICIOUS_FROM: Final = 0.70
+#: What honest peers were measured at.
+_HONEST: Final = (0.34, 0.62)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +88,13 @@ def memorisation(label: Ints, answer: Ints, winner: Ints, *, seed: int = 0) -> M
     if ratio >= SUSPICIOUS_FROM:
         why = f"{said}, more than honest models were seen to have (0.34–0.62)"
         return Memorisation(n, rate, ratio, between, "suspicious", why)
-    why = f"{said}, too low for one that knows the labels by heart"
-    return Memorisation(n, rate, ratio, between, "ok", why)
+    honest = _HONEST[0] <= round(ratio, 2) <= _HONEST[1]
+    why = (
+        "as honest models do"
+        if honest
+        else "where honest models were seen to have 0.34–0.62: no sign that it knew the test labels"
+    )
+    return Memorisation(n, rate, ratio, between, "ok", f"{said}, {why}")
 
 
 def _ratio_interval(correct: Bools, contradicted: Bools, seed: int) -> tuple[float, float] | None:

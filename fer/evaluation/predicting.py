@@ -17,6 +17,7 @@ from fer.inference.views import views
 #: What is looked at: the split that temperatures are fitted on, and the test.
 _SPLITS = ("val", "test")
 _VIEWS = 10
+_SHOWN = 5
 #: Between two steps of the progress bar.
 _BATCHES = 8
 
@@ -97,8 +98,8 @@ def predict(
         broken = sum(int((~np.isfinite(found)).any(axis=1).sum()) for found in logits.values())
         if broken:
             raise UserError(
-                f"the model answers {broken:,} faces with something that is no number: its "
-                "training diverged, or its weights are damaged"
+                f"the model answers {broken:,} face{'s' * (broken > 1)} with something that is no "
+                "number: its training diverged, or its weights are damaged"
             )
         seen = None
         if tta:
@@ -115,10 +116,44 @@ def predict(
     return predictions, seen
 
 
+def unread_metadata(model: Model | None, split: Split) -> str:
+    """Say what a model would read beside the faces and does not find, empty where nothing is.
+
+    Args:
+        model: what is asked, if it is there.
+        split: the faces.
+    """
+    if model is None or model.columns is None:
+        return ""
+    absent, strange = [], []
+    for name, column in model.columns.items():
+        values = split.metadata.get(name, np.array([], dtype=np.str_))
+        known = values != "" if values.dtype.kind == "U" else ~np.isnan(values.astype(np.float64))
+        if not known.any():
+            absent.append(name)
+        elif "values" in column and (
+            unknown := sorted({*map(str, values[known])} - {*column["values"]})
+        ):
+            shown = ", ".join(map(repr, unknown[:_SHOWN])) + ", …" * (len(unknown) > _SHOWN)
+            strange.append(f"{name} has values that it has not learnt from ({shown})")
+    said = []
+    if absent:
+        said.append(f"it reads {', '.join(absent)} beside the face, which this data does not have")
+    said += strange
+    return f"{'; '.join(said)}: the model answered as where that is unknown" if said else ""
+
+
 def encoded_metadata(model: Model, split: Split) -> npt.NDArray[np.float32] | None:
-    """Return what a model reads beside the faces of a split, float32 ``[N, columns]``, if any."""
+    """Return what a model reads beside the faces of a split, float32 ``[N, columns]``, if any.
+
+    Raises:
+        DataError: a column holds words where the model has learnt numbers.
+    """
     if model.columns is None:
         return None
     from fer.metadata import encode
 
-    return encode(split.metadata, model.columns, len(split))
+    try:
+        return encode(split.metadata, model.columns, len(split))
+    except ValueError as error:
+        raise DataError(f"the data does not fit the model: {error}") from None

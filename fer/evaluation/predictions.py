@@ -158,7 +158,10 @@ def read_predictions(path: Path) -> Predictions:
     elif path.suffix != ".parquet":
         path = path.with_name(FILE)
     if not path.is_file():
-        raise PredictionsError(f"there is no file {path}; python -m fer.evaluate writes one")
+        raise PredictionsError(
+            f"there is no file {path}; python -m fer.evaluate writes one, of others' answers by "
+            "predictions=FILE"
+        )
     try:
         table = pq.read_table(path)
     except pa.ArrowException as error:

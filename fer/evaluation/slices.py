@@ -14,7 +14,7 @@ Bools = npt.NDArray[np.bool_]
 
 _THIRDS: Final = ("low", "middle", "high")
 #: A column of text with more values than this names faces rather than groups.
-_MOST_VALUES: Final = 20
+MOST_VALUES: Final = 20
 
 
 def slices(
@@ -77,6 +77,6 @@ def _thirds(values: npt.NDArray[np.float64]) -> list[tuple[dict[str, Any], Bools
 
 def _values(values: npt.NDArray[Any]) -> list[tuple[dict[str, Any], Bools]]:
     names = np.unique(values)
-    if len(names) > _MOST_VALUES:
+    if len(names) > MOST_VALUES:
         return []
     return [({"name": str(name) or "missing"}, values == name) for name in names]

@@ -35,6 +35,8 @@ def judgement_table(metrics: Mapping[str, Any]) -> str:
         )
     verdict = metrics["verdict"] or "no verdict"
     lines.append(f"memorisation: {verdict} ({metrics['verdict_reason']})")
+    if why := metrics["unavailable"].get("metadata"):
+        lines.append(f"metadata: {why}")
     if "robustness" in metrics:
         found = metrics["robustness"]
         lines.append(
@@ -42,12 +44,16 @@ def judgement_table(metrics: Mapping[str, Any]) -> str:
             f"({found['n']:,} faces of {found['split']})"
         )
     # Last, so that nobody who reads the numbers misses it.
-    lines += [
-        f"{name.upper().replace('_', ' ')}, by its training run: {metrics[name]}"
+    return "\n".join(lines) + "\n" + mark_lines(metrics)
+
+
+def mark_lines(marks: Mapping[str, Any]) -> str:
+    """Return a line for each mark of a model that no number should come of."""
+    return "".join(
+        f"{name.upper().replace('_', ' ')}, by its training run: {marks[name]}\n"
         for name in MARKS
-        if name in metrics
-    ]
-    return "\n".join(lines) + "\n"
+        if name in marks
+    )
 
 
 def _line(what: str, block: Mapping[str, Any]) -> str:

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,10 @@ TEMPERATURE: Final = "temperature"
 
 #: Under which key it holds how it was made, see ``fer.config.folder.making``.
 MAKING: Final = "fer"
+
+#: Height and width of the largest faces, as the configuration of a training has it: what a damaged
+#: file says beyond it would fill the memory.
+_LARGEST: Final = 1024
 
 #: What the weights of the network are called in a checkpoint of the learner around it.
 _PREFIX: Final = "network."
@@ -177,7 +182,7 @@ def load_checkpoint(
     _check_device(device)
     stored = _read(path)
     weights, options = stored.get("state_dict"), stored.get("hyper_parameters")
-    if not isinstance(weights, Mapping) or not isinstance(options, Mapping):
+    if not _is_table(weights) or not _is_table(options):
         raise CheckpointError(f"{path} is {_OTHER}: it has no weights or no description of them")
     model, size = options.get("model"), options.get("size")
     classes: Any = options.get("classes")
@@ -187,9 +192,11 @@ def load_checkpoint(
     if (
         not isinstance(model, Mapping)
         or not _are_names(classes)
-        or not isinstance(size, int)
+        or type(size) is not int
+        or not 1 <= size <= _LARGEST
         or fit not in FITS
         or not isinstance(temperature, float | None)
+        or (temperature is not None and not 0 < temperature < inf)
         or not all(isinstance(mark, str) for mark in marks)
     ):
         raise CheckpointError(f"{path} is {_OTHER}: it does not say model, classes and size")
@@ -237,6 +244,10 @@ def _check_device(device: str) -> None:
     lacks_cuda = kind == "cuda" and not torch.cuda.is_available()
     if lacks_cuda or (kind == "mps" and not torch.backends.mps.is_available()):
         raise UserError(f"device={device}: this machine has none that torch can use; choose cpu")
+
+
+def _is_table(value: Any) -> TypeGuard[Mapping[str, Any]]:
+    return isinstance(value, Mapping) and all(isinstance(name, str) for name in value)
 
 
 def _are_names(value: Any) -> bool:

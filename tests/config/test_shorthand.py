@@ -28,6 +28,8 @@ FACES = ("data=synthetic", "data.source.train=20", "data.source.val=14", "data.s
         ("++data.clean='a=1.csv'", "++data.clean.fixes='a=1.csv'"),
         ('data.clean="a,b.csv"', 'data.clean.fixes="a,b.csv"'),
         ("data.clean=a.csv,b.csv", "data.clean.fixes=a.csv,b.csv"),
+        ("data.clean=/a/fixes", "data.clean.fixes=/a/fixes"),
+        ("data.clean='a b/fixes.txt'", "data.clean.fixes='a b/fixes.txt'"),
         ("data.clean=all", None),
         ("data.clean={blank: all}", None),
         ("'data.clean={fixes: a.csv}'", None),
@@ -43,6 +45,20 @@ def test_only_a_file_of_fixes_is_spelled_out(override: str, full: str | None) ->
 def test_other_words_are_still_no_cleaning() -> None:
     with pytest.raises(ConfigError, match=r"set data\.clean\.blank, .*, data\.clean\.fixes"):
         compose("train", ["data.clean=all"])
+    with pytest.raises(ConfigError, match=r"data\.clean=FILE\.csv applies a file of fixes or set"):
+        compose("train", ["data.clean=bar"])
+
+
+def test_a_file_that_is_there_is_one_whatever_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert spelled_out("data.clean=fixes") == "data.clean=fixes"
+    (tmp_path / "fixes").touch()
+    assert spelled_out("data.clean=fixes") == "data.clean.fixes=fixes"
+
+
+def test_a_number_is_no_file() -> None:
     with pytest.raises(ConfigError, match=r"data\.clean\.fixes +must be text or null, not 3"):
         compose("train", ["data.clean.fixes=3"])
 

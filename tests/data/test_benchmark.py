@@ -8,10 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fer.data.benchmark import check_rows_tell, has_earlier_copy, read_crowd, split_names
+from fer.data.benchmark import (
+    FACES,
+    WithOfficialRows,
+    check_rows_tell,
+    has_earlier_copy,
+    read_crowd,
+    split_names,
+)
 from fer.data.cleaning import Cleaned, Cleaning
 from fer.data.fer2013 import Fer2013
 from fer.data.ferplus import FerPlus
+from fer.data.manifest import write_manifest
 from fer.data.scaling import scaled
 from fer.data.source import DataError, Faces, Source, Split
 from fer.data.synthetic import SyntheticFaces
@@ -104,9 +112,60 @@ def test_folders_of_pictures_have_no_rows_of_the_csv(tmp_path: Path) -> None:
     write_fer2013_folders(tmp_path / "data", *make_faces(21))
     source = Fer2013(str(tmp_path / "data"), str(tmp_path / "cache"))
     faces = source.load()
-    assert "folders of pictures lack" in refusal(source, faces)
-    with pytest.raises(DataError, match="use FER2013 as a CSV file"):
+    assert "pictures in folders do not tell" in refusal(source, faces)
+    assert "data.manifest=FILE" in refusal(source, faces)
+    with pytest.raises(DataError, match="use FER2013 as a CSV file, or name a manifest"):
         check_rows_tell(source, faces)
+
+
+@pytest.fixture
+def pictures(source: Fer2013, tmp_path: Path) -> Fer2013:
+    """The same faces as pictures, with votes beside them and a manifest of their pixels."""
+    images, labels, usages = make_faces(21)
+    write_manifest(source.load(), tmp_path / "m.csv")
+    # Not in the order of the rows.
+    write_fer2013_folders(tmp_path / "data", images, labels, usages)
+    write_votes(tmp_path / "data" / "fer2013new.csv", usages, VOTES)
+    cache = str(tmp_path / "cache")
+    return Fer2013(str(tmp_path / "data"), cache, manifest=str(tmp_path / "m.csv"))
+
+
+def test_a_manifest_tells_the_rows_of_pictures(source: Fer2013, pictures: Fer2013) -> None:
+    faces, wrapped = source.load(), WithOfficialRows(pictures)
+    found = wrapped.load()
+    for name, split in found.splits.items():
+        told = faces.splits[name].take(np.argsort(faces.splits[name].rows))
+        order = np.argsort(split.rows)
+        np.testing.assert_array_equal(split.rows[order], told.rows)
+        np.testing.assert_array_equal(split.images[order], told.images)
+        for row, label in zip(split.rows.tolist(), split.labels.tolist(), strict=True):
+            assert f"/{EMOTIONS[label]}/" in found.names[row]
+    check_rows_tell(wrapped, found)
+    assert read_crowd(wrapped, found).counts[:21].tolist() == VOTES
+    assert split_names(wrapped) == OFFICIAL
+    # Without a manifest, or of a CSV file, nothing changes.
+    assert WithOfficialRows(source).load().splits["test"].rows.tolist() == list(range(14, 21))
+
+
+def test_pictures_that_the_manifest_does_not_know_have_no_votes(
+    pictures: Fer2013, tmp_path: Path
+) -> None:
+    lines = (tmp_path / "m.csv").read_text().splitlines()
+    (tmp_path / "m.csv").write_text("\n".join(lines[:-1]) + "\n")
+    wrapped = WithOfficialRows(pictures)
+    found = wrapped.load()
+    (unknown,) = [row for row in found.splits["test"].rows.tolist() if row >= FACES]
+    crowd = read_crowd(wrapped, found)
+    assert (crowd.winner[unknown], crowd.guess[unknown], crowd.counts[unknown].sum()) == (-1, -1, 0)
+    with pytest.raises(DataError, match="does not know the pixels of 1 of its pictures"):
+        check_rows_tell(wrapped, found)
+
+
+def test_votes_on_other_pictures_are_refused(pictures: Fer2013, tmp_path: Path) -> None:
+    wrapped = WithOfficialRows(pictures)
+    found = wrapped.load()
+    write_votes(tmp_path / "data" / "fer2013new.csv", make_faces(21)[2][:20], VOTES[:20])
+    assert "do not belong together" in refusal(wrapped, found)
 
 
 def test_rows_of_the_csv_and_of_own_pictures_tell(source: Fer2013) -> None:

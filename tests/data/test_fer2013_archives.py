@@ -295,3 +295,11 @@ def test_a_rare_method_is_named(root: Path, load: Callable[[], Faces], content: 
     write_zip(root / "fer2013.zip", {"fer2013.csv": content}, zipfile.ZIP_LZMA)
     with pytest.raises(DataError, match=r"fer2013\.csv is packed by method 14, which is not read"):
         load()
+
+
+def test_a_zip_with_something_before_it_is_read(
+    root: Path, load: Callable[[], Faces], content: bytes
+) -> None:
+    path = write_zip(root / "fer2013.zip", {"fer2013.csv": content})
+    path.write_bytes(b"what a browser said\n" + path.read_bytes())
+    check(load())

@@ -13,7 +13,7 @@ import pytest
 import fer.data.fer2013 as module
 from fer.data.cache import Entry
 from fer.data.defects import DefectiveRowsError
-from fer.data.fer2013 import Fer2013
+from fer.data.fer2013 import Defects, Fer2013
 from fer.data.source import DataError, Faces
 from tests.support.fer2013_csv import HEADER, make_faces, row_text, write_fer2013, write_lines
 
@@ -260,3 +260,14 @@ def test_a_file_that_changes_while_it_is_read(
     monkeypatch.setattr(module, "_parse", parse_and_meddle)
     with pytest.raises(DataError, match="changed while it was read"):
         load()
+
+
+@pytest.mark.parametrize("defects", ["fatal", "drop"])
+def test_endless_broken_rows_are_not_read_to_their_end(
+    root: Path, tmp_path: Path, lines: list[str], defects: Defects
+) -> None:
+    root.mkdir()
+    text = "".join(f"{line}\n" for line in lines) + "0\n" * 100_001
+    (root / "fer2013.csv.gz").write_bytes(gzip.compress(text.encode(), 1))
+    with pytest.raises(DataError, match=r"more than 100,000 rows are defective, the first in line"):
+        Fer2013(str(root), str(tmp_path / "cache"), defects).load()

@@ -303,7 +303,7 @@ def test_metadata_is_joined_by_path(root: Path, source: Callable[..., ImageFolde
         ("path,\n", "every column needs a name of its own"),
         ("path,age\ntrain/cat/000.png\n", "row 2 has 1 fields instead of 2"),
         ("path\ntrain/cat/000.png\ntrain/cat/000.png\n", "row 3 names train/cat/000.png again"),
-        ("path\ntrain/cat/9.png\n", r"names 1 pictures that are not there: train/cat/9.png \(row"),
+        ("path\ntrain/cat/9.png\n", r"names 1 picture that is not there: train/cat/9.png \(row"),
         ('path\n"train', "is no table of comma-separated values"),
         ("path\n\udcff", "is no table of comma-separated values in UTF-8"),
     ],

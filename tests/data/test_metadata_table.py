@@ -71,3 +71,16 @@ def test_tables_that_cannot_be_joined(tmp_path: Path, text: str, message: str) -
 def test_no_table(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="there is no such file"):
         WithMetadata(SOURCE, str(tmp_path / "none.csv")).load()
+
+
+def test_rows_that_are_no_face_are_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = WithMetadata(SOURCE, write(tmp_path, "row,a\n99,2\n0,1\n98,3\n1,2\n"))
+    source.load()
+    source.load()
+    (told,) = caplog.messages
+    assert "2 of its 4 rows name no face that is used, the first is row 99 (row 2 of" in told
+    caplog.clear()
+    WithMetadata(SOURCE, write(tmp_path, "row,a\n0,1\n1,2\n")).load()
+    assert caplog.messages == []

@@ -98,9 +98,9 @@ def test_the_seven_emotions_have_other_words(tmp_path: Path) -> None:
     [
         (good(row=[*ROWS[:-1], ROWS[0]]), ["more than once: 7", "test that are missing: 12"]),
         (good(row=[*ROWS[:-1], 99]), ["made-up faces does not have: 99", "missing: 12"]),
-        (good(row=[*ROWS[:-1], "x"]), ["no whole numbers from 0: 'x'", "missing: 12"]),
-        (good(row=[*ROWS[:-1], "1.5"]), ["no whole numbers from 0: '1.5'"]),
-        (good(row=[*ROWS[:-1], "-1"]), ["no whole numbers from 0: '-1'"]),
+        (good(row=[*ROWS[:-1], "x"]), ["1 row is no whole number from 0: 'x'", "missing: 12"]),
+        (good(row=[*ROWS[:-1], "1.5"]), ["no whole number from 0: '1.5'"]),
+        (good(row=[*ROWS[:-1], "-1"]), ["no whole number from 0: '-1'"]),
         (good(label=["cat"] * 5 + ["cow"]), ["none of cat, dog, eel", "'cow'", "rows 12"]),
         (good(label=["cat"] * 5 + ["3"]), ["number from 0 to 2: '3'"]),
         (good(label=["cat"] * 5 + [""]), ["''"]),
@@ -132,11 +132,12 @@ def test_many_rows_are_counted_and_not_listed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("a.csv", b"", "the columns"),
+        ("a.csv", b"", "a.csv is empty"),
         ("a.csv", b"\xff\xfe\x00", "no table of text"),
         ("a.csv", b"row,label\n1\n", "line 2 has another number of fields"),
-        ("a.csv", b"row,row\n1,2\n", "a name twice"),
+        ("a.csv", b"row,row\n1,2\n", "its header has a name twice"),
         ("a.parquet", b"row,label\n", "no parquet file"),
+        ("a.csv", b"PAR1 and no more", "no parquet file"),
     ],
 )
 def test_other_files_are_told(tmp_path: Path, name: str, content: bytes, words: str) -> None:
@@ -146,8 +147,23 @@ def test_other_files_are_told(tmp_path: Path, name: str, content: bytes, words: 
         read_answers(path, FACES, NAMES)
 
 
+@pytest.mark.parametrize("name", ["answers.PARQUET", "answers.pq", "answers", "answers.csv"])
+def test_parquet_is_told_by_what_is_in_it(tmp_path: Path, name: str) -> None:
+    written(tmp_path / "a.parquet", good()).rename(tmp_path / name)
+    assert read_answers(tmp_path / name, FACES, NAMES).correct.all()
+
+
+def test_columns_that_are_not_read_may_hold_anything(tmp_path: Path) -> None:
+    assert read(tmp_path / "a.parquet", good(vector=[[1]] * 6, sure=[True] * 6)).correct.all()
+
+
+def test_true_and_false_are_no_labels(tmp_path: Path) -> None:
+    with pytest.raises(PredictionsError, match="the column label holds bool"):
+        read(tmp_path / "a.parquet", good(label=[True] * 6))
+
+
 def test_nested_columns_and_missing_files_are_told(tmp_path: Path) -> None:
-    with pytest.raises(PredictionsError, match="nested"):
+    with pytest.raises(PredictionsError, match="the column label holds list"):
         read(tmp_path / "a.parquet", good(label=[[1]] * 6))
     with pytest.raises(PredictionsError, match="there is no file"):
         read_answers(tmp_path / "none.csv", FACES, NAMES)

@@ -11,7 +11,13 @@ import pytest
 from scipy import stats
 
 from fer.evaluation import Contender, Predictions, PredictionsError, compare
-from fer.evaluation.comparison import comparison_table, difference_interval, mcnemar, warnings_of
+from fer.evaluation.comparison import (
+    comparison_table,
+    difference_interval,
+    marks_of,
+    mcnemar,
+    warnings_of,
+)
 from tests.support.answers import some_faces, some_predictions
 
 FACES = some_faces(test=600)
@@ -115,3 +121,35 @@ def test_warnings_of_a_judgement(tmp_path: Path) -> None:
     file.write_text("{")
     with pytest.raises(PredictionsError, match="can't be read"):
         warnings_of(tmp_path)
+
+
+def test_marks_of_models_mark_their_comparison(tmp_path: Path) -> None:
+    for name in "abc":
+        (tmp_path / name).mkdir()
+    (tmp_path / "b" / "INVALID").write_text("INVALID: it saw the test faces: all of them\n")
+    a, b, c = (tmp_path / name for name in "abc")
+    named = {"ours": [a, c / "metrics.json"], "theirs": [a, b / "predictions.parquet"]}
+    assert marks_of(named) == {"invalid": "theirs (it saw the test faces: all of them)"}
+    assert marks_of({"ours": [a], "theirs": [c]}) == {}
+
+
+def test_where_interval_and_test_differ_there_is_no_difference() -> None:
+    faces = some_faces(test=200)
+    test = faces.splits["test"]
+    wrong = (test.labels + 1) % len(faces.classes)
+    rows = np.arange(200)
+
+    def answers(right: np.ndarray) -> Predictions:
+        answer = np.where(right, test.labels, wrong)
+        return Predictions(faces.classes, test.rows, np.full(200, "test"), test.labels, answer)
+
+    # Only the one is right on 15 faces, only the other on 5.
+    found = compare(contenders(a=[answers(rows >= 5)], b=[answers((rows < 5) | (rows >= 20))]))
+    (pair,) = found["pairs"]
+    assert pair["difference_ci95"][0] > 0
+    assert 0.04 < pair["mcnemar_p"] < 0.05
+    assert pair["verdict"] == "a is better"
+    found = compare(contenders(a=[answers(rows >= 6)], b=[answers((rows < 6) | (rows >= 21))]))
+    (pair,) = found["pairs"]
+    assert pair["mcnemar_p"] > 0.05
+    assert pair["verdict"] == "no difference"

@@ -181,3 +181,14 @@ def test_logits_are_needed_for_nothing_but_the_temperature() -> None:
     assert without["official"]["ece_calibrated"] == pytest.approx(
         judge(case(temperature=1.5))["official"]["ece_calibrated"], abs=1e-6
     )
+
+
+def test_metadata_that_is_not_shown_has_its_reason() -> None:
+    test = FACES.splits["test"]
+    metadata = {"name": np.array([f"person {i}" for i in range(300)]), "age": np.arange(300.0)}
+    faces = replace(FACES, splits={**FACES.splits, "test": replace(test, metadata=metadata)})
+    found = judge(case(faces=faces, why_not={"metadata": "it reads age in vain"}))
+    assert "metadata.age" in found["slices"]
+    assert "more than 20 values" in found["unavailable"]["slices.metadata.name"]
+    assert found["unavailable"]["metadata"] == "it reads age in vain"
+    assert "metadata: it reads age in vain\n" in judgement_table(found)

@@ -120,3 +120,14 @@ def test_the_interval_is_scipys() -> None:
     ).confidence_interval  # fmt: skip
     found = memorisation(LABEL, answer, WINNER).ratio_ci95
     assert found == pytest.approx((theirs.low, theirs.high), abs=0.02)
+
+
+def test_what_is_said_of_an_honest_model_fits_its_ratio() -> None:
+    # A ratio of a tenth is as far from honest networks as one of two thirds is near to leaks.
+    rows = np.arange(N)
+    for share, words in ((0.05, "where honest models were seen"), (0.45, "as honest models")):
+        chosen = (WINNER >= 0) & (WINNER != LABEL)
+        repeats = ~chosen | (rows % 100 < 100 * share)
+        found = memorisation(LABEL, np.where(repeats, LABEL, WINNER), WINNER)
+        assert found.verdict == "ok"
+        assert words in found.reason

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import pytest
 from fer.data.source import DataError, Faces
 from fer.errors import UserError
 from fer.evaluation import predict
-from fer.evaluation.predicting import check_faces
+from fer.evaluation.predicting import check_faces, encoded_metadata, unread_metadata
 from fer.inference.views import views
 from tests.support.answers import CLASSES, NAMES, some_faces
 
@@ -84,3 +84,40 @@ def test_data_that_a_model_cannot_be_judged_on_are_refused() -> None:
     ):
         with pytest.raises(DataError, match="no test split"):
             check_faces(Faces(CLASSES, splits, "f", "o"), None)
+
+
+def knowing(**columns: list[Any]) -> Faces:
+    """Return faces with metadata of the test split."""
+    test = FACES.splits["test"]
+    some = {name: np.resize(np.array(values), len(test)) for name, values in columns.items()}
+    return replace(FACES, splits={**FACES.splits, "test": replace(test, metadata=some)})
+
+
+COLUMNS = {"age": {"mean": 30.0, "std": 9.0}, "gender": {"values": ["female", "male"]}}
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({}, "it reads age, gender beside the face, which this data does not have: the model"),
+        ({"age": [np.nan], "gender": [""]}, "it reads age, gender beside"),
+        ({"age": [1.0, np.nan]}, "it reads gender beside"),
+        ({"age": [1.0], "gender": ["F", "M", "male", ""]}, "has not learnt from ('F', 'M'): the"),
+    ],
+)
+def test_metadata_that_a_model_looks_for_in_vain_is_told(
+    columns: dict[str, list[Any]], words: str
+) -> None:
+    split = knowing(**columns).splits["test"]
+    assert words in unread_metadata(Corners(columns=COLUMNS), split)
+
+
+def test_where_all_metadata_is_there_nothing_is_told() -> None:
+    split = knowing(age=[1.0, np.nan], gender=["male", ""], height=[1.7]).splits["test"]
+    assert unread_metadata(Corners(columns=COLUMNS), split) == ""
+    assert unread_metadata(Corners(), split) == unread_metadata(None, split) == ""
+
+
+def test_words_where_a_model_has_learnt_numbers_are_told() -> None:
+    with pytest.raises(DataError, match="'age' must be numbers"):
+        encoded_metadata(Corners(columns=COLUMNS), knowing(age=["old"]).splits["test"])

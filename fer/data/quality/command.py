@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from fer.data._metadata import METADATA_FILE
+from fer.data.ferplus import vote_places
 from fer.data.fixes import Fixes, write_fixes
 from fer.data.manifest import write_manifest
 from fer.data.quality.as_json import as_json
@@ -19,10 +21,10 @@ from fer.data.quality.label_errors import check_installed
 from fer.data.quality.near import NEAR
 from fer.data.quality.opening import load_any
 from fer.data.quality.page import write_page
-from fer.data.quality.report import Report
+from fer.data.quality.report import Report, counted
 from fer.data.quality.screen import as_text
 from fer.data.quality.votes import find_crowd
-from fer.data.source import DataError
+from fer.data.source import DataError, Faces
 from fer.errors import UserError
 from fer.pixels import FITS
 
@@ -74,6 +76,7 @@ def _check(options: argparse.Namespace) -> int:
     faces, source = load_any(
         options.path, size=options.size, fit=options.fit, val_share=options.val_share
     )
+    _keep_data(options, faces)
     if options.manifest and (source != "fer2013" or faces.names):
         raise DataError(
             f"--manifest is for FER2013 as a CSV file, whose rows it lists; {faces.origin} is a "
@@ -111,9 +114,32 @@ def _check_outputs(options: argparse.Namespace) -> None:
         taken.add(path.resolve())
 
 
+def _keep_data(options: argparse.Namespace, faces: Faces) -> None:
+    """Hold that no file to write is one of those that were read.
+
+    Raises:
+        DataError: it is one.
+    """
+    origin = Path(faces.origin)
+    beside = [] if faces.names else [origin, *vote_places(origin)]
+    read = {path.resolve() for path in (*beside, options.votes, options.rows) if path is not None}
+    pictures = {*faces.names, METADATA_FILE} if faces.names else set()
+    root = origin.resolve()
+    for path in (options.html, options.fix, options.manifest):
+        if path is None:
+            continue
+        full = path.resolve()
+        inside = full.relative_to(root).as_posix() if full.is_relative_to(root) else ""
+        if full in read or inside in pictures:
+            raise DataError(
+                f"{path} belongs to the data, which is never written over: name another"
+            )
+
+
 def _advice(options: argparse.Namespace, report: Report, fixes: Fixes) -> str:
     dropped = sum(fix.action == "drop" for fix in fixes.fixes)
-    what = f"drop {dropped:,} and relabel {len(fixes.fixes) - dropped:,} faces of train and val"
+    relabelled = counted(len(fixes.fixes) - dropped, "face")
+    what = f"drop {dropped:,} and relabel {relabelled} of train and val"
     lines = []
     if options.fix:
         lines.append(

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from fer import __version__
 from fer.data.fixes import Fixes
-from fer.data.quality.report import KINDS, Report, percent
+from fer.data.quality.report import KINDS, Report, counted, percent
 from fer.files import write_text
 
 #: How many lines a list has at most; all are in the JSON.
@@ -54,16 +54,24 @@ def headline(report: Report) -> list[str]:
         "a score on all of them rewards memory, so state the score without them too."
         for leak in leaks
     ]
-    copies, conflicts = report.tallies["copies"], report.tallies["conflicting"]
+    copies, redundant = report.tallies["copies"], report.tallies["redundant"].total
+    conflicts = report.tallies["conflicting"].groups or 0
     if copies.total:
         lines.append(
-            f"{copies.total:,} of {report.faces:,} faces have exact copies, in {copies.groups:,} "
-            f"groups: {report.tallies['redundant'].total:,} faces are redundant, and "
-            f"{conflicts.groups:,} groups have conflicting labels."
+            f"{copies.total:,} of {report.faces:,} faces have exact copies, in "
+            f"{counted(copies.groups or 0, 'group')}: {counted(redundant, 'face')} "
+            f"{'is' if redundant == 1 else 'are'} redundant, and "
+            f"{counted(conflicts, 'group')} {'has' if conflicts == 1 else 'have'} conflicting "
+            "labels."
         )
     nothing = report.tallies["few_values"].total + report.tallies["placeholders"].total
     if nothing:
-        lines.append(f"{nothing:,} pictures are blank or likely placeholders.")
+        what = (
+            "is blank or likely a placeholder"
+            if nothing == 1
+            else "are blank or likely placeholders"
+        )
+        lines.append(f"{counted(nothing, 'picture')} {what}.")
     return lines or ["No copies and no blank pictures were found."]
 
 
