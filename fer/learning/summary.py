@@ -38,18 +38,20 @@ def network_table(module: FerModule, *, depth: int = 2) -> str:
             hook.remove()
     rows = [("part", "kind", "parameters", "output")]
     for name, part in parts:
-        if part not in shapes:
-            continue  # A container whose children are called by name.
+        if part not in shapes and not any(child in shapes for child in part.children()):
+            continue  # Nothing of it is called.
         indent = "  " * (name.count(".") + 1 if name else 0)
         label = indent + (name.rpartition(".")[2] or "network")
-        rows.append((label, type(part).__name__, f"{count_parameters(part):,}", shapes[part]))
+        # A part whose children are called by name has no output of its own.
+        shape = shapes.get(part, "")
+        rows.append((label, type(part).__name__, f"{count_parameters(part):,}", shape))
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     lines = [
         f"{label:<{widths[0]}}  {kind:<{widths[1]}}  {count:>{widths[2]}}  {shape}"
         for label, kind, count, shape in rows
     ]
     lines.insert(1, "-" * (sum(widths) + 6))
-    return "\n".join(lines) + "\n"
+    return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
 def count_parameters(module: nn.Module) -> int:

@@ -57,7 +57,7 @@ class FusionNetwork(nn.Module):
         super().__init__()
         self.preprocessing = build(preprocessing, expects=Preprocessing)
         self.backbone = None if backbone is None else build(backbone, size, expects=nn.Module)
-        self.lstm = None if lstm is None else build(lstm, size, expects=nn.Module)
+        self.lstm = None if lstm is None else self._make_lstm(lstm, size)
         self.metadata = None if metadata is None else build(metadata, expects=MetadataBranch)
         self.fusion = self._join(fusion)
         last = self.fusion if self.fusion is not None else next(iter(self.branches.values()))
@@ -77,10 +77,10 @@ class FusionNetwork(nn.Module):
 
         That is ``[B, out_features]``, or its tokens ``[B, T, F]`` where the fusion reads those.
         """
-        x = self.preprocessing(images)
+        inputs: dict[str, Tensor | None] = {**self._inputs(self.preprocessing(images))}
         if self.metadata is not None and metadata is None:
             metadata = self.metadata.unknown(images)
-        inputs = {"backbone": x, "lstm": x, "metadata": metadata}
+        inputs["metadata"] = metadata
         if self.fusion is not None and self.fusion.reads_tokens:
             return {
                 name: cast("Branch", branch).tokens(cast("Tensor", inputs[name]))
@@ -93,6 +93,14 @@ class FusionNetwork(nn.Module):
         seen = list(features.values())
         logits: Tensor = self.head(seen[0] if self.fusion is None else self.fusion(seen))
         return logits
+
+    def _make_lstm(self, spec: Spec, size: int) -> nn.Module:
+        """Make the branch that reads the face as a sequence."""
+        return build(spec, size, expects=nn.Module)
+
+    def _inputs(self, x: Tensor) -> dict[str, Tensor]:
+        """Return what each branch reads, of faces ``[B, 1, size, size]`` made ready."""
+        return {"backbone": x, "lstm": x}
 
     def _join(self, spec: Spec | None) -> Fusion | None:
         names = list(self.branches)

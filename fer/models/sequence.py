@@ -23,7 +23,8 @@ class SequenceBranch(Branch):
     left open there and is the view's choice here.
 
     Args:
-        size: height and width of the input, in pixels.
+        size: height and width of the input, in pixels, or in places of a feature map.
+        channels: of the input: 1 of a face, and as many as a feature map has.
         view: spec of a :class:`~fer.models.views.View`.
         units: hidden units a layer and direction.
         depth: layers.
@@ -33,7 +34,7 @@ class SequenceBranch(Branch):
             ``mean`` or ``max`` over the steps.
 
     Shape:
-        ``[B, 1, size, size]`` → ``[B, units * (2 if bidirectional else 1)]``.
+        ``[B, channels, size, size]`` → ``[B, units * (2 if bidirectional else 1)]``.
 
     Attributes:
         out_features: width of the output.
@@ -47,6 +48,7 @@ class SequenceBranch(Branch):
         size: int,
         *,
         view: Mapping[str, Any],
+        channels: int = 1,
         units: int = 64,
         depth: int = 2,
         bidirectional: bool = True,
@@ -58,7 +60,9 @@ class SequenceBranch(Branch):
             raise ValueError(f"unknown pooling {pooling!r}; there are {', '.join(_POOLINGS)}")
         if units < 1 or depth < 1:
             raise ValueError(f"units and depth must be at least 1, not {units} and {depth}")
-        self.view = build(view, size, expects=View)
+        # A view of faces alone need not know of channels.
+        several = {"channels": channels} if channels != 1 else {}
+        self.view = build(view, size, expects=View, **several)
         self.lstm = nn.LSTM(
             self.view.features,
             units,

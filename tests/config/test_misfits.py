@@ -37,6 +37,15 @@ MISFITS: dict[str, tuple[list[str], list[str]]] = {
          "model.backbone.pools=[max,max,max,max,max]"],
         ["16 pixels can't be halved by 5 stages"],
     ),
+    "a CRNN without an LSTM": (
+        ["model=crnn", "lstm=none"], ["both are needed", "choose lstm=positions"],
+    ),
+    "a CRNN without a backbone": (
+        ["model=crnn", "backbone=none"], ["both are needed", "choose backbone=small"],
+    ),
+    "a map of a single place": (
+        ["model=crnn", "data.size=16"], ["SmallCNN makes of 16 pixels has 1×1 places"],
+    ),
     "a checkpoint by a metric that is not logged": (
         ["callbacks.checkpoint.monitor=val/f1"],
         ["callbacks.checkpoint.monitor", "no metric 'val/f1' is logged"],

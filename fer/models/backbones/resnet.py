@@ -55,6 +55,6 @@ class ResNet(MapBranch):
                 channels = width
         self.layers = nn.Sequential(*layers)
 
-    def feature_map(self, x: Tensor) -> Tensor:
+    def convolve(self, x: Tensor) -> Tensor:
         maps: Tensor = self.layers(x)
         return maps

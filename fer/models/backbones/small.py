@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import torch
@@ -10,11 +10,15 @@ from torch import Tensor, nn
 
 from fer.models.branch import MapBranch
 
-_POOLS: Final = {"max": nn.MaxPool2d, "avg": nn.AvgPool2d}
+_POOLS: Final[dict[str, Callable[[], nn.Module]]] = {
+    "max": lambda: nn.MaxPool2d(2),
+    "avg": lambda: nn.AvgPool2d(2),
+    "none": nn.Identity,
+}
 
 
 class _MultiScaleStage(nn.Module):
-    """Filters of several sizes side by side, their maps joined, normalised and pooled by 2."""
+    """Filters of several sizes side by side, their maps joined, normalised and pooled."""
 
     def __init__(self, channels: int, width: int, kernels: Sequence[int], pool: str) -> None:
         super().__init__()
@@ -24,7 +28,7 @@ class _MultiScaleStage(nn.Module):
             for i, k in enumerate(kernels)
         )
         self.norm = nn.BatchNorm2d(width)
-        self.pool = _POOLS[pool](2)
+        self.pool = _POOLS[pool]()
 
     def forward(self, x: Tensor) -> Tensor:
         maps = torch.cat([conv(x) for conv in self.filters], dim=1)
@@ -37,14 +41,14 @@ class SmallCNN(MapBranch):
 
     Daniyal et al. (2024) ask for "several convolutional layers with variable filter sizes and
     pooling techniques" and give no sizes. Each stage here convolves with every size in its list at
-    once (as in the Inception module, Szegedy et al. 2015) and halves the resolution; the last map
-    is averaged and maximised over space, and both are kept.
+    once (as in the Inception module, Szegedy et al. 2015) and pools by 2 unless told not to; the
+    last map is averaged and maximised over space, and both are kept.
 
     Args:
         size: height and width of the input, in pixels.
         widths: channels of each stage.
         kernels: the odd filter sizes of each stage.
-        pools: ``max`` or ``avg``, the pooling of each stage.
+        pools: ``max`` or ``avg``, which halve the resolution, or ``none``, for each stage.
         dropout: share of whole maps dropped after the last stage.
 
     Shape:
@@ -76,16 +80,17 @@ class SmallCNN(MapBranch):
                 "widths, kernels and pools need one entry a stage, but have "
                 f"{len(widths)}, {len(kernels)} and {len(pools)}"
             )
-        if size < 2 ** len(widths):
-            raise ValueError(f"{size} pixels can't be halved by {len(widths)} stages")
-        for width, sizes, pool in zip(widths, kernels, pools, strict=True):
+        if unknown := [pool for pool in pools if pool not in _POOLS]:
+            raise ValueError(f"unknown pooling {unknown[0]!r}; there are {', '.join(_POOLS)}")
+        halvings = sum(pool != "none" for pool in pools)
+        if size < 2**halvings:
+            raise ValueError(f"{size} pixels can't be halved by {halvings} stages")
+        for width, sizes in zip(widths, kernels, strict=True):
             if not sizes or any(k < 1 or k % 2 == 0 for k in sizes):
                 raise ValueError(f"filter sizes must be odd and positive, not {list(sizes)}")
             if width < len(sizes):
                 raise ValueError(f"{width} channels can't be shared by filters {list(sizes)}")
-            if pool not in _POOLS:
-                raise ValueError(f"unknown pooling {pool!r}; there are {', '.join(_POOLS)}")
-        super().__init__(widths[-1], maximum=True, dropout=dropout)
+        super().__init__(widths[-1], pool="both", dropout=dropout)
         channels = [1, *widths[:-1]]
         self.stages = nn.Sequential(
             *(
@@ -94,6 +99,6 @@ class SmallCNN(MapBranch):
             )
         )
 
-    def feature_map(self, x: Tensor) -> Tensor:
+    def convolve(self, x: Tensor) -> Tensor:
         maps: Tensor = self.stages(x)
         return maps

@@ -53,6 +53,6 @@ class VGG(MapBranch):
             layers.append(nn.MaxPool2d(2))
         self.layers = nn.Sequential(*layers)
 
-    def feature_map(self, x: Tensor) -> Tensor:
+    def convolve(self, x: Tensor) -> Tensor:
         maps: Tensor = self.layers(x)
         return maps
