@@ -55,6 +55,8 @@ class FusionNetwork(nn.Module):
         fusion: Spec | None = None,
     ) -> None:
         super().__init__()
+        for name, spec in (("backbone", backbone), ("lstm", lstm)):
+            _check_chosen(name, spec)
         self.preprocessing = build(preprocessing, expects=Preprocessing)
         self.backbone = None if backbone is None else build(backbone, size, expects=nn.Module)
         self.lstm = None if lstm is None else self._make_lstm(lstm, size)
@@ -129,3 +131,13 @@ def _width(part: nn.Module, name: str = "out_features") -> int:
     if not isinstance(width, int):
         raise BuildError(f"{type(part).__name__} declares no {name}, the width of its output")
     return width
+
+
+def _check_chosen(name: str, spec: Spec | None) -> None:
+    """Refuse options of a branch that is left out: a model may set some of its own."""
+    if spec is not None and "_target_" not in spec:
+        options = ", ".join(f"{key}={value}" for key, value in spec.items()) or "nothing"
+        raise BuildError(
+            f"the model sets {options} of its {name}, which is none: choose one by {name}=CHOICE, "
+            "or another model (a part needs the import path of its class under '_target_')"
+        )

@@ -12,8 +12,36 @@ from fer.models.branch import Branch
 from fer.models.build import build
 from fer.models.views import View
 
-Pooling = Literal["last", "mean", "max"]
-_POOLINGS: Final = ("last", "mean", "max")
+Pooling = Literal["last", "mean", "max", "attention"]
+_POOLINGS: Final = ("last", "mean", "max", "attention")
+
+
+class StepAttention(nn.Module):
+    """A mean over steps, weighted by how much each has to say: additive attention.
+
+    ``e_t = v · tanh(W h_t + b)``, weights ``a = softmax(e)``, output ``sum(a_t h_t)``: the scores
+    of Bahdanau et al. (2015), with a learned ``v`` in place of a decoder's state, since there is
+    one question to each sequence (Zhou et al. 2016).
+
+    Args:
+        features: width of a step.
+
+    Shape:
+        ``[B, T, features]`` → ``[B, features]``.
+    """
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(features, features)
+        self.score = nn.Linear(features, 1, bias=False)
+
+    def weights(self, steps: Tensor) -> Tensor:
+        """Return ``[B, T]``, which sum to 1 over the steps."""
+        scores: Tensor = self.score(self.hidden(steps).tanh())
+        return scores.squeeze(2).softmax(dim=1)
+
+    def forward(self, steps: Tensor) -> Tensor:
+        return (self.weights(steps).unsqueeze(2) * steps).sum(dim=1)
 
 
 class SequenceBranch(Branch):
@@ -31,7 +59,7 @@ class SequenceBranch(Branch):
         bidirectional: read the sequence from both ends.
         dropout: dropout between layers (none after the last) and on the output.
         pooling: how the steps become one vector: ``last`` (the final state of each direction),
-            ``mean`` or ``max`` over the steps.
+            ``mean`` or ``max`` over the steps, or ``attention``, a mean that weighs them.
 
     Shape:
         ``[B, channels, size, size]`` → ``[B, units * (2 if bidirectional else 1)]``.
@@ -76,13 +104,17 @@ class SequenceBranch(Branch):
         self.pooling = pooling
         self.units = units
         self.token_features = self.out_features = units * (2 if bidirectional else 1)
+        self.attention = StepAttention(self.out_features) if pooling == "attention" else None
 
     def tokens(self, x: Tensor) -> Tensor:
         steps: Tensor = self.lstm(self.view(x))[0]
         return steps
 
     def pool(self, tokens: Tensor) -> Tensor:
-        if self.pooling == "mean":
+        pooled: Tensor
+        if self.attention is not None:
+            pooled = self.attention(tokens)
+        elif self.pooling == "mean":
             pooled = tokens.mean(dim=1)
         elif self.pooling == "max":
             pooled = tokens.amax(dim=1)

@@ -121,7 +121,7 @@ class Pixels(View):
         side = size if side is None else side
         if side < 1 or size % side:
             raise ValueError(
-                f"{size} pixels a side can't be averaged down to {side}; side=null reads all of them"
+                f"{size} pixels a side can't be averaged down to {side}; side=null reads them all"
             )
         self.factor = size // side
         self.steps = side**2

@@ -46,6 +46,9 @@ MISFITS: dict[str, tuple[list[str], list[str]]] = {
     "a map of a single place": (
         ["model=crnn", "data.size=16"], ["SmallCNN makes of 16 pixels has 1×1 places"],
     ),
+    "attention to steps that there are none of": (
+        ["model=cnn_lstm_attention", "lstm=none"], ["pooling=attention of its lstm"],
+    ),
     "a checkpoint by a metric that is not logged": (
         ["callbacks.checkpoint.monitor=val/f1"],
         ["callbacks.checkpoint.monitor", "no metric 'val/f1' is logged"],

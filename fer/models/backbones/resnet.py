@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from fer.models.backbones._blocks import ConvNorm, Residual
+from fer.models.backbones._blocks import ConvNorm, MapAttention, Residual
 from fer.models.branch import MapBranch
 
 
@@ -21,6 +21,8 @@ class ResNet(MapBranch):
         size: height and width of the input, in pixels; even.
         widths: channels of each stage.
         blocks: residual blocks of each stage.
+        attention: to ``channel``, ``spatial`` places or ``both`` (Woo et al. 2018), in each block;
+            or ``none``.
         dropout: share of whole maps dropped after the last stage.
 
     Shape:
@@ -36,6 +38,7 @@ class ResNet(MapBranch):
         *,
         widths: Sequence[int] = (64, 128, 256),
         blocks: Sequence[int] = (1, 1, 1),
+        attention: MapAttention = "none",
         dropout: float = 0.0,
     ) -> None:
         if not widths or len(widths) != len(blocks):
@@ -51,7 +54,7 @@ class ResNet(MapBranch):
         for stage, (width, count) in enumerate(zip(widths, blocks, strict=True)):
             for block in range(count):
                 stride = 2 if stage > 0 and block == 0 else 1
-                layers.append(Residual(channels, width, stride))
+                layers.append(Residual(channels, width, stride, attention))
                 channels = width
         self.layers = nn.Sequential(*layers)
 

@@ -8,6 +8,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
+from fer.models.backbones._blocks import MapAttention, map_attention
 from fer.models.branch import MapBranch
 
 _POOLS: Final[dict[str, Callable[[], nn.Module]]] = {
@@ -20,7 +21,14 @@ _POOLS: Final[dict[str, Callable[[], nn.Module]]] = {
 class _MultiScaleStage(nn.Module):
     """Filters of several sizes side by side, their maps joined, normalised and pooled."""
 
-    def __init__(self, channels: int, width: int, kernels: Sequence[int], pool: str) -> None:
+    def __init__(
+        self,
+        channels: int,
+        width: int,
+        kernels: Sequence[int],
+        pool: str,
+        attention: MapAttention = "none",
+    ) -> None:
         super().__init__()
         share, rest = divmod(width, len(kernels))
         self.filters = nn.ModuleList(
@@ -29,11 +37,13 @@ class _MultiScaleStage(nn.Module):
         )
         self.norm = nn.BatchNorm2d(width)
         self.pool = _POOLS[pool]()
+        self.attention = map_attention(attention, width)
 
     def forward(self, x: Tensor) -> Tensor:
         maps = torch.cat([conv(x) for conv in self.filters], dim=1)
         pooled: Tensor = self.pool(torch.relu(self.norm(maps)))
-        return pooled
+        weighed: Tensor = self.attention(pooled)
+        return weighed
 
 
 class SmallCNN(MapBranch):
@@ -49,6 +59,8 @@ class SmallCNN(MapBranch):
         widths: channels of each stage.
         kernels: the odd filter sizes of each stage.
         pools: ``max`` or ``avg``, which halve the resolution, or ``none``, for each stage.
+        attention: to ``channel``, ``spatial`` places or ``both`` (Woo et al. 2018), after each
+            stage; or ``none``.
         dropout: share of whole maps dropped after the last stage.
 
     Shape:
@@ -58,8 +70,9 @@ class SmallCNN(MapBranch):
         out_features: width of the output.
 
     Raises:
-        ValueError: the lists differ in length, a filter size is even, a stage has fewer channels
-            than filter sizes, or the input is too small to be halved that often.
+        ValueError: unknown pooling or attention, the lists differ in length, a filter size is even,
+            a stage has fewer channels than filter sizes, or the input is too small to be halved
+            that often.
 
     Example:
         >>> SmallCNN(48, widths=[6, 8], kernels=[[3, 5], [3]], pools=["max", "avg"]).out_features
@@ -73,6 +86,7 @@ class SmallCNN(MapBranch):
         widths: Sequence[int] = (32, 64, 128, 192),
         kernels: Sequence[Sequence[int]] = ((3, 5, 7), (3, 5), (3, 5), (3,)),
         pools: Sequence[str] = ("max", "max", "avg", "avg"),
+        attention: MapAttention = "none",
         dropout: float = 0.0,
     ) -> None:
         if not widths or not len(widths) == len(kernels) == len(pools):
@@ -94,7 +108,7 @@ class SmallCNN(MapBranch):
         channels = [1, *widths[:-1]]
         self.stages = nn.Sequential(
             *(
-                _MultiScaleStage(*stage)
+                _MultiScaleStage(*stage, attention)
                 for stage in zip(channels, widths, kernels, pools, strict=True)
             )
         )
