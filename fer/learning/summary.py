@@ -38,11 +38,11 @@ def network_table(module: FerModule, *, depth: int = 2) -> str:
             hook.remove()
     rows = [("part", "kind", "parameters", "output")]
     for name, part in parts:
-        if part not in shapes and not any(child in shapes for child in part.children()):
-            continue  # Nothing of it is called.
+        if part not in shapes and not count_parameters(part):
+            continue  # A container whose children are called by name, or nothing at all.
         indent = "  " * (name.count(".") + 1 if name else 0)
         label = indent + (name.rpartition(".")[2] or "network")
-        # A part whose children are called by name has no output of its own.
+        # What is asked by another name than `forward` shows no output.
         shape = shapes.get(part, "")
         rows.append((label, type(part).__name__, f"{count_parameters(part):,}", shape))
     widths = [max(len(row[column]) for row in rows) for column in range(4)]

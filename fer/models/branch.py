@@ -62,12 +62,12 @@ class MapBranch(Branch):
         self.dropout = nn.Dropout2d(dropout)
 
     @abstractmethod
-    def convolve(self, x: Tensor) -> Tensor:
+    def maps(self, x: Tensor) -> Tensor:
         """Return ``[B, channels, h, w]``, without dropout."""
 
     def feature_map(self, x: Tensor) -> Tensor:
         """Return ``[B, token_features, h, w]``."""
-        places: Tensor = self.dropout(self.convolve(x))
+        places: Tensor = self.dropout(self.maps(x))
         return places
 
     def tokens(self, x: Tensor) -> Tensor:

@@ -49,6 +49,15 @@ MISFITS: dict[str, tuple[list[str], list[str]]] = {
     "attention to steps that there are none of": (
         ["model=cnn_lstm_attention", "lstm=none"], ["pooling=attention of its lstm"],
     ),
+    "a transformer with a fusion": (
+        ["model=transformer", "fusion=concat"], ["choose fusion=none"],
+    ),
+    "patches of a transformer that do not divide": (
+        ["model=transformer", "model.backbone.patch=7"], ["patches of 7 don't divide 48 pixels"],
+    ),
+    "patches that convolutions can't make": (
+        ["model=transformer", "model.backbone.patch=6"], ["choose stem=patch"],
+    ),
     "a checkpoint by a metric that is not logged": (
         ["callbacks.checkpoint.monitor=val/f1"],
         ["callbacks.checkpoint.monitor", "no metric 'val/f1' is logged"],
@@ -104,6 +113,8 @@ def test_a_combination_that_does_not_fit_is_refused(
     overrides, words = MISFITS[name]
     # A part that is left out has no keys to make it small by.
     gone = [text.partition("=")[0] for text in overrides if text.endswith("=none")]
+    if "model=transformer" in overrides:
+        gone = ["backbone", "lstm"]
     small = [o for o in SMALL if not any(o.startswith(f"model.{part}.") for part in gone)]
     assert_refused(train(*small, *overrides), elsewhere, *words)
 

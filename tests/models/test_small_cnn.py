@@ -80,7 +80,7 @@ def test_refuses(changes: dict[str, Any], message: str) -> None:
 def test_a_stage_without_pooling_keeps_the_resolution() -> None:
     cnn = SmallCNN(5, **(TWO_STAGES | {"pools": ["max", "none"]})).eval()
     # An odd size loses what doesn't fill a pool.
-    assert cnn.convolve(torch.rand(2, 1, 5, 5)).shape == (2, 8, 2, 2)
+    assert cnn.maps(torch.rand(2, 1, 5, 5)).shape == (2, 8, 2, 2)
     assert SmallCNN(2, **(TWO_STAGES | {"pools": ["none", "max"]})).out_features == 16
 
 

@@ -58,6 +58,6 @@ class ResNet(MapBranch):
                 channels = width
         self.layers = nn.Sequential(*layers)
 
-    def convolve(self, x: Tensor) -> Tensor:
+    def maps(self, x: Tensor) -> Tensor:
         maps: Tensor = self.layers(x)
         return maps

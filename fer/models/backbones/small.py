@@ -113,6 +113,6 @@ class SmallCNN(MapBranch):
             )
         )
 
-    def convolve(self, x: Tensor) -> Tensor:
+    def maps(self, x: Tensor) -> Tensor:
         maps: Tensor = self.stages(x)
         return maps
