@@ -97,6 +97,8 @@ RULES: Final[dict[str, Rule]] = {
     "model.lstm.units": integer(1),
     "model.lstm.depth": integer(1),
     "model.lstm.pooling": choice("last", "mean", "max", "attention"),
+    "model.preprocessing.crop": integer(8, optional=True),
+    "model.preprocessing.resize": integer(16, 1024, optional=True),
     "model.metadata.columns": either(listing(text(), least=1), optional=True),
     "model.metadata.units": integer(1),
     "model.metadata.drop": _DROPOUT,

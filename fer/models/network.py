@@ -58,8 +58,12 @@ class FusionNetwork(nn.Module):
         for name, spec in (("backbone", backbone), ("lstm", lstm)):
             _check_chosen(name, spec)
         self.preprocessing = build(preprocessing, expects=Preprocessing)
-        self.backbone = None if backbone is None else build(backbone, size, expects=nn.Module)
-        self.lstm = None if lstm is None else self._make_lstm(lstm, size)
+        try:
+            side = self.preprocessing.output_size(size)
+        except ValueError as error:
+            raise BuildError(f"preprocessing: {error}") from error
+        self.backbone = None if backbone is None else build(backbone, side, expects=nn.Module)
+        self.lstm = None if lstm is None else self._make_lstm(lstm, side)
         self.metadata = None if metadata is None else build(metadata, expects=MetadataBranch)
         self.fusion = self._join(fusion)
         last = self.fusion if self.fusion is not None else next(iter(self.branches.values()))

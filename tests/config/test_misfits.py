@@ -58,6 +58,12 @@ MISFITS: dict[str, tuple[list[str], list[str]]] = {
     "patches that convolutions can't make": (
         ["model=transformer", "model.backbone.patch=6"], ["choose stem=patch"],
     ),
+    "a crop that is larger than the face": (
+        ["model.preprocessing.crop=50"], ["50 pixels can't be cropped from faces of 48"],
+    ),
+    "a crop that patches do not divide": (
+        ["model.preprocessing.crop=44", "lstm=patches"], ["Patches", "8", "44"],
+    ),
     "a checkpoint by a metric that is not logged": (
         ["callbacks.checkpoint.monitor=val/f1"],
         ["callbacks.checkpoint.monitor", "no metric 'val/f1' is logged"],
