@@ -4,6 +4,7 @@ from fer.learning.callbacks.checkpoint import BestAndLast
 from fer.learning.callbacks.history import History
 from fer.learning.callbacks.nan_guard import DivergedError, StopOnNaN
 from fer.learning.callbacks.processes import EndTogether
+from fer.learning.callbacks.progressive import Progressive
 from fer.learning.callbacks.wandb_pictures import MisreadPictures
 from fer.learning.callbacks.wandb_run import begin, closing_run
 
@@ -13,6 +14,7 @@ __all__ = [
     "EndTogether",
     "History",
     "MisreadPictures",
+    "Progressive",
     "StopOnNaN",
     "begin",
     "closing_run",

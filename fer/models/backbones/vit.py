@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Literal
 
+from timm.layers import HybridEmbed
 from timm.models.vision_transformer import VisionTransformer
-from timm.models.vision_transformer_hybrid import ConvStem, HybridEmbed
+from timm.models.vision_transformer_hybrid import ConvStem
 from torch import Tensor
 
 from fer.models.branch import MapBranch, Pool
@@ -93,7 +94,7 @@ class ViT(MapBranch):
 
     def maps(self, x: Tensor) -> Tensor:
         tokens: Tensor = self.network.forward_features(x)
-        return tokens.transpose(1, 2).unflatten(2, (self.side, self.side))
+        return tokens.transpose(1, 2).reshape(len(x), -1, self.side, self.side)
 
 
 def _convolutions(patch: int, width: int) -> Any:
