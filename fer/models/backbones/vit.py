@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from timm.layers.hybrid_embed import HybridEmbed
 from timm.models.vision_transformer import VisionTransformer
@@ -91,10 +91,14 @@ class ViT(MapBranch):
             drop_path_rate=drop_path,
             **embedding,
         )
+        for block in self.network.blocks:
+            # torch's fused attention takes more than half of a training step on a processor: it
+            # is made for sequences of another length than a few dozen.
+            cast("Any", block).attn.fused_attn = False
 
     def maps(self, x: Tensor) -> Tensor:
         tokens: Tensor = self.network.forward_features(x)
-        return tokens.transpose(1, 2).reshape(len(x), -1, self.side, self.side)
+        return tokens.transpose(1, 2).reshape(-1, self.token_features, self.side, self.side)
 
 
 def _convolutions(patch: int, width: int) -> Any:
