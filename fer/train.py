@@ -27,6 +27,7 @@ python -m fer.train model.lstm.depth=1 model.lstm.units=128 augmentation=none
 python -m fer.train logger=wandb logger.mode=offline logger.project=faces
 python -m fer.train -m seed=0,1,2 test=false              # three runs
 python -m fer.train resume=auto                           # go on with the same command's last run
+python -m fer.train init_from=RUN/checkpoints/best.ckpt 'callbacks=[default,progressive]'
 python -m fer.train hydra.run.dir=FOLDER                  # name the run folder
 python -m fer.train trainer=gpu check_only=true           # check, print the network, stop
 """
@@ -37,8 +38,9 @@ RUN_FILES = ("metrics.json", "checkpoints", "history.csv")
 
 def train(config: DictConfig) -> float | None:
     """Run one training and return the best value of the monitored metric, for searches."""
-    from fer.config.building import build_parts, build_trainer, missing_hardware
+    from fer.config.building import build_parts, build_trainer
     from fer.config.folder import record, run_folder
+    from fer.config.hardware import missing_hardware
     from fer.data.findings import findings_table
     from fer.learning.callbacks import closing_run
     from fer.learning.run import check_faces, fit, prepare, report
@@ -47,7 +49,7 @@ def train(config: DictConfig) -> float | None:
     with run_folder() as folder:
         prepare(config.seed)
         parts = build_parts(config)
-        sys.stdout.write(network_table(parts.module))
+        sys.stdout.write(network_table(parts.module) + parts.beginning)
         if config.check_only:
             lacking = missing_hardware(config)
             sys.stdout.write(f"not available on this machine: {lacking}\n" if lacking else "")

@@ -54,6 +54,12 @@ SMALLER: Mapping[str, tuple[str, ...]] = {
     "backbone=vgg": ("model.backbone.widths=[4,4]", "model.backbone.convs=[1,1]"),
     "backbone=resnet": ("model.backbone.widths=[4,4]", "model.backbone.blocks=[1,1]"),
     "backbone=timm": ("model.backbone.name=test_resnet.r160_in1k", "model.backbone.resize=32"),
+    "backbone=vit": (
+        "model.backbone.patch=4",
+        "model.backbone.width=8",
+        "model.backbone.depth=1",
+        "model.backbone.heads=2",
+    ),
     "lstm=pixels": ("model.lstm.view.side=8",),
     "fusion=bilinear": ("model.fusion.rank=4", "model.fusion.width=4"),
     "fusion=attention": ("model.fusion.width=8", "model.fusion.heads=2"),
@@ -64,7 +70,11 @@ SMALLER: Mapping[str, tuple[str, ...]] = {
 
 def _models() -> Iterator[tuple[str, ...]]:
     """Yield the overrides of every file in ``conf`` that is a model or a part of one."""
-    whole = {"cnn": SMALL_CNN, "lstm": SMALL_LSTM}
+    whole = {
+        "cnn": SMALL_CNN,
+        "lstm": SMALL_LSTM,
+        "transformer": ("backbone=vit", *SMALLER["backbone=vit"]),
+    }
     for name in options("model"):
         yield (f"model={name}", *whole.get(name, (*SMALL_CNN, *SMALL_LSTM)))
     for name in options("backbone"):

@@ -245,6 +245,9 @@ def found(
     torch.set_num_threads(threads)
     assert one is not None
     before = torch.load(folder / "trained.pt", weights_only=True)
+    assert (
+        max(float((one["thawed"][n] - before[n]).abs().max()) for n in before if "lstm" in n) > 1e-4
+    )
     two = torch.load(folder / "found2.pt", weights_only=True)
     assert (one["processes"], two["processes"]) == (1, 2)
     assert one["steps"] == two["steps"] == STEPS
@@ -266,3 +269,12 @@ def test_a_training_learns_the_same(found: tuple[dict[str, Any], dict[str, Any]]
     one, two = found
     for name, weight in one["weights"].items():
         torch.testing.assert_close(two["weights"][name], weight, rtol=0, atol=1e-5)
+
+
+def test_a_training_by_stages_learns_the_same(
+    found: tuple[dict[str, Any], dict[str, Any]],
+) -> None:
+    """Gradients of what begins to learn later are shared, too."""
+    one, two = found
+    for name, weight in one["thawed"].items():
+        torch.testing.assert_close(two["thawed"][name], weight, rtol=0, atol=1e-5)

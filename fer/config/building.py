@@ -16,7 +16,13 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 
-from fer.config.misfits import lacking, unlogged_monitors, wrong_count
+from fer.config.hardware import missing_hardware
+from fer.config.misfits import (
+    frozen_between_processes,
+    lacking,
+    unlogged_monitors,
+    wrong_count,
+)
 from fer.config.problems import ConfigError, Problem
 from fer.data.augmentation import Augmentation
 from fer.data.cleaning import Cleaned, Cleaning
@@ -27,8 +33,9 @@ from fer.data.protocols import UnderProtocol, mark_of
 from fer.data.source import DataError, Source
 from fer.labels import EMOTIONS
 from fer.learning import FerModule
-from fer.learning.callbacks import EndTogether, MisreadPictures
+from fer.learning.callbacks import EndTogether, MisreadPictures, Progressive
 from fer.learning.checkpoint_io import WholeCheckpointIO, check_checkpoint
+from fer.learning.initial_weights import begin_with
 from fer.learning.precision import auto_precision
 from fer.models import BuildError
 
@@ -37,10 +44,18 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a training is made of, before any data is read."""
+    """What a training is made of, before any data is read.
+
+    Attributes:
+        data: the data module.
+        module: the learner.
+        beginning: which weights it begins with, in a line; empty where they are drawn at random or
+            come with the checkpoint to resume from.
+    """
 
     data: FaceDataModule
     module: FerModule
+    beginning: str = ""
 
 
 def build_parts(config: DictConfig) -> Parts:
@@ -55,10 +70,16 @@ def build_parts(config: DictConfig) -> Parts:
     module = _attempt(problems, "model", lambda: _build_module(config, source))
     if module is not None:
         problems += unlogged_monitors(config, module)
+        _attempt(problems, "callbacks", lambda: _plan_stages(config, module))
         _attempt(problems, "optimizer", module.configure_optimizers)
         _attempt(problems, "model", lambda: _try_forward(module))
+    beginning = None
     if config.ckpt_path is not None:
+        # It brings its weights, whatever it began with itself.
         _attempt(problems, "ckpt_path", lambda: check_checkpoint(Path(config.ckpt_path), module))
+    elif config.init_from is not None and module is not None:
+        path = Path(config.init_from).expanduser()
+        beginning = _attempt(problems, "init_from", lambda: begin_with(path, module))
     if problems or source is None or augmentation is None or module is None:
         raise ConfigError(problems)
     data = FaceDataModule(
@@ -72,35 +93,7 @@ def build_parts(config: DictConfig) -> Parts:
         columns=metadata_columns(module),
         seed=config.seed,
     )
-    return Parts(data, module)
-
-
-def missing_hardware(config: DictConfig) -> str | None:
-    """Say which hardware the configuration asks for and this machine lacks, if any."""
-    trainer = config.trainer
-    wanted = trainer.accelerator
-    if wanted == "mps" and not torch.backends.mps.is_available():
-        return "trainer.accelerator=mps: no Apple GPU"
-    if wanted in ("gpu", "cuda"):
-        if wanted == "gpu" and torch.backends.mps.is_available():
-            return None
-        found = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        if found == 0:
-            return (
-                f"trainer.accelerator={wanted}: no CUDA GPU that torch {torch.__version__} can use"
-            )
-        devices = trainer.devices
-        needed = (
-            max(devices) + 1 if OmegaConf.is_list(devices) else devices if devices != "auto" else 1
-        )
-        if needed > found:
-            return f"trainer.devices={devices}: only {found} CUDA GPU(s)"
-    if wanted == "tpu":
-        from lightning.pytorch.accelerators import XLAAccelerator
-
-        if not XLAAccelerator.is_available():
-            return "trainer.accelerator=tpu: no TPU"
-    return None
+    return Parts(data, module, beginning or "")
 
 
 def build_trainer(config: DictConfig, folder: Path) -> lightning.Trainer:
@@ -144,8 +137,9 @@ def build_trainer(config: DictConfig, folder: Path) -> lightning.Trainer:
     if trainer is None:
         raise ConfigError(problems)
     built: lightning.Trainer = trainer
-    if (problem := wrong_count(built)) is not None:
-        raise ConfigError([problem])
+    for misfit in (wrong_count, frozen_between_processes):
+        if (problem := misfit(built)) is not None:
+            raise ConfigError([problem])
     return built
 
 
@@ -256,6 +250,13 @@ def _try_forward(module: FerModule) -> None:
         module.train(was_training)
     if logits.shape != (2, len(module.classes)):
         raise BuildError(f"logits have shape {list(logits.shape)}, not [2, {len(module.classes)}]")
+
+
+def _plan_stages(config: DictConfig, module: FerModule) -> None:
+    """Tell the learner which parts will have rates of their own."""
+    for callback in _build_callbacks(config):
+        if isinstance(callback, Progressive):
+            callback.plan(module)
 
 
 def _build_callbacks(config: DictConfig) -> list[Callback]:

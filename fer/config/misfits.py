@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import lightning
 from lightning.pytorch.callbacks import Callback, LearningRateMonitor
 from lightning.pytorch.loggers import Logger
+from lightning.pytorch.strategies import DDPStrategy
 from omegaconf import DictConfig
 
 from fer.config.problems import Problem, nearest
 from fer.config.processes import torchrun_processes
 from fer.learning import FerModule
-from fer.learning.callbacks import BestAndLast, History
+from fer.learning.callbacks import BestAndLast, History, Progressive
 
 
 def unlogged_monitors(config: DictConfig, module: FerModule) -> list[Problem]:
@@ -57,3 +58,20 @@ def wrong_count(trainer: lightning.Trainer) -> Problem | None:
         f"on {trainer.num_nodes} nodes: set trainer.devices and trainer.num_nodes to fit"
     )
     return Problem("trainer.devices", what)
+
+
+def frozen_between_processes(trainer: lightning.Trainer) -> Problem | None:
+    """Find several processes that would wait for gradients of what is frozen."""
+    callbacks = getattr(trainer, "callbacks", ())
+    strategy = trainer.strategy
+    if not isinstance(strategy, DDPStrategy) or not any(
+        isinstance(callback, Progressive) for callback in callbacks
+    ):
+        return None
+    if strategy._ddp_kwargs.get("find_unused_parameters"):
+        return None
+    what = (
+        "processes would wait for gradients of what callbacks=[…,progressive] has frozen: choose "
+        "trainer.strategy=ddp_find_unused_parameters_true"
+    )
+    return Problem("trainer.strategy", what)

@@ -7,119 +7,11 @@ new keys needs no entry.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
-from math import inf, isfinite
 from typing import Any, Final
 
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One kind of value.
-
-    Attributes:
-        text: what is expected, in words.
-        accepts: whether a value is that.
-        optional: whether null is fine too.
-    """
-
-    text: str
-    accepts: Callable[[Any], bool]
-    optional: bool = False
-
-    def complaint(self, value: Any) -> str | None:
-        """Return what is wrong with ``value``, or None."""
-        if value is None and self.optional:
-            return None
-        if value is not None and self.accepts(value):
-            return None
-        shown = {None: "null", True: "true", False: "false"}
-        is_word = value is None or isinstance(value, bool)
-        return (
-            f"must be {self.text}{' or null' if self.optional else ''}, "
-            f"not {shown[value] if is_word else repr(value)}"
-        )
-
-
-def integer(low: int, high: float = inf, *, optional: bool = False) -> Rule:
-    """A whole number from ``low`` to ``high``."""
-    limit = f"of at least {low}" if high == inf else f"from {low} to {high}"
-    return Rule(f"a whole number {limit}", lambda v: _is_int(v) and low <= v <= high, optional)
-
-
-def number(
-    low: float = -inf,
-    high: float = inf,
-    *,
-    above: bool = False,
-    below: bool = False,
-    optional: bool = False,
-) -> Rule:
-    """A finite number in a range; ``above`` and ``below`` leave the ends out."""
-
-    def accepts(value: Any) -> bool:
-        return (
-            _is_number(value)
-            and (value > low if above else value >= low)
-            and (value < high if below else value <= high)
-        )
-
-    parts = []
-    if low > -inf:
-        parts.append(f"above {low:g}" if above else f"at least {low:g}")
-    if high < inf:
-        parts.append(f"below {high:g}" if below else f"at most {high:g}")
-    return Rule(" ".join(["a number", " and ".join(parts)]).strip(), accepts, optional)
-
-
-def choice(*values: Any, optional: bool = False) -> Rule:
-    """One of a few values."""
-    # 1 == True in Python: compare types too.
-    known = [(type(v), v) for v in values]
-    words = ", ".join(str(v).lower() if isinstance(v, bool) else str(v) for v in values)
-    return Rule(f"one of {words}", lambda v: (type(v), v) in known, optional)
-
-
-def text(*, optional: bool = False) -> Rule:
-    """Some words."""
-    return Rule("text", lambda v: isinstance(v, str) and v != "", optional)
-
-
-def listing(of: Rule, *, length: int | None = None, least: int = 0) -> Rule:
-    """A list whose items all follow one rule."""
-    size = f"{length} values" if length is not None else "values"
-
-    def accepts(value: Any) -> bool:
-        return (
-            isinstance(value, list)
-            and len(value) >= least
-            and (length is None or len(value) == length)
-            and all(of.accepts(item) for item in value)
-        )
-
-    return Rule(f"a list of {size}, each {of.text}", accepts)
-
-
-def either(*rules: Rule, optional: bool = False) -> Rule:
-    """What any of several rules accepts."""
-    words = " or ".join(rule.text for rule in rules)
-    return Rule(words, lambda v: any(rule.accepts(v) for rule in rules), optional)
-
-
-def like(default: Any) -> Rule:
-    """What has the type of the value in the YAML file."""
-    if isinstance(default, bool):
-        return Rule("true or false", lambda v: isinstance(v, bool))
-    if isinstance(default, int):
-        return Rule("a whole number", _is_int)
-    if isinstance(default, float):
-        return Rule("a number", _is_number)
-    if isinstance(default, str):
-        return text()
-    if isinstance(default, list):
-        return Rule("a list", lambda v: isinstance(v, list))
-    return Rule("anything", lambda _: True, optional=True)
+from fer.config.kinds import Rule, choice, either, integer, is_int, like, listing, number, text
 
 
 def _are_contenders(value: Any) -> bool:
@@ -129,19 +21,11 @@ def _are_contenders(value: Any) -> bool:
     )
 
 
-def _is_int(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
-
-
 _SHARE: Final = number(0, 1)
 _DROPOUT: Final = number(0, 1, below=True)
 _BATCHES: Final = Rule(
     "a whole number of batches of at least 1, or a share above 0.0 and at most 1.0",
-    lambda v: (_is_int(v) and v >= 1) or (isinstance(v, float) and 0 < v <= 1),
+    lambda v: (is_int(v) and v >= 1) or (isinstance(v, float) and 0 < v <= 1),
 )
 _PRECISIONS: Final = (
     "auto", "64-true", "32-true", "16-mixed", "bf16-mixed", "bf16-true", "16-true",
@@ -165,6 +49,7 @@ RULES: Final[dict[str, Rule]] = {
     "seed": integer(0, 2**32 - 1),
     "name": text(optional=True),
     "ckpt_path": text(optional=True),
+    "init_from": text(optional=True),
     "resume": choice("auto", optional=True),
     "ckpt": text(optional=True),
     "predictions": text(optional=True),
@@ -209,10 +94,12 @@ RULES: Final[dict[str, Rule]] = {
     "model.*.dropout": _DROPOUT,
     "model.preprocessing.std": number(0, above=True),
     "model.backbone.widths": listing(integer(1), least=1),
-    "model.backbone.pools": listing(choice("max", "avg"), least=1),
+    "model.backbone.pools": listing(choice("max", "avg", "none"), least=1),
     "model.lstm.units": integer(1),
     "model.lstm.depth": integer(1),
-    "model.lstm.pooling": choice("last", "mean", "max"),
+    "model.lstm.pooling": choice("last", "mean", "max", "attention"),
+    "model.preprocessing.crop": integer(8, optional=True),
+    "model.preprocessing.resize": integer(16, 1024, optional=True),
     "model.metadata.columns": either(listing(text(), least=1), optional=True),
     "model.metadata.units": integer(1),
     "model.metadata.drop": _DROPOUT,
@@ -221,8 +108,14 @@ RULES: Final[dict[str, Rule]] = {
     "augmentation.mixing.*": number(0),
     "model.backbone.blocks": listing(integer(1), least=1),
     "model.backbone.convs": listing(integer(1), least=1),
+    "model.backbone.attention": choice("none", "channel", "spatial", "both"),
+    "model.backbone.pool": choice("mean", "max", "both"),
+    "model.backbone.stem": choice("space_to_depth", "conv", "patch"),
+    **{f"model.backbone.{key}": integer(1) for key in ("patch", "width", "depth", "heads")},
+    "model.backbone.drop_path": _DROPOUT,
     "model.backbone.weights": text(optional=True),
     "model.backbone.resize": integer(16, 1024, optional=True),
+    "model.lstm.view.side": integer(1, optional=True),
     "model.lstm.view.*": integer(1),
     "model.fusion.width": integer(1),
     "model.fusion.rank": integer(1),
@@ -242,6 +135,9 @@ RULES: Final[dict[str, Rule]] = {
     "scheduler.min_lr": number(0),
     "scheduler.mode": choice("min", "max"),
     "callbacks.ema.decay": number(0, 1, below=True),
+    "callbacks.progressive.pieces": integer(1),
+    "callbacks.progressive.every": integer(1),
+    "callbacks.progressive.decay": number(0, 1, above=True),
     "callbacks.*.patience": integer(1),
     "callbacks.*.min_delta": number(0),
     "callbacks.*.logging_interval": choice("step", "epoch"),

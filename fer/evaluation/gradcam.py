@@ -11,7 +11,7 @@ from fer.inference.checkpoint import one_thread_a_batch
 from fer.inference.model import Model, network_of
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 _NO_GRADIENTS: Final = "Grad-CAM needs the network's gradients, which {} does not give"
 
@@ -91,7 +91,7 @@ def grad_cam(
         ValueError: the model gives no gradients or has no such map.
     """
     import torch
-    from captum.attr import LayerAttribution, LayerGradCam
+    from captum.attr import LayerGradCam
 
     network = network_of(model)
     found = None if network is None else last_map(network, model.size)
@@ -111,7 +111,19 @@ def grad_cam(
             additional_forward_args=None if beside is None else (beside,),
             relu_attributions=True,
         )
-    maps = LayerAttribution.interpolate(maps.detach(), inputs.shape[-2:], "bilinear").squeeze(1)
+    maps = _on_faces(maps.detach(), network, model.size).squeeze(1)
     highest = maps.amax(dim=(1, 2), keepdim=True)
     scaled: npt.NDArray[np.float32] = (maps / highest.clamp_min(1e-12)).cpu().numpy()
     return scaled
+
+
+def _on_faces(maps: Tensor, network: nn.Module, size: int) -> Tensor:
+    """Enlarge maps ``[N, 1, h, w]`` to the faces, or to the part of them that the network reads."""
+    from captum.attr import LayerAttribution
+    from torch.nn.functional import pad
+
+    crop = getattr(getattr(network, "preprocessing", None), "crop", None) or size
+    maps = LayerAttribution.interpolate(maps, (crop, crop), "bilinear")
+    before = (size - crop) // 2
+    after = size - crop - before
+    return pad(maps, (before, after, before, after))

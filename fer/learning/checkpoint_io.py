@@ -42,33 +42,52 @@ def add_to_checkpoint(path: Path, **values: Any) -> None:
     WholeCheckpointIO().save_checkpoint({**stored, **values}, path)
 
 
-def check_checkpoint(path: Path, module: FerModule | None) -> None:
-    """Hold a checkpoint to resume from against the learner, if there is one, that is to take it up.
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Return the containers of a checkpoint of a training, on the processor.
 
     Raises:
-        UserError: it is no checkpoint of a training, one of another network, or one that has seen
-            faces which this training must not have seen.
+        UserError: there is no such file, or it holds no weights that can be read.
     """
     if not path.is_file():
         raise UserError(f"there is no file {str(path)!r}")
     try:
-        stored = torch.load(path, weights_only=True, map_location="cpu")
-        weights = stored["state_dict"]
-        shapes = {name: tuple(tensor.shape) for name, tensor in weights.items()}
-        complete = "loops" in stored and "optimizer_states" in stored
-        invalid = stored.get("hyper_parameters", {}).get("invalid", "")
+        stored: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
+        if not all(isinstance(tensor, torch.Tensor) for tensor in stored["state_dict"].values()):
+            raise TypeError
+        dict(stored.get("hyper_parameters", {}))
     except Exception as error:
         # Whatever the bytes are, torch's unpickler and archive reader may raise anything.
         raise UserError(
             f"{path} is no checkpoint that can be read ({type(error).__name__})"
         ) from error
-    if not complete:
+    return stored
+
+
+def check_checkpoint(path: Path, module: FerModule | None) -> None:
+    """Hold a checkpoint to resume from against the learner, if there is one, that is to take it up.
+
+    Raises:
+        UserError: it is no checkpoint of a training, one of another network, one whose parts
+            learned at other rates, or one that has seen faces which this training must not have
+            seen.
+    """
+    stored = read_checkpoint(path)
+    if not ("loops" in stored and stored.get("optimizer_states")):
         raise UserError(f"{path} holds weights alone, which can't be resumed from")
     if module is None:
         return
+    shapes = {name: tuple(tensor.shape) for name, tensor in stored["state_dict"].items()}
     ours = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
     if shapes != ours:
         names = sorted(n for n in {*shapes, *ours} if shapes.get(n) != ours.get(n))
         raise UserError(f"{path} is of another network: {', '.join(names[:3])} and others differ")
+    groups = [group.get("name") for group in stored["optimizer_states"][0]["param_groups"]]
+    names_here: list[str | None] = [group.name for group in module.rate_groups]
+    if groups != (names_here or [None]):
+        raise UserError(
+            f"{path} is of a training by other stages: choose the callbacks that it had, or begin "
+            "anew with its weights by init_from"
+        )
+    invalid = stored.get("hyper_parameters", {}).get("invalid", "")
     if invalid and invalid != module.invalid:
         raise UserError(f"{path} can't be gone on with by another protocol. INVALID: {invalid}")

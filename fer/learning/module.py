@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import lightning
@@ -27,6 +28,21 @@ if TYPE_CHECKING:
 
 Spec = Mapping[str, Any]
 Split = Literal["train", "val", "test"]
+
+
+@dataclass(frozen=True, slots=True)
+class RateGroup:
+    """Parameters of the network with a rate of their own.
+
+    Attributes:
+        name: for people to read.
+        parameters: their names in the network.
+        rate: what the optimiser's rate is multiplied by for them.
+    """
+
+    name: str
+    parameters: tuple[str, ...]
+    rate: float
 
 
 class Scores(nn.Module):
@@ -107,6 +123,9 @@ class FerModule(lightning.LightningModule):
         self.test_scores = Scores(classification_metrics(len(classes)))
         #: Counts of the last whole epoch of a split, int64 ``[C, C]``; rows are true classes.
         self.confusion: dict[Split, Tensor] = {}
+        #: Set before the optimiser is made, where parts are to have rates of their own; a parameter
+        #: of the network that is in no group does not learn.
+        self.rate_groups: Sequence[RateGroup] = ()
 
     @property
     def logged_metrics(self) -> tuple[str, ...]:
@@ -175,8 +194,7 @@ class FerModule(lightning.LightningModule):
         self._log_epoch("test", self.test_scores)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
-        optimizer = build(self.optimizer_spec, trained, expects=Optimizer)
+        optimizer = self._optimizer()
         spec = dict(self.scheduler_spec)
         monitor = spec.pop("monitor", None)
         by_step = takes(spec, "total_steps")
@@ -189,6 +207,22 @@ class FerModule(lightning.LightningModule):
             "frequency": self._validation_interval() if monitor is not None else 1,
         }
         return cast("OptimizerLRScheduler", {"optimizer": optimizer, "lr_scheduler": plan})
+
+    def _optimizer(self) -> Optimizer:
+        if not self.rate_groups:
+            trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
+            return build(self.optimizer_spec, trained, expects=Optimizer)
+        by_name = dict(self.network.named_parameters())
+        groups: list[dict[str, Any]] = [
+            {"params": [by_name[name] for name in group.parameters], "name": group.name}
+            for group in self.rate_groups
+        ]
+        groups[0]["params"] += self.loss.parameters()
+        optimizer = build(self.optimizer_spec, groups, expects=Optimizer)
+        # Before a schedule takes them for the highest rates.
+        for made, group in zip(optimizer.param_groups, self.rate_groups, strict=True):
+            made["lr"] *= group.rate
+        return optimizer
 
     def _validation_interval(self) -> int:
         # Without a trainer the parts are only being tried out.

@@ -38,18 +38,20 @@ def network_table(module: FerModule, *, depth: int = 2) -> str:
             hook.remove()
     rows = [("part", "kind", "parameters", "output")]
     for name, part in parts:
-        if part not in shapes:
-            continue  # A container whose children are called by name.
+        if part not in shapes and not count_parameters(part):
+            continue  # A container whose children are called by name, or nothing at all.
         indent = "  " * (name.count(".") + 1 if name else 0)
         label = indent + (name.rpartition(".")[2] or "network")
-        rows.append((label, type(part).__name__, f"{count_parameters(part):,}", shapes[part]))
+        # What is asked by another name than `forward` shows no output.
+        shape = shapes.get(part, "")
+        rows.append((label, type(part).__name__, f"{count_parameters(part):,}", shape))
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     lines = [
         f"{label:<{widths[0]}}  {kind:<{widths[1]}}  {count:>{widths[2]}}  {shape}"
         for label, kind, count, shape in rows
     ]
     lines.insert(1, "-" * (sum(widths) + 6))
-    return "\n".join(lines) + "\n"
+    return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
 def count_parameters(module: nn.Module) -> int:

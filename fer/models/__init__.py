@@ -2,6 +2,7 @@
 
 from fer.models.branch import Branch, MapBranch
 from fer.models.build import BuildError, build
+from fer.models.crnn import CRNN
 from fer.models.fusion import Attention, Bilinear, Concat, Fusion, Gated, Sum
 from fer.models.head import DenseHead
 from fer.models.metadata import MetadataBranch
@@ -11,6 +12,7 @@ from fer.models.sequence import SequenceBranch
 from fer.models.views import Columns, Patches, Pixels, Rows, View
 
 __all__ = [
+    "CRNN",
     "Attention",
     "Bilinear",
     "Branch",

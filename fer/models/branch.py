@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Final, Literal
 
 import torch
 from torch import Tensor, nn
+
+#: How the places of a map become one vector.
+Pool = Literal["mean", "max", "both"]
+_POOLS: Final = ("mean", "max", "both")
 
 
 class Branch(nn.Module, ABC):
@@ -35,29 +40,41 @@ class Branch(nn.Module, ABC):
 
 
 class MapBranch(Branch):
-    """A branch whose tokens are the places of a feature map, pooled by mean, or mean and maximum.
+    """A branch whose tokens are the places of a feature map, row by row.
 
     Args:
         channels: of the map.
-        maximum: keep the maximum over places beside the mean.
+        pool: how places become one vector: their ``mean``, their ``max``, or ``both``, one after
+            the other.
         dropout: share of whole channels dropped from the map.
+
+    Raises:
+        ValueError: unknown pooling.
     """
 
-    def __init__(self, channels: int, *, maximum: bool = False, dropout: float = 0.0) -> None:
+    def __init__(self, channels: int, *, pool: Pool = "mean", dropout: float = 0.0) -> None:
         super().__init__()
+        if pool not in _POOLS:
+            raise ValueError(f"unknown pooling {pool!r} of the map; there are {', '.join(_POOLS)}")
         self.token_features = channels
-        self.out_features = channels * (2 if maximum else 1)
-        self.maximum = maximum
+        self.out_features = channels * (2 if pool == "both" else 1)
+        self.pooling = pool
         self.dropout = nn.Dropout2d(dropout)
 
     @abstractmethod
+    def maps(self, x: Tensor) -> Tensor:
+        """Return ``[B, channels, h, w]``, without dropout."""
+
     def feature_map(self, x: Tensor) -> Tensor:
-        """Return ``[B, channels, h, w]``."""
+        """Return ``[B, token_features, h, w]``."""
+        places: Tensor = self.dropout(self.maps(x))
+        return places
 
     def tokens(self, x: Tensor) -> Tensor:
-        places: Tensor = self.dropout(self.feature_map(x))
-        return places.flatten(2).transpose(1, 2)
+        return self.feature_map(x).flatten(2).transpose(1, 2)
 
     def pool(self, tokens: Tensor) -> Tensor:
-        mean = tokens.mean(dim=1)
-        return torch.cat([mean, tokens.amax(dim=1)], dim=1) if self.maximum else mean
+        if self.pooling == "mean":
+            return tokens.mean(dim=1)
+        highest = tokens.amax(dim=1)
+        return highest if self.pooling == "max" else torch.cat([tokens.mean(dim=1), highest], dim=1)

@@ -154,7 +154,7 @@ class Attention(Fusion):
             for layer, tokens, origin in zip(self.project, branches, self.origin, strict=True)
         ]
         tokens = self.norm(torch.cat(marked, dim=1))
-        query = self.query.expand(len(tokens), -1, -1)
+        query = self.query.expand(tokens.shape[0], -1, -1)
         read, _ = self.attention(query, tokens, tokens, need_weights=False)
         summary: Tensor = read.squeeze(1)
         return summary

@@ -55,9 +55,15 @@ class FusionNetwork(nn.Module):
         fusion: Spec | None = None,
     ) -> None:
         super().__init__()
+        for name, spec in (("backbone", backbone), ("lstm", lstm)):
+            _check_chosen(name, spec)
         self.preprocessing = build(preprocessing, expects=Preprocessing)
-        self.backbone = None if backbone is None else build(backbone, size, expects=nn.Module)
-        self.lstm = None if lstm is None else build(lstm, size, expects=nn.Module)
+        try:
+            side = self.preprocessing.output_size(size)
+        except ValueError as error:
+            raise BuildError(f"preprocessing: {error}") from error
+        self.backbone = None if backbone is None else build(backbone, side, expects=nn.Module)
+        self.lstm = None if lstm is None else self._make_lstm(lstm, side)
         self.metadata = None if metadata is None else build(metadata, expects=MetadataBranch)
         self.fusion = self._join(fusion)
         last = self.fusion if self.fusion is not None else next(iter(self.branches.values()))
@@ -77,10 +83,10 @@ class FusionNetwork(nn.Module):
 
         That is ``[B, out_features]``, or its tokens ``[B, T, F]`` where the fusion reads those.
         """
-        x = self.preprocessing(images)
+        inputs: dict[str, Tensor | None] = {**self._inputs(self.preprocessing(images))}
         if self.metadata is not None and metadata is None:
             metadata = self.metadata.unknown(images)
-        inputs = {"backbone": x, "lstm": x, "metadata": metadata}
+        inputs["metadata"] = metadata
         if self.fusion is not None and self.fusion.reads_tokens:
             return {
                 name: cast("Branch", branch).tokens(cast("Tensor", inputs[name]))
@@ -93,6 +99,14 @@ class FusionNetwork(nn.Module):
         seen = list(features.values())
         logits: Tensor = self.head(seen[0] if self.fusion is None else self.fusion(seen))
         return logits
+
+    def _make_lstm(self, spec: Spec, size: int) -> nn.Module:
+        """Make the branch that reads the face as a sequence."""
+        return build(spec, size, expects=nn.Module)
+
+    def _inputs(self, x: Tensor) -> dict[str, Tensor]:
+        """Return what each branch reads, of faces ``[B, 1, size, size]`` made ready."""
+        return {"backbone": x, "lstm": x}
 
     def _join(self, spec: Spec | None) -> Fusion | None:
         names = list(self.branches)
@@ -121,3 +135,13 @@ def _width(part: nn.Module, name: str = "out_features") -> int:
     if not isinstance(width, int):
         raise BuildError(f"{type(part).__name__} declares no {name}, the width of its output")
     return width
+
+
+def _check_chosen(name: str, spec: Spec | None) -> None:
+    """Refuse options of a branch that is left out: a model may set some of its own."""
+    if spec is not None and "_target_" not in spec:
+        options = ", ".join(f"{key}={value}" for key, value in spec.items()) or "nothing"
+        raise BuildError(
+            f"the model sets {options} of its {name}, which is none: choose one by {name}=CHOICE, "
+            "or another model (a part needs the import path of its class under '_target_')"
+        )

@@ -12,8 +12,36 @@ from fer.models.branch import Branch
 from fer.models.build import build
 from fer.models.views import View
 
-Pooling = Literal["last", "mean", "max"]
-_POOLINGS: Final = ("last", "mean", "max")
+Pooling = Literal["last", "mean", "max", "attention"]
+_POOLINGS: Final = ("last", "mean", "max", "attention")
+
+
+class StepAttention(nn.Module):
+    """A mean over steps, weighted by how much each has to say: additive attention.
+
+    ``e_t = v · tanh(W h_t + b)``, weights ``a = softmax(e)``, output ``sum(a_t h_t)``: the scores
+    of Bahdanau et al. (2015), with a learned ``v`` in place of a decoder's state, since there is
+    one question to each sequence (Zhou et al. 2016).
+
+    Args:
+        features: width of a step.
+
+    Shape:
+        ``[B, T, features]`` → ``[B, features]``.
+    """
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(features, features)
+        self.score = nn.Linear(features, 1, bias=False)
+
+    def weights(self, steps: Tensor) -> Tensor:
+        """Return ``[B, T]``, which sum to 1 over the steps."""
+        scores: Tensor = self.score(self.hidden(steps).tanh())
+        return scores.squeeze(2).softmax(dim=1)
+
+    def forward(self, steps: Tensor) -> Tensor:
+        return (self.weights(steps).unsqueeze(2) * steps).sum(dim=1)
 
 
 class SequenceBranch(Branch):
@@ -23,17 +51,18 @@ class SequenceBranch(Branch):
     left open there and is the view's choice here.
 
     Args:
-        size: height and width of the input, in pixels.
+        size: height and width of the input, in pixels, or in places of a feature map.
+        channels: of the input: 1 of a face, and as many as a feature map has.
         view: spec of a :class:`~fer.models.views.View`.
         units: hidden units a layer and direction.
         depth: layers.
         bidirectional: read the sequence from both ends.
         dropout: dropout between layers (none after the last) and on the output.
         pooling: how the steps become one vector: ``last`` (the final state of each direction),
-            ``mean`` or ``max`` over the steps.
+            ``mean`` or ``max`` over the steps, or ``attention``, a mean that weighs them.
 
     Shape:
-        ``[B, 1, size, size]`` → ``[B, units * (2 if bidirectional else 1)]``.
+        ``[B, channels, size, size]`` → ``[B, units * (2 if bidirectional else 1)]``.
 
     Attributes:
         out_features: width of the output.
@@ -47,6 +76,7 @@ class SequenceBranch(Branch):
         size: int,
         *,
         view: Mapping[str, Any],
+        channels: int = 1,
         units: int = 64,
         depth: int = 2,
         bidirectional: bool = True,
@@ -58,7 +88,9 @@ class SequenceBranch(Branch):
             raise ValueError(f"unknown pooling {pooling!r}; there are {', '.join(_POOLINGS)}")
         if units < 1 or depth < 1:
             raise ValueError(f"units and depth must be at least 1, not {units} and {depth}")
-        self.view = build(view, size, expects=View)
+        # A view of faces alone need not know of channels.
+        several = {"channels": channels} if channels != 1 else {}
+        self.view = build(view, size, expects=View, **several)
         self.lstm = nn.LSTM(
             self.view.features,
             units,
@@ -72,13 +104,17 @@ class SequenceBranch(Branch):
         self.pooling = pooling
         self.units = units
         self.token_features = self.out_features = units * (2 if bidirectional else 1)
+        self.attention = StepAttention(self.out_features) if pooling == "attention" else None
 
     def tokens(self, x: Tensor) -> Tensor:
         steps: Tensor = self.lstm(self.view(x))[0]
         return steps
 
     def pool(self, tokens: Tensor) -> Tensor:
-        if self.pooling == "mean":
+        pooled: Tensor
+        if self.attention is not None:
+            pooled = self.attention(tokens)
+        elif self.pooling == "mean":
             pooled = tokens.mean(dim=1)
         elif self.pooling == "max":
             pooled = tokens.amax(dim=1)

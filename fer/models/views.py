@@ -1,4 +1,4 @@
-"""Views: ways to read a picture as a sequence of steps."""
+"""Views: ways to read a picture, or a map of its features, as a sequence of steps."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from torch import Tensor, nn
 
 
 class View(nn.Module):
-    """A picture as a sequence: ``[B, 1, size, size]`` → ``[B, steps, features]``.
+    """A picture as a sequence: ``[B, channels, size, size]`` → ``[B, steps, features]``.
+
+    A face has one channel, a feature map many: a step of a map holds all channels of its places.
 
     Args:
-        size: height and width of the input, in pixels.
+        size: height and width of the input, in pixels or places.
+        channels: of the input.
 
     Attributes:
         steps: length of the sequence.
@@ -20,16 +23,17 @@ class View(nn.Module):
     steps: int
     features: int
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, *, channels: int = 1) -> None:
         super().__init__()
         self.size = size
+        self.channels = channels
 
 
 class Rows(View):
     """The rows of the picture from top to bottom, as an image scanned line by line.
 
     Shape:
-        ``[B, 1, size, size]`` → ``[B, size, size]``.
+        ``[B, channels, size, size]`` → ``[B, size, channels * size]``.
 
     Example:
         >>> import torch
@@ -38,24 +42,26 @@ class Rows(View):
         (torch.Size([2, 48, 48]), 48, 48)
     """
 
-    def __init__(self, size: int) -> None:
-        super().__init__(size)
+    def __init__(self, size: int, *, channels: int = 1) -> None:
+        super().__init__(size, channels=channels)
         self.steps = size
-        self.features = size
+        self.features = channels * size
 
     def forward(self, x: Tensor) -> Tensor:
-        return x.squeeze(1)
+        return x.transpose(1, 2).flatten(2)
 
 
 class Columns(Rows):
     """The columns of the picture from left to right.
 
+    Of a feature map, this is the "map to sequence" of Shi et al. (2017, CRNN).
+
     Shape:
-        ``[B, 1, size, size]`` → ``[B, size, size]``.
+        ``[B, channels, size, size]`` → ``[B, size, channels * size]``.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        return x.squeeze(1).transpose(1, 2)
+        return x.permute(0, 3, 1, 2).flatten(2)
 
 
 class Patches(View):
@@ -63,10 +69,11 @@ class Patches(View):
 
     Args:
         size: height and width of the input, in pixels.
+        channels: of the input.
         patch: height and width of a patch, in pixels; divides ``size``.
 
     Shape:
-        ``[B, 1, size, size]`` → ``[B, (size / patch)², patch²]``.
+        ``[B, channels, size, size]`` → ``[B, (size / patch)², channels * patch²]``.
 
     Raises:
         ValueError: ``patch`` does not divide ``size``.
@@ -77,14 +84,14 @@ class Patches(View):
         torch.Size([2, 36, 64])
     """
 
-    def __init__(self, size: int, *, patch: int = 8) -> None:
-        super().__init__(size)
+    def __init__(self, size: int, *, channels: int = 1, patch: int = 8) -> None:
+        super().__init__(size, channels=channels)
         if patch < 1 or size % patch:
             fits = [str(n) for n in range(2, size // 2 + 1) if size % n == 0]
             raise ValueError(f"patches of {patch} don't divide {size} pixels; {', '.join(fits)} do")
         self.patch = patch
         self.steps = (size // patch) ** 2
-        self.features = patch**2
+        self.features = channels * patch**2
 
     def forward(self, x: Tensor) -> Tensor:
         return F.unfold(x, self.patch, stride=self.patch).transpose(1, 2)
@@ -94,26 +101,31 @@ class Pixels(View):
     """Every pixel a step, row by row: the paper's "picture pixel sequences" taken literally.
 
     A 48×48 face has 2,304 steps, which is slow to learn from and to run; ``side`` averages the face
-    down first.
+    down first. The places of a feature map are few, and a step of it holds all channels of one.
 
     Args:
         size: height and width of the input, in pixels.
-        side: height and width that the face is averaged down to; divides ``size``.
+        channels: of the input.
+        side: height and width that the face is averaged down to; divides ``size``. None reads it
+            as it is.
 
     Shape:
-        ``[B, 1, size, size]`` → ``[B, side², 1]``.
+        ``[B, channels, size, size]`` → ``[B, side², channels]``.
 
     Raises:
         ValueError: ``side`` does not divide ``size``.
     """
 
-    def __init__(self, size: int, *, side: int = 24) -> None:
-        super().__init__(size)
+    def __init__(self, size: int, *, channels: int = 1, side: int | None = 24) -> None:
+        super().__init__(size, channels=channels)
+        side = size if side is None else side
         if side < 1 or size % side:
-            raise ValueError(f"a face of {size} pixels can't be averaged down to {side}")
+            raise ValueError(
+                f"{size} pixels a side can't be averaged down to {side}; side=null reads them all"
+            )
         self.factor = size // side
         self.steps = side**2
-        self.features = 1
+        self.features = channels
 
     def forward(self, x: Tensor) -> Tensor:
         if self.factor > 1:

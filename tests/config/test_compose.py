@@ -105,7 +105,7 @@ def test_what_does_not_exist_is_named_with_what_was_meant(override: str, complai
         ("trainer.max_epochs=0", "must be a whole number of at least 1, not 0"),
         ("trainer.max_epochs='3'", "must be a whole number of at least 1, not '3'"),
         ("model.lstm.depth=0", "must be a whole number of at least 1, not 0"),
-        ("model.lstm.pooling=min", "must be one of last, mean, max, not 'min'"),
+        ("model.lstm.pooling=min", "must be one of last, mean, max, attention, not 'min'"),
         ("model.backbone.widths=[4,0]", "each a whole number of at least 1, not [4, 0]"),
         ("model.backbone.dropout=1", "must be a number at least 0 and below 1, not 1"),
         ("augmentation.flip=2", "must be a number at least 0 and at most 1, not 2"),

@@ -37,6 +37,33 @@ MISFITS: dict[str, tuple[list[str], list[str]]] = {
          "model.backbone.pools=[max,max,max,max,max]"],
         ["16 pixels can't be halved by 5 stages"],
     ),
+    "a CRNN without an LSTM": (
+        ["model=crnn", "lstm=none"], ["both are needed", "choose lstm=positions"],
+    ),
+    "a CRNN without a backbone": (
+        ["model=crnn", "backbone=none"], ["both are needed", "choose backbone=small"],
+    ),
+    "a map of a single place": (
+        ["model=crnn", "data.size=16"], ["SmallCNN makes of 16 pixels has 1×1 places"],
+    ),
+    "attention to steps that there are none of": (
+        ["model=cnn_lstm_attention", "lstm=none"], ["pooling=attention of its lstm"],
+    ),
+    "a transformer with a fusion": (
+        ["model=transformer", "fusion=concat"], ["choose fusion=none"],
+    ),
+    "patches of a transformer that do not divide": (
+        ["model=transformer", "model.backbone.patch=7"], ["patches of 7 don't divide 48 pixels"],
+    ),
+    "patches that convolutions can't make": (
+        ["model=transformer", "model.backbone.patch=6"], ["choose stem=patch"],
+    ),
+    "a crop that is larger than the face": (
+        ["model.preprocessing.crop=50"], ["50 pixels can't be cropped from faces of 48"],
+    ),
+    "a crop that patches do not divide": (
+        ["model.preprocessing.crop=44", "lstm=patches"], ["Patches", "8", "44"],
+    ),
     "a checkpoint by a metric that is not logged": (
         ["callbacks.checkpoint.monitor=val/f1"],
         ["callbacks.checkpoint.monitor", "no metric 'val/f1' is logged"],
@@ -92,6 +119,8 @@ def test_a_combination_that_does_not_fit_is_refused(
     overrides, words = MISFITS[name]
     # A part that is left out has no keys to make it small by.
     gone = [text.partition("=")[0] for text in overrides if text.endswith("=none")]
+    if "model=transformer" in overrides:
+        gone = ["backbone", "lstm"]
     small = [o for o in SMALL if not any(o.startswith(f"model.{part}.") for part in gone)]
     assert_refused(train(*small, *overrides), elsewhere, *words)
 

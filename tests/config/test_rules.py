@@ -7,18 +7,8 @@ from typing import Any
 
 import pytest
 
-from fer.config.rules import (
-    RULES,
-    Rule,
-    choice,
-    either,
-    integer,
-    like,
-    listing,
-    number,
-    rule_for,
-    text,
-)
+from fer.config.kinds import Rule, choice, either, integer, like, listing, number, text
+from fer.config.rules import RULES, rule_for
 
 #: One of each kind that YAML knows.
 ANY: tuple[Any, ...] = (

@@ -112,3 +112,14 @@ def test_what_has_no_maps_says_so() -> None:
     with pytest.raises(ValueError, match="the network has none"):
         grad_cam(alone, IMAGES, TARGETS)
     assert why_no_cam(untrained_model()) is None
+
+
+def test_maps_of_a_crop_lie_where_it_was_cut() -> None:
+    """The network sees nothing of the frame, so that nothing speaks for a class there."""
+    model = untrained_model("model.preprocessing.crop=41")
+    maps = grad_cam(model, IMAGES, TARGETS)
+    assert maps.shape == IMAGES.shape
+    frame = np.ones((48, 48), dtype=bool)
+    frame[3:44, 3:44] = False
+    assert maps.any()
+    assert not maps[:, frame].any()

@@ -61,3 +61,27 @@ def test_a_branch_without_a_width_is_no_branch(part: str) -> None:
     """`out_features` is the contract; a module without it doesn't fit, which is not a crash."""
     with pytest.raises(BuildError, match="out_features"):
         small_network(**{part: {"_target_": "torch.nn.Identity"}})
+
+
+@pytest.mark.parametrize(("crop", "resize", "side"), [(44, None, 44), (None, 64, 64), (44, 66, 66)])
+@torch.no_grad()
+def test_branches_are_made_for_what_preprocessing_gives(
+    crop: int | None, resize: int | None, side: int
+) -> None:
+    torch.manual_seed(0)
+    preprocessing = composed()["model"]["preprocessing"] | {"crop": crop, "resize": resize}
+    network = small_network(preprocessing=preprocessing)
+    assert network.lstm.view.steps == side
+    images = torch.randint(0, 256, (2, 1, 48, 48), dtype=torch.uint8)
+    assert network.train()(images).shape == (2, 7)
+    logits = network.eval()(images)
+    # The frame of a crop says nothing.
+    if crop is not None:
+        images[:, :, :2] = 0
+    assert torch.equal(network(images), logits)
+
+
+def test_a_crop_that_is_larger_than_the_face_is_refused() -> None:
+    preprocessing = composed()["model"]["preprocessing"] | {"crop": 50}
+    with pytest.raises(BuildError, match="50 pixels can't be cropped from faces of 48"):
+        small_network(preprocessing=preprocessing)

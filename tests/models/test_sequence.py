@@ -88,7 +88,7 @@ def test_dropout_is_on_the_output_and_between_layers(images: torch.Tensor, depth
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"pooling": "first"}, "unknown pooling 'first'; there are last, mean, max"),
+        ({"pooling": "first"}, "unknown pooling 'first'; there are last, mean, max, attention"),
         ({"units": 0}, "at least 1, not 0 and 2"),
         ({"depth": 0}, "at least 1, not 6 and 0"),
         ({"view": {"_target_": "torch.nn.Identity"}}, "not a View"),

@@ -68,12 +68,20 @@ def test_the_smallest_picture() -> None:
         ({"kernels": [[3], [-1]]}, r"odd and positive, not \[-1\]"),
         ({"kernels": [[3], []]}, r"odd and positive, not \[\]"),
         ({"widths": [2, 8]}, r"2 channels can't be shared by filters \[3, 5, 7\]"),
-        ({"pools": ["max", "median"]}, r"unknown pooling 'median'; there are max, avg"),
+        ({"pools": ["max", "median"]}, r"unknown pooling 'median'; there are max, avg, none"),
     ],
 )
 def test_refuses(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         SmallCNN(48, **(TWO_STAGES | changes))
+
+
+@torch.no_grad()
+def test_a_stage_without_pooling_keeps_the_resolution() -> None:
+    cnn = SmallCNN(5, **(TWO_STAGES | {"pools": ["max", "none"]})).eval()
+    # An odd size loses what doesn't fill a pool.
+    assert cnn.maps(torch.rand(2, 1, 5, 5)).shape == (2, 8, 2, 2)
+    assert SmallCNN(2, **(TWO_STAGES | {"pools": ["none", "max"]})).out_features == 16
 
 
 def test_refuses_a_picture_that_vanishes() -> None:

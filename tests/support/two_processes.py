@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from fer.learning import FerModule
+from fer.learning.callbacks import Progressive
 from fer.learning.run import prepare
 from tests.support.learners import pattern_data, quiet_trainer, small_module
 
@@ -44,7 +45,7 @@ def job(folder: Path, devices: int) -> dict[str, Any] | None:
 
     Returns:
         ``confusion`` and ``metrics`` of the test split, ``weights`` after the training and the
-        ``rows`` of each step's faces in this process; None in other processes than the first.
+        ``thawed`` ones after a training by stages; None in other processes than the first.
     """
     prepare(0)
     strategy = "ddp" if devices > 1 else "auto"
@@ -61,6 +62,22 @@ def job(folder: Path, devices: int) -> dict[str, Any] | None:
     trained.load_state_dict(torch.load(folder / "trained.pt", weights_only=True))
     trainer = quiet_trainer(folder, max_steps=STEPS, limit_val_batches=0, **options)
     trainer.fit(trained, datamodule=pattern_data(**FACES, batch_size=batch))
+
+    # In its second epoch the LSTM begins to learn, of which the processes must have known before.
+    thawed = learner("trained")
+    thawed.load_state_dict(torch.load(folder / "trained.pt", weights_only=True))
+    if devices > 1:
+        options["strategy"] = "ddp_find_unused_parameters_true"
+    stages = [{"parts": ["head"]}, {"parts": ["lstm"], "epoch": 1, "rate": 0.5}]
+    slow = quiet_trainer(
+        folder,
+        Progressive(stages=stages),
+        max_epochs=2,
+        limit_train_batches=STEPS,
+        limit_val_batches=0,
+        **{**options, "enable_checkpointing": False},
+    )
+    slow.fit(thawed, datamodule=pattern_data(**FACES, batch_size=batch))
     if not trainer.is_global_zero:
         return None
     return {
@@ -69,6 +86,7 @@ def job(folder: Path, devices: int) -> dict[str, Any] | None:
         "confusion": scored.confusion["test"],
         "metrics": metrics,
         "weights": trained.state_dict(),
+        "thawed": thawed.state_dict(),
     }
 
 

@@ -5,6 +5,7 @@ from fer.learning.callbacks.checkpoint import BestAndLast
 from fer.learning.callbacks.history import History
 from fer.learning.callbacks.nan_guard import DivergedError, StopOnNaN
 from fer.learning.callbacks.processes import EndTogether
+from fer.learning.callbacks.progressive import Progressive
 from fer.learning.callbacks.wandb_pictures import MisreadPictures
 from fer.learning.callbacks.wandb_run import begin, closing_run
 
@@ -15,6 +16,7 @@ __all__ = [
     "ExponentialAverage",
     "History",
     "MisreadPictures",
+    "Progressive",
     "StopOnNaN",
     "begin",
     "closing_run",

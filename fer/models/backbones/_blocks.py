@@ -2,7 +2,36 @@
 
 from __future__ import annotations
 
+from typing import Final, Literal
+
 from torch import Tensor, nn
+
+#: Where a backbone attends: to channels, to places, to both one after the other, or nowhere.
+MapAttention = Literal["none", "channel", "spatial", "both"]
+_ATTENTIONS: Final = ("none", "channel", "spatial", "both")
+
+
+def map_attention(kind: MapAttention, channels: int) -> nn.Module:
+    """Make the part that weighs a map ``[B, channels, h, w]``, which keeps its shape.
+
+    The convolutional block attention module (Woo et al. 2018), or one half of it: the channel half
+    is squeeze-and-excitation (Hu et al. 2018) that looks at the maximum over places, too.
+
+    Raises:
+        ValueError: there is no such kind.
+    """
+    if kind not in _ATTENTIONS:
+        raise ValueError(f"unknown attention {kind!r}; there are {', '.join(_ATTENTIONS)}")
+    if kind == "none":
+        return nn.Identity()
+    # Only here: the import takes a second, and most networks do without.
+    from timm.layers.cbam import CbamModule, ChannelAttn, SpatialAttn
+
+    if kind == "spatial":
+        return SpatialAttn()
+    # A sixteenth, as in the paper, would leave the first stages with hardly a unit.
+    units = max(4, channels // 16)
+    return (ChannelAttn if kind == "channel" else CbamModule)(channels, rd_channels=units)
 
 
 class ConvNorm(nn.Module):
@@ -22,13 +51,20 @@ class ConvNorm(nn.Module):
 
 
 class Residual(nn.Module):
-    """Two 3×3 convolutions and a way past them (He et al. 2016)."""
+    """Two 3×3 convolutions and a way past them (He et al. 2016).
 
-    def __init__(self, channels: int, width: int, stride: int) -> None:
+    Attention weighs what is added to the way past, as in Woo et al. (2018).
+    """
+
+    def __init__(
+        self, channels: int, width: int, stride: int, attention: MapAttention = "none"
+    ) -> None:
         super().__init__()
         self.body = nn.Sequential(
             ConvNorm(channels, width, stride=stride), ConvNorm(width, width, relu=False)
         )
+        if attention != "none":
+            self.body.append(map_attention(attention, width))
         changes = stride != 1 or channels != width
         self.past: nn.Module = (
             ConvNorm(channels, width, 1, stride=stride, relu=False) if changes else nn.Identity()

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import torch
 from torch import Tensor, nn
 
+from fer.models.backbones._blocks import MapAttention, map_attention
 from fer.models.branch import MapBranch
 
-_POOLS: Final = {"max": nn.MaxPool2d, "avg": nn.AvgPool2d}
+_POOLS: Final[dict[str, Callable[[], nn.Module]]] = {
+    "max": lambda: nn.MaxPool2d(2),
+    "avg": lambda: nn.AvgPool2d(2),
+    "none": nn.Identity,
+}
 
 
 class _MultiScaleStage(nn.Module):
-    """Filters of several sizes side by side, their maps joined, normalised and pooled by 2."""
+    """Filters of several sizes side by side, their maps joined, normalised and pooled."""
 
-    def __init__(self, channels: int, width: int, kernels: Sequence[int], pool: str) -> None:
+    def __init__(
+        self,
+        channels: int,
+        width: int,
+        kernels: Sequence[int],
+        pool: str,
+        attention: MapAttention = "none",
+    ) -> None:
         super().__init__()
         share, rest = divmod(width, len(kernels))
         self.filters = nn.ModuleList(
@@ -24,12 +36,14 @@ class _MultiScaleStage(nn.Module):
             for i, k in enumerate(kernels)
         )
         self.norm = nn.BatchNorm2d(width)
-        self.pool = _POOLS[pool](2)
+        self.pool = _POOLS[pool]()
+        self.attention = map_attention(attention, width)
 
     def forward(self, x: Tensor) -> Tensor:
         maps = torch.cat([conv(x) for conv in self.filters], dim=1)
         pooled: Tensor = self.pool(torch.relu(self.norm(maps)))
-        return pooled
+        weighed: Tensor = self.attention(pooled)
+        return weighed
 
 
 class SmallCNN(MapBranch):
@@ -37,14 +51,16 @@ class SmallCNN(MapBranch):
 
     Daniyal et al. (2024) ask for "several convolutional layers with variable filter sizes and
     pooling techniques" and give no sizes. Each stage here convolves with every size in its list at
-    once (as in the Inception module, Szegedy et al. 2015) and halves the resolution; the last map
-    is averaged and maximised over space, and both are kept.
+    once (as in the Inception module, Szegedy et al. 2015) and pools by 2 unless told not to; the
+    last map is averaged and maximised over space, and both are kept.
 
     Args:
         size: height and width of the input, in pixels.
         widths: channels of each stage.
         kernels: the odd filter sizes of each stage.
-        pools: ``max`` or ``avg``, the pooling of each stage.
+        pools: ``max`` or ``avg``, which halve the resolution, or ``none``, for each stage.
+        attention: to ``channel``, ``spatial`` places or ``both`` (Woo et al. 2018), after each
+            stage; or ``none``.
         dropout: share of whole maps dropped after the last stage.
 
     Shape:
@@ -54,8 +70,9 @@ class SmallCNN(MapBranch):
         out_features: width of the output.
 
     Raises:
-        ValueError: the lists differ in length, a filter size is even, a stage has fewer channels
-            than filter sizes, or the input is too small to be halved that often.
+        ValueError: unknown pooling or attention, the lists differ in length, a filter size is even,
+            a stage has fewer channels than filter sizes, or the input is too small to be halved
+            that often.
 
     Example:
         >>> SmallCNN(48, widths=[6, 8], kernels=[[3, 5], [3]], pools=["max", "avg"]).out_features
@@ -69,6 +86,7 @@ class SmallCNN(MapBranch):
         widths: Sequence[int] = (32, 64, 128, 192),
         kernels: Sequence[Sequence[int]] = ((3, 5, 7), (3, 5), (3, 5), (3,)),
         pools: Sequence[str] = ("max", "max", "avg", "avg"),
+        attention: MapAttention = "none",
         dropout: float = 0.0,
     ) -> None:
         if not widths or not len(widths) == len(kernels) == len(pools):
@@ -76,24 +94,25 @@ class SmallCNN(MapBranch):
                 "widths, kernels and pools need one entry a stage, but have "
                 f"{len(widths)}, {len(kernels)} and {len(pools)}"
             )
-        if size < 2 ** len(widths):
-            raise ValueError(f"{size} pixels can't be halved by {len(widths)} stages")
-        for width, sizes, pool in zip(widths, kernels, pools, strict=True):
+        if unknown := [pool for pool in pools if pool not in _POOLS]:
+            raise ValueError(f"unknown pooling {unknown[0]!r}; there are {', '.join(_POOLS)}")
+        halvings = sum(pool != "none" for pool in pools)
+        if size < 2**halvings:
+            raise ValueError(f"{size} pixels can't be halved by {halvings} stages")
+        for width, sizes in zip(widths, kernels, strict=True):
             if not sizes or any(k < 1 or k % 2 == 0 for k in sizes):
                 raise ValueError(f"filter sizes must be odd and positive, not {list(sizes)}")
             if width < len(sizes):
                 raise ValueError(f"{width} channels can't be shared by filters {list(sizes)}")
-            if pool not in _POOLS:
-                raise ValueError(f"unknown pooling {pool!r}; there are {', '.join(_POOLS)}")
-        super().__init__(widths[-1], maximum=True, dropout=dropout)
+        super().__init__(widths[-1], pool="both", dropout=dropout)
         channels = [1, *widths[:-1]]
         self.stages = nn.Sequential(
             *(
-                _MultiScaleStage(*stage)
+                _MultiScaleStage(*stage, attention)
                 for stage in zip(channels, widths, kernels, pools, strict=True)
             )
         )
 
-    def feature_map(self, x: Tensor) -> Tensor:
+    def maps(self, x: Tensor) -> Tensor:
         maps: Tensor = self.stages(x)
         return maps

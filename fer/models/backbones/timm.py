@@ -65,12 +65,26 @@ class Timm(Branch):
         features: Tensor = self.network.forward_features(self._resized(x))
         if features.ndim == 3:
             return features
-        if getattr(self.network, "output_fmt", "NCHW") == "NHWC":
-            return features.flatten(1, 2)
-        return features.flatten(2).transpose(1, 2)
+        return self._channels_first(features).flatten(2).transpose(1, 2)
+
+    def feature_map(self, x: Tensor) -> Tensor:
+        """Return ``[B, token_features, h, w]``.
+
+        Raises:
+            ValueError: the network keeps no map: a transformer has a list of tokens.
+        """
+        features: Tensor = self.network.forward_features(self._resized(x))
+        if features.ndim != 4:
+            raise ValueError(f"timm network {self.name!r} has tokens and keeps no feature map")
+        return self._channels_first(features)
 
     def pool(self, tokens: Tensor) -> Tensor:
         return tokens.mean(dim=1)
+
+    def _channels_first(self, features: Tensor) -> Tensor:
+        if getattr(self.network, "output_fmt", "NCHW") == "NHWC":
+            return features.permute(0, 3, 1, 2)
+        return features
 
     def _resized(self, x: Tensor) -> Tensor:
         if self.resize is None or x.shape[-1] == self.resize:

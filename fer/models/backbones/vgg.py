@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from fer.models.backbones._blocks import ConvNorm
+from fer.models.backbones._blocks import ConvNorm, MapAttention, map_attention
 from fer.models.branch import MapBranch
 
 
@@ -20,6 +20,8 @@ class VGG(MapBranch):
         size: height and width of the input, in pixels.
         widths: channels of each stage.
         convs: convolutions of each stage.
+        attention: to ``channel``, ``spatial`` places or ``both`` (Woo et al. 2018), after each
+            stage; or ``none``.
         dropout: share of whole maps dropped after the last stage.
 
     Shape:
@@ -35,6 +37,7 @@ class VGG(MapBranch):
         *,
         widths: Sequence[int] = (32, 64, 128, 256),
         convs: Sequence[int] = (1, 2, 2, 2),
+        attention: MapAttention = "none",
         dropout: float = 0.0,
     ) -> None:
         if not widths or len(widths) != len(convs):
@@ -51,8 +54,10 @@ class VGG(MapBranch):
                 layers.append(ConvNorm(channels, width))
                 channels = width
             layers.append(nn.MaxPool2d(2))
+            if attention != "none":
+                layers.append(map_attention(attention, width))
         self.layers = nn.Sequential(*layers)
 
-    def feature_map(self, x: Tensor) -> Tensor:
+    def maps(self, x: Tensor) -> Tensor:
         maps: Tensor = self.layers(x)
         return maps

@@ -1,0 +1,87 @@
+"""One after the other: a CNN makes a map of the face, an LSTM reads the map."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from fer.models.build import BuildError, build
+from fer.models.network import FusionNetwork, Spec
+
+
+class CRNN(FusionNetwork):
+    """The CNN's feature map read as a sequence by a deep LSTM (Shi et al. 2017, "CRNN").
+
+    The hybrids that Daniyal et al. (2024) compare themselves with put the two networks in a line,
+    where the paper's own has them side by side. How the map becomes steps is the choice of the
+    LSTM's view, which looks at the map here and not at the face: its positions in raster order, as
+    a reshape of the map gives them, its rows from top to bottom, its columns from left to right, or
+    patches of it.
+
+    The arguments are those of :class:`~fer.models.network.FusionNetwork`, but the backbone is no
+    branch of its own: the LSTM alone sees what it made, so there is nothing to join unless metadata
+    are a second branch. The backbone gives a ``feature_map`` ``[B, C, h, h]``.
+
+    Shape:
+        as :class:`~fer.models.network.FusionNetwork`.
+
+    Raises:
+        BuildError: a part can't be made, the backbone or the LSTM is left out, or the backbone
+            keeps no map of at least two places.
+    """
+
+    def __init__(
+        self, *, backbone: Spec | None = None, lstm: Spec | None = None, **others: Any
+    ) -> None:
+        for name, spec, choices in (
+            ("backbone", backbone, "small, vgg, resnet or timm"),
+            ("lstm", lstm, "positions, rows or columns"),
+        ):
+            if spec is None:
+                raise BuildError(
+                    f"an LSTM reads the map of a backbone here, so that both are needed: choose "
+                    f"{name}={choices}, or model=cnn or lstm for one alone"
+                )
+        super().__init__(backbone=backbone, lstm=lstm, **others)
+
+    @property
+    def branches(self) -> dict[str, nn.Module]:
+        """What is joined: the LSTM, and the metadata if they are read."""
+        return {name: part for name, part in super().branches.items() if name != "backbone"}
+
+    def _make_lstm(self, spec: Spec, size: int) -> nn.Module:
+        channels, side = self._measured(size)
+        return build(spec, side, expects=nn.Module, channels=channels)
+
+    def _inputs(self, x: Tensor) -> dict[str, Tensor]:
+        return {"lstm": self._map(x)}
+
+    def _map(self, x: Tensor) -> Tensor:
+        maps: Tensor = cast("Any", self.backbone).feature_map(x)
+        return maps
+
+    @torch.no_grad()
+    def _measured(self, size: int) -> tuple[int, int]:
+        """Return channels and side of the map of a face."""
+        backbone = cast("nn.Module", self.backbone)
+        kind = type(backbone).__name__
+        if not hasattr(backbone, "feature_map"):
+            raise BuildError(
+                f"an LSTM can't read {kind}, which keeps no feature map: choose backbone=small, "
+                "vgg, resnet or a convolutional network of timm"
+            )
+        backbone.eval()
+        try:
+            channels, height, width = self._map(torch.zeros(1, 1, size, size)).shape[1:]
+        except ValueError as error:
+            raise BuildError(f"{error}: choose a convolutional one for an LSTM to read") from error
+        finally:
+            backbone.train()
+        if height != width or height < 2:
+            raise BuildError(
+                f"the map that {kind} makes of {size} pixels has {height}×{width} places, and a "
+                "sequence needs more: choose fewer stages, or larger faces by data.size"
+            )
+        return channels, height
