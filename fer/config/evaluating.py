@@ -25,6 +25,8 @@ _OF_TRAINING: Final[Mapping[str, str]] = {
     "data.protocol": "an evaluation takes the official split",
     "data.only_classes": "an evaluation takes all classes",
 }
+#: What the folder of a run or of a judgement holds.
+_FILES: Final = {"ckpt": "checkpoints/best.ckpt", "predictions": "predictions.parquet"}
 _OF_MODEL: Final = ("data.size", "data.fit")
 
 
@@ -46,7 +48,10 @@ def check_evaluation(config: DictConfig, overrides: Sequence[str]) -> list[Probl
     for name in ("ckpt", "predictions"):
         path = config[name]
         if isinstance(path, str) and path != "default" and not Path(path).is_file():
-            problems.append(Problem(name, f"there is no file {path!r}"))
+            hint = ""
+            if Path(path).is_dir():
+                hint = f": it is a folder; name the file in it, such as {path}/{_FILES[name]}"
+            problems.append(Problem(name, f"there is no file {path!r}{hint}"))
     if config.compare is not None and rule_for("compare", None).complaint(_plain(config)) is None:
         problems += _check_comparison(contenders(config))
     if config.robustness is not False and config.predictions is not None:

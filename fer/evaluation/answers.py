@@ -102,7 +102,9 @@ def _join(
     if len(unknown := np.setdiff1d(unique, every)):
         problems.append(f"rows that {faces.origin} does not have: {_some(unknown)}")
     if len(missing := np.setdiff1d(faces.splits["test"].rows, unique)):
-        problems.append(f"rows of {names['test']} that are missing: {_some(missing)}")
+        counted_anew = len(unique) and unique.max() < faces.splits["test"].rows.min()
+        hint = " (row counts from the first face of all splits)" if counted_anew else ""
+        problems.append(f"rows of {names['test']} that are missing: {_some(missing)}{hint}")
     position = dict(zip(unique.tolist(), np.flatnonzero(known)[first].tolist(), strict=True))
     return np.array([position.get(row, -1) for row in every.tolist()], dtype=np.int64)
 
@@ -131,10 +133,16 @@ def _check_probabilities(
         problems.append(f"probabilities that are missing or no numbers, rows {_some(rows[broken])}")
     outside = ~broken & ((table < 0) | (table > 1 + _TOLERANCE)).any(axis=1)
     if outside.any():
-        problems.append(f"probabilities below 0 or above 1, rows {_some(rows[outside])}")
+        problems.append(
+            f"probabilities below 0 or above 1, rows {_some(rows[outside])} (divide percents by "
+            "100; logits become probabilities by a softmax)"
+        )
     off = ~broken & ~outside & (np.abs(table.sum(axis=1) - 1) > _TOLERANCE)
     if off.any():
-        problems.append(f"probabilities that do not sum to one, rows {_some(rows[off])}")
+        problems.append(
+            f"probabilities that do not sum to one within {_TOLERANCE}, rows {_some(rows[off])} "
+            "(write more digits, or divide each row by its sum)"
+        )
 
 
 def _labels(
