@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -62,8 +62,9 @@ class YuNet:
         if size != self._size:
             self._detector.setInputSize(size)
             self._size = size
-        _, found = self._detector.detect(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+        found: Any = self._detector.detect(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1]
         if found is None:
             return np.empty((0, 5))
         # x, y, w, h, five points of the face, score.
-        return found[:, [0, 1, 2, 3, 14]].astype(np.float64)
+        boxes: Boxes = found[:, [0, 1, 2, 3, 14]].astype(np.float64)
+        return boxes
