@@ -16,6 +16,7 @@ Commands
   train       train a network, as python -m fer.train does
   evaluate    judge a network or any system's answers, as python -m fer.evaluate does
   data check  say what is wrong with a data set
+  predict     find the faces in pictures and say what each shows
   export      write a trained network as one ONNX file
   claims      the ledger of stated numbers: write the documents from it, check them, add to it
 
@@ -26,11 +27,13 @@ Options
 Examples
   fer train data=synthetic trainer=cpu
   fer evaluate ckpt=PATH data=fer2013
+  fer predict photo.jpg
   fer export runs/cnn_lstm/TIME/checkpoints/best.ckpt --to model.onnx
   fer train --help
   fer data check fer2013.csv --html report.html
 
-Exit codes: 0 done, 2 wrong use, configuration or input, 130 interrupted.
+Exit codes: 0 done, 1 done but some items failed, 2 wrong use, configuration or
+input, 130 interrupted.
 """
 
 
@@ -77,6 +80,12 @@ def _export(arguments: list[str]) -> int:
     return export(arguments)
 
 
+def _predict(arguments: list[str]) -> int:
+    from fer.predict import main as predict
+
+    return predict(arguments)
+
+
 def _data(arguments: list[str]) -> int:
     from fer.data.quality.command import main as data
 
@@ -92,6 +101,7 @@ def _claims(arguments: list[str]) -> int:
 _COMMANDS: Final[dict[str, Callable[[list[str]], int]]] = {
     "train": _train,
     "evaluate": _evaluate,
+    "predict": _predict,
     "export": _export,
     "data": _data,
     "claims": _claims,
