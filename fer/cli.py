@@ -17,6 +17,7 @@ Commands
   evaluate    judge a network or any system's answers, as python -m fer.evaluate does
   data check  say what is wrong with a data set
   predict     find the faces in pictures and say what each shows
+  video       follow the faces of a film, a camera or a stream
   export      write a trained network as one ONNX file
   claims      the ledger of stated numbers: write the documents from it, check them, add to it
 
@@ -28,6 +29,7 @@ Examples
   fer train data=synthetic trainer=cpu
   fer evaluate ckpt=PATH data=fer2013
   fer predict photo.jpg
+  fer video lesson.mp4 --out annotated.mp4
   fer export runs/cnn_lstm/TIME/checkpoints/best.ckpt --to model.onnx
   fer train --help
   fer data check fer2013.csv --html report.html
@@ -86,6 +88,12 @@ def _predict(arguments: list[str]) -> int:
     return predict(arguments)
 
 
+def _video(arguments: list[str]) -> int:
+    from fer.video import main as video
+
+    return video(arguments)
+
+
 def _data(arguments: list[str]) -> int:
     from fer.data.quality.command import main as data
 
@@ -102,6 +110,7 @@ _COMMANDS: Final[dict[str, Callable[[list[str]], int]]] = {
     "train": _train,
     "evaluate": _evaluate,
     "predict": _predict,
+    "video": _video,
     "export": _export,
     "data": _data,
     "claims": _claims,
