@@ -167,7 +167,8 @@ def read(capture: Capture) -> Image | None:
         return None
     if image.ndim == 2:
         return np.dstack([image] * 3)
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
+    colored: Image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    return colored
 
 
 def rate_of(capture: Capture) -> float:
