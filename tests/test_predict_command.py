@@ -19,6 +19,7 @@ from fer.cli import main as cli
 from fer.inference import UNCERTAIN
 from fer.inference.detection import DETECT_SIZE
 from fer.inference.recognizer import MIN_FACE
+from tests.inference.detection.fake_yunet import write_fake_yunet
 from tests.support.faces_in_frames import RedSquares, scene
 from tests.support.pattern_faces import CLASSES
 from tests.support.photos import grace_hopper_path
@@ -214,6 +215,13 @@ def test_bad_models(predict: Predict, name: str) -> None:
     assert says in err
     code, _, err = predict("a.png", model="nowhere.onnx")
     assert (code, len(err.splitlines())) == (2, 1)
+
+
+def test_a_model_of_another_task(predict: Predict) -> None:
+    save("a.png", (40, 40, 40))
+    code, _, err = predict("a.png", model=write_fake_yunet(Path("other.onnx")))
+    assert (code, len(err.splitlines())) == (2, 1)
+    assert "none of fer's" in err
 
 
 def test_interrupted_work_is_kept(predict: Predict, monkeypatch: pytest.MonkeyPatch) -> None:

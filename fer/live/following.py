@@ -41,8 +41,8 @@ class Follower:
         smoother: Smoother | None = None,
     ) -> None:
         self.recognizer = recognizer
-        self.tracker = tracker or Tracker()
-        self.smoother = smoother or Smoother()
+        self.tracker = Tracker() if tracker is None else tracker
+        self.smoother = Smoother() if smoother is None else smoother
 
     def step(self, frame: Frame) -> list[TrackedFace]:
         """Return the faces of the next frame."""

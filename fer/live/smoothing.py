@@ -31,6 +31,9 @@ class Smoother:
         self._seconds = seconds
         self._tracks: dict[str, tuple[float, Numbers]] = {}
 
+    def __len__(self) -> int:
+        return len(self._tracks)
+
     def update(self, track: str, probabilities: Numbers, time: float) -> Numbers:
         """Return a track's smoothed probabilities.
 

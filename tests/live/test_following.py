@@ -37,3 +37,14 @@ def test_small_and_unsure_faces_stay_uncertain(exported: OnnxModel) -> None:
     for recognizer in (small, unsure):
         (one,) = Follower(recognizer).step(frame(0, (10, 10, 40)))
         assert one.face.label == UNCERTAIN
+
+
+def test_what_was_seen_is_forgotten(exported: OnnxModel) -> None:
+    """Memory does not grow with the number of people who pass."""
+    follower = Follower(Recognizer(exported, detector=RedSquares()))
+    for number in range(12):
+        x = 10 + 100 * (number % 2)
+        follower.step(Frame(scene((x, 20, 40)), 2.0 * number, number))
+    assert follower.tracker.count == 12
+    assert len(follower.tracker.alive) == 1
+    assert len(follower.smoother) == 1
