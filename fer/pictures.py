@@ -110,6 +110,11 @@ def _pixels(file: io.BufferedReader | io.BytesIO) -> Image:
             _check(image)
             return _turned(_eight_bits(image), _orientation(image))
     except UnidentifiedImageError:
+        file.seek(4)
+        if file.read(4) == b"ftyp":
+            raise PictureError(
+                "this is HEIC or a film: save it as JPEG, or read the film by fer video"
+            ) from None
         raise PictureError("this is no picture, or a corrupt one") from None
     except Pillow.DecompressionBombError:
         raise PictureError(_TOO_LARGE) from None

@@ -121,6 +121,7 @@ BAD: dict[str, tuple[Callable[[], bytes], str]] = {
     "animated PNG": (lambda: animated("PNG"), "a film of 2 frames"),
     "32 bits": (lambda: as_file(Image.new("F", (4, 4)), "TIFF"), "32 bits"),
     "postscript": (lambda: b"%!PS-Adobe-3.0 EPSF-3.0\n", "no picture"),
+    "a phone's HEIC": (lambda: b"\0\0\0\x18ftypheic" + bytes(40), "this is HEIC or a film: save"),
     "damaged": (lambda: PNG[:60] + bytes(20) + PNG[80:], "corrupt|cut off"),
 }  # fmt: skip
 
