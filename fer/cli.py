@@ -16,6 +16,8 @@ Commands
   train       train a network, as python -m fer.train does
   evaluate    judge a network or any system's answers, as python -m fer.evaluate does
   data check  say what is wrong with a data set
+  predict     find the faces in pictures and say what each shows
+  video       follow the faces of a film, a camera or a stream
   export      write a trained network as one ONNX file
   claims      the ledger of stated numbers: write the documents from it, check them, add to it
 
@@ -26,11 +28,14 @@ Options
 Examples
   fer train data=synthetic trainer=cpu
   fer evaluate ckpt=PATH data=fer2013
+  fer predict photo.jpg
+  fer video lesson.mp4 --out annotated.mp4
   fer export runs/cnn_lstm/TIME/checkpoints/best.ckpt --to model.onnx
   fer train --help
   fer data check fer2013.csv --html report.html
 
-Exit codes: 0 done, 2 wrong use, configuration or input, 130 interrupted.
+Exit codes: 0 done, 1 done but some items failed, 2 wrong use, configuration or
+input, 130 interrupted.
 """
 
 
@@ -77,6 +82,18 @@ def _export(arguments: list[str]) -> int:
     return export(arguments)
 
 
+def _predict(arguments: list[str]) -> int:
+    from fer.predict import main as predict
+
+    return predict(arguments)
+
+
+def _video(arguments: list[str]) -> int:
+    from fer.video import main as video
+
+    return video(arguments)
+
+
 def _data(arguments: list[str]) -> int:
     from fer.data.quality.command import main as data
 
@@ -92,6 +109,8 @@ def _claims(arguments: list[str]) -> int:
 _COMMANDS: Final[dict[str, Callable[[list[str]], int]]] = {
     "train": _train,
     "evaluate": _evaluate,
+    "predict": _predict,
+    "video": _video,
     "export": _export,
     "data": _data,
     "claims": _claims,

@@ -8,11 +8,14 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.support.train_command import Answer, Train
+
+if TYPE_CHECKING:
+    from fer.inference import CheckpointModel, OnnxModel
 
 # Two threads that wait for each other take many times as long as one. Before torch is imported, and
 # inherited by the processes that tests start.
@@ -80,3 +83,37 @@ def train(
         return Answer(code, output.out, output.err)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def small_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of a small network that has learnt nothing."""
+    from tests.inference.conftest import checkpoint
+
+    return checkpoint(tmp_path_factory.mktemp("small") / "best.ckpt")
+
+
+@pytest.fixture(scope="session")
+def small_network(small_checkpoint: Path) -> CheckpointModel:
+    """Its network."""
+    from fer.inference import load_checkpoint
+
+    return load_checkpoint(small_checkpoint)
+
+
+@pytest.fixture(scope="session")
+def small_onnx(tmp_path_factory: pytest.TempPathFactory, small_network: CheckpointModel) -> Path:
+    """The exported model of it."""
+    from fer.inference.export import export
+
+    path = tmp_path_factory.mktemp("onnx") / "small.onnx"
+    export(small_network, path, recipe={"version": "test"})
+    return path
+
+
+@pytest.fixture(scope="session")
+def exported(small_onnx: Path) -> OnnxModel:
+    """That model in use."""
+    from fer.inference import OnnxModel
+
+    return OnnxModel(small_onnx, threads=1)

@@ -14,6 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from fer.pictures import read_picture
+from tests.support.films import write_film
+from tests.support.photos import grace_hopper_path
 from tests.support.wheel import build_wheel, python_of, run_outside
 
 pytestmark = pytest.mark.slow
@@ -48,7 +51,7 @@ def install(environment: Path, what: str, empty: Path) -> None:
     assert ran.returncode == 0, ran.stderr
 
 
-def test_plain_install(environment: Path, wheel: Path, empty: Path) -> None:
+def test_plain_install(environment: Path, wheel: Path, empty: Path, small_onnx: Path) -> None:
     python = python_of(environment)
     install(environment, str(wheel), empty)
     code = (
@@ -66,9 +69,20 @@ def test_plain_install(environment: Path, wheel: Path, empty: Path) -> None:
     assert "Traceback" not in ran.stderr
     assert len(ran.stderr.splitlines()) == 1
 
-    ran = run_outside([environment / python.parent.name / "fer", "--version"], empty)
+    command = environment / python.parent.name / "fer"
+    ran = run_outside([command, "--version"], empty)
     assert ran.returncode == 0, ran.stderr
     assert list(empty.iterdir()) == []
+
+    photo = grace_hopper_path()
+    ran = run_outside([command, "predict", photo, "--model", small_onnx, "--csv", "a.csv"], empty)
+    assert ran.returncode == 0, ran.stderr
+    assert len((empty / "a.csv").read_text().splitlines()) == 2
+    write_film(empty / "a.avi", [read_picture(photo)] * 3)
+    ran = run_outside([command, "video", "a.avi", "--model", small_onnx, "--out", "b.mp4",
+                       "--tracks", "b.csv"], empty)  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    assert len((empty / "b.csv").read_text().splitlines()) == 4
 
 
 def test_install_for_training(environment: Path, wheel: Path, empty: Path) -> None:

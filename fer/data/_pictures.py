@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from fer.data.defects import LISTED
 from fer.data.source import DataError
+from fer.pictures import SUFFIXES, decoded
 from fer.pixels import Image
-
-#: What picture files are called; everything else in a folder is no picture.
-SUFFIXES: Final = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
-
-_JPEG_START, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
-_PNG_START, _PNG_END = b"\x89PNG", b"IEND"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,58 +120,21 @@ def read_pictures(
     broken: list[tuple[int, str]] = []
     digest = hashlib.sha256()
     bar = tqdm(files, desc=f"reading {root.name}", unit=" pictures", leave=False, disable=None)
-    with _opencv_silent():
-        for i, file in enumerate(bar):
-            data = (root / file.name).read_bytes()
-            digest.update(f"{file.name}\n".encode())
-            digest.update(hashlib.sha256(data).digest())
-            try:
-                images[len(kept)] = convert(_decoded(data))
-            except ValueError as error:
-                broken.append((i, str(error)))
-            else:
-                kept.append(i)
+    for i, file in enumerate(bar):
+        data = (root / file.name).read_bytes()
+        digest.update(f"{file.name}\n".encode())
+        digest.update(hashlib.sha256(data).digest())
+        try:
+            images[len(kept)] = convert(decoded(data))
+        except ValueError as error:
+            broken.append((i, str(error)))
+        else:
+            kept.append(i)
     if broken and not drop_defects:
         raise _complaint(root, files, broken)
     return Pictures(
         images[: len(kept)], np.array(kept, dtype=np.int64), digest.hexdigest(), tuple(broken)
     )
-
-
-@contextmanager
-def _opencv_silent() -> Iterator[None]:
-    """Keep OpenCV from writing about each broken picture: they are all listed in the end."""
-    log = cv2.utils.logging
-    level = log.setLogLevel(log.LOG_LEVEL_SILENT)
-    try:
-        yield
-    finally:
-        log.setLogLevel(level)
-
-
-def _decoded(data: bytes) -> Image:
-    """Return a picture as uint8 ``[H, W]`` or ``[H, W, 3]`` RGB, turned as its EXIF data says.
-
-    Raises:
-        ValueError: it is no picture, or cut off.
-    """
-    if not data:
-        raise ValueError("the file is empty")
-    # OpenCV fills what is missing of a cut-off picture with grey, and says so nowhere.
-    jpeg_is_cut = data.rfind(_JPEG_END) < data.rfind(_JPEG_SCAN)
-    if data.startswith(_JPEG_START) and jpeg_is_cut:
-        raise ValueError("the picture is cut off")
-    if data.startswith(_PNG_START) and _PNG_END not in data:
-        raise ValueError("the picture is cut off")
-    try:
-        image = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_ANYCOLOR)
-    except cv2.error as error:  # a size beyond OpenCV's limit, for one
-        raise ValueError(f"the picture cannot be read ({error.err or error})") from None
-    if image is None:
-        raise ValueError("this is no picture, or a corrupt one")
-    if image.ndim == 3:
-        image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-    return image.astype(np.uint8, copy=False)
 
 
 def _complaint(

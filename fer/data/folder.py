@@ -13,12 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from fer.data._metadata import METADATA_FILE, read_metadata
-from fer.data._pictures import SUFFIXES, PictureFile, folders_in, pictures_in, read_pictures
+from fer.data._pictures import PictureFile, folders_in, pictures_in, read_pictures
 from fer.data.cache import Cache, Entry, default_folder, folder_key
 from fer.data.findings import Finding
 from fer.data.source import SPLITS, DataError, DataNotFoundError, Faces, Split
 from fer.labels import EMOTIONS, canonical
 from fer.metadata import Columns, describe
+from fer.pictures import SUFFIXES
 from fer.pixels import FITS, Fit, square_grey
 
 _LOG: Final = logging.getLogger(__name__)

@@ -2,6 +2,7 @@
 
 from fer.inference.checkpoint import CheckpointError, CheckpointModel, load_checkpoint
 from fer.inference.description import Description, ModelFileError
+from fer.inference.detection import Detection, Detector, DetectorError, make_detector
 from fer.inference.loading import load, load_model
 from fer.inference.model import Model
 from fer.inference.onnx_model import OnnxModel
@@ -13,6 +14,9 @@ __all__ = [
     "CheckpointError",
     "CheckpointModel",
     "Description",
+    "Detection",
+    "Detector",
+    "DetectorError",
     "Face",
     "Model",
     "ModelFileError",
@@ -22,4 +26,5 @@ __all__ = [
     "load",
     "load_checkpoint",
     "load_model",
+    "make_detector",
 ]

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from fer.errors import UserError
+from fer.inference.detection import DETECT_SIZE, Detector, make_detector
 from fer.inference.model import Model
-from fer.inference.onnx_model import OnnxModel
-from fer.inference.recognizer import Recognizer
+from fer.inference.onnx_model import OnnxModel, usable_threads
+from fer.inference.recognizer import MIN_FACE, Recognizer
 
 #: The folder of the models that come with the package.
 SHIPPED: Final = Path(__file__).resolve().parents[1] / "weights"
 
 
 def load(
-    model: str | Path = "default", *, threads: int | None = None, confidence: float = 0.0
+    model: str | Path = "default",
+    *,
+    threads: int | None = None,
+    confidence: float = 0.0,
+    min_face: int = MIN_FACE,
+    detector: str | Detector = "default",
+    detect_size: int = DETECT_SIZE,
 ) -> Recognizer:
     """Return a recognizer.
 
@@ -24,6 +33,11 @@ def load(
             (``.onnx``), or of a checkpoint of ``fer train``, which needs the extra ``train``.
         threads: how many cores it may use; None: as many as this process may.
         confidence: probability of the likeliest class below which a face is ``uncertain``.
+        min_face: pixels of the shorter side of a found face below which it is ``uncertain``.
+        detector: finds the faces of whole pictures: ``default``, ``yunet:PATH``, or anything with
+            a method ``detect``. It is loaded when the first picture comes.
+        detect_size: pixels of the long side on which faces are looked for; larger finds smaller
+            faces and takes longer.
 
     Raises:
         ModelFileError: there is no such model, or the file is none.
@@ -36,8 +50,21 @@ def load(
         >>> recognizer = fer.load()                           # doctest: +SKIP
         >>> recognizer.classify(faces).labels                 # doctest: +SKIP
         ('happy', 'neutral')
+        >>> [(f.box, f.label) for f in recognizer.analyze(photo)]  # doctest: +SKIP
+        [((178, 63, 89, 112), 'happy')]
     """
-    return Recognizer(load_model(model, threads=threads), confidence=confidence)
+    cores = usable_threads() if threads is None else threads
+    finder: Detector | Callable[[], Detector]
+    if isinstance(detector, str):
+        finder = partial(make_detector, detector, threads=cores, detect_size=detect_size)
+    else:
+        finder = detector
+    return Recognizer(
+        load_model(model, threads=threads),
+        confidence=confidence,
+        min_face=min_face,
+        detector=finder,
+    )
 
 
 def load_model(model: str | Path, *, threads: int | None = None, device: str = "cpu") -> Model:
@@ -60,7 +87,6 @@ def load_model(model: str | Path, *, threads: int | None = None, device: str = "
             )
     if path.suffix != ".onnx":
         from fer.inference.checkpoint import load_checkpoint
-        from fer.inference.onnx_model import usable_threads
 
         _check_torch(path)
         cores = usable_threads() if threads is None else threads

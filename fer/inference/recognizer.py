@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from fer.inference.faces import Crops, prepared
+from fer.inference.crops import square_crop
+from fer.inference.detection import Detection, Detector, make_detector
+from fer.inference.faces import Crops, FacesError, prepared
 from fer.inference.model import Model
-from fer.inference.prediction import Numbers, Prediction, labels_of
+from fer.inference.prediction import UNCERTAIN, Face, Numbers, Prediction, labels_of
 from fer.inference.views import views
 from fer.metadata import encode
+from fer.pixels import Image
+
+#: Pixels of a face's shorter side below which its emotion is not told: of FER2013's faces scaled
+#: down to so many, a ninth fewer are read rightly, and from there it falls fast
+#: (``benchmarks/crop_margin.py``).
+MIN_FACE: Final = 24
 
 
 class Recognizer:
@@ -23,21 +32,87 @@ class Recognizer:
     Args:
         model: an exported model or a checkpoint.
         confidence: probability of the likeliest class below which a face is ``uncertain``.
+        min_face: pixels of the shorter side of a found face below which it is ``uncertain``.
+        detector: finds the faces of whole pictures, or what makes one when the first comes; crops
+            need none. None: the default one.
 
     Raises:
-        ValueError: ``confidence`` is no probability.
+        ValueError: ``confidence`` is no probability, or ``min_face`` no size.
     """
 
-    def __init__(self, model: Model, *, confidence: float = 0.0) -> None:
+    def __init__(
+        self,
+        model: Model,
+        *,
+        confidence: float = 0.0,
+        min_face: int = MIN_FACE,
+        detector: Detector | Callable[[], Detector] | None = None,
+    ) -> None:
         if not 0 <= confidence <= 1:
             raise ValueError(f"confidence must be from 0 to 1, not {confidence}")
+        if min_face < 0:
+            raise ValueError(f"min_face must be at least 0 pixels, not {min_face}")
         self.model = model
         self.confidence = confidence
+        self.min_face = min_face
+        self._detector = detector
 
     @property
     def classes(self) -> tuple[str, ...]:
         """The class names, in the order of the probabilities."""
         return self.model.classes
+
+    @cached_property
+    def detector(self) -> Detector:
+        """What finds the faces of whole pictures.
+
+        Raises:
+            UserError: it can't be used.
+        """
+        made = self._detector
+        if made is None:
+            return make_detector()
+        return made if hasattr(made, "detect") else made()
+
+    def analyze(self, image: Image, *, tta: bool = False) -> list[Face]:
+        """Find the faces in a picture and say what each shows.
+
+        Args:
+            image: uint8 ``[H, W, 3]`` RGB, or ``[H, W]`` grey, upright.
+            tta: look at each face ten times, see :meth:`classify`.
+
+        Returns:
+            The faces, the surest found first; none is a result too.
+
+        Raises:
+            FacesError: the array is no such picture.
+            UserError: the detector can't be used.
+        """
+        picture = _whole_picture(image)
+        return self.read(picture, self.detector.detect(picture), tta=tta)
+
+    def read(self, image: Image, found: Sequence[Detection], *, tta: bool = False) -> list[Face]:
+        """Say what faces show that were found in a picture, all of them in one batch.
+
+        Args:
+            image: uint8 ``[H, W, 3]`` RGB.
+            found: the faces in it.
+            tta: see :meth:`classify`.
+        """
+        if not found:
+            return []
+        answer = self.classify([square_crop(image, one.box) for one in found], tta=tta)
+        return [
+            Face(
+                box=one.box,
+                score=one.score,
+                label=label if min(one.box[2:]) >= self.min_face else UNCERTAIN,
+                probabilities=probabilities,
+            )
+            for one, label, probabilities in zip(
+                found, answer.labels, answer.probabilities, strict=True
+            )
+        ]
 
     def classify(
         self,
@@ -79,3 +154,17 @@ class Recognizer:
         probabilities: Numbers = np.mean(np.stack([one for one, _ in answers]), axis=0)
         logits: Numbers = np.mean(np.stack([one for _, one in answers]), axis=0)
         return probabilities, logits
+
+
+def _whole_picture(image: Image) -> Image:
+    """Return a picture as uint8 ``[H, W, 3]``."""
+    if not isinstance(image, np.ndarray):
+        raise FacesError(f"a picture must be a uint8 array, not {type(image).__name__}")
+    if image.dtype != np.uint8:
+        raise FacesError(f"a picture must be uint8 from 0 to 255, not {image.dtype}")
+    is_grey = image.ndim == 2
+    if 0 in image.shape or not (is_grey or (image.ndim == 3 and image.shape[2] == 3)):
+        hint = ": leave alpha out" if image.ndim == 3 and image.shape[2] == 4 else ""
+        hint = hint or ": one picture at a time" * (image.ndim == 4)
+        raise FacesError(f"a picture must be [H, W, 3] RGB, not {list(image.shape)}{hint}")
+    return np.repeat(image[..., None], 3, axis=2) if is_grey else image

@@ -88,9 +88,10 @@ def test_transparency_and_sixteen_bits(root: Path, source: Callable[..., ImageFo
         (root / f"train/cat/{name}.png").write_bytes(data)
     faces = source().load()
     train = faces.splits["train"]
-    for name in ("alpha", "deep"):
+    # What is transparent lies on white, as where a trained model is used.
+    for name, grey in (("alpha", (80 * 80 + 255 * 175 + 127) // 255), ("deep", 80)):
         (image,) = train.images[train.rows == faces.names.index(f"train/cat/{name}.png")]
-        assert (image == 80).all()
+        assert (image == grey).all()
 
 
 def test_the_seven_emotions_keep_the_projects_order(
@@ -244,7 +245,7 @@ def test_a_picture_of_absurd_size_is_not_unpacked(
     data = path.read_bytes()
     header = b"IHDR" + (100_000).to_bytes(4) * 2 + data[24:29]
     path.write_bytes(data[:12] + header + zlib.crc32(header).to_bytes(4) + data[33:])
-    with pytest.raises(DataError, match=r"train/cat/000\.png: the picture cannot be read \(pixels"):
+    with pytest.raises(DataError, match=r"train/cat/000\.png: the picture has more than"):
         source().load()
 
 

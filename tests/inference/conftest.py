@@ -1,4 +1,4 @@
-"""A small network as a checkpoint and as an exported model, made once."""
+"""A small network as a checkpoint; tests/conftest.py has it exported too."""
 
 from __future__ import annotations
 
@@ -6,12 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pytest
 import torch
 
-from fer.inference import CheckpointModel, OnnxModel, load_checkpoint
 from fer.inference.checkpoint import TEMPERATURE
-from fer.inference.export import export
 from fer.learning import FerModule
 from tests.support.learners import small_module
 
@@ -40,25 +37,3 @@ def checkpoint(path: Path, *, columns: Mapping[str, Any] | None = None, **marks:
     }
     torch.save(stored, path)
     return path
-
-
-@pytest.fixture(scope="session")
-def small_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return checkpoint(tmp_path_factory.mktemp("small") / "best.ckpt")
-
-
-@pytest.fixture(scope="session")
-def small_network(small_checkpoint: Path) -> CheckpointModel:
-    return load_checkpoint(small_checkpoint)
-
-
-@pytest.fixture(scope="session")
-def small_onnx(tmp_path_factory: pytest.TempPathFactory, small_network: CheckpointModel) -> Path:
-    path = tmp_path_factory.mktemp("onnx") / "small.onnx"
-    export(small_network, path, recipe={"version": "test"})
-    return path
-
-
-@pytest.fixture(scope="session")
-def exported(small_onnx: Path) -> OnnxModel:
-    return OnnxModel(small_onnx, threads=1)

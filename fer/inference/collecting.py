@@ -1,0 +1,134 @@
+"""Which pictures a command was given, and where those that it draws go."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from fer.errors import UserError
+from fer.pictures import SUFFIXES, shown
+
+#: Formats that annotated pictures are written in; those of other pictures become PNG.
+DRAWN: Final = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture to read.
+
+    Attributes:
+        path: where it lies.
+        place: below which name an annotated copy goes into a folder.
+    """
+
+    path: Path
+    place: Path
+
+    @property
+    def name(self) -> str:
+        """Its path as text that any terminal and file takes."""
+        return shown(self.path)
+
+
+def collect(arguments: Sequence[str | Path], *, leave: Path | None = None) -> list[Picture]:
+    """Return the pictures that files and folders name, each once.
+
+    Of a file the name does not matter. In folders, and all below them, files are taken that are
+    called as pictures are, in the order of their names; hidden ones are left out.
+
+    Args:
+        arguments: files and folders.
+        leave: a folder that results go to: what lies in it is left out.
+
+    Raises:
+        UserError: one is not there, or there is no picture in a folder.
+        OSError: a folder can't be read.
+    """
+    found: dict[Path, Picture] = {}
+    for argument in map(Path, arguments):
+        if argument.is_dir():
+            inside = _in_folder(argument, leave)
+            if not inside:
+                raise UserError(f"{shown(argument)} holds no pictures ({', '.join(SUFFIXES)})")
+        elif argument.exists():
+            inside = [Picture(argument, Path(argument.name))]
+        else:
+            raise UserError(f"there is no file or folder {shown(argument)}")
+        for picture in inside:
+            found.setdefault(picture.path.absolute(), picture)
+    return list(found.values())
+
+
+def _in_folder(folder: Path, leave: Path | None) -> list[Picture]:
+    left = None if leave is None else leave.absolute()
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    found = []
+    for at, folders, files in os.walk(folder, onerror=refuse):
+        here = Path(at)
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not name.startswith(".") and (here / name).absolute() != left
+        )
+        found += [
+            Picture(here / name, (here / name).relative_to(folder))
+            for name in sorted(files)
+            if not name.startswith(".") and name.lower().endswith(SUFFIXES)
+        ]
+    return found
+
+
+def drawn_places(pictures: Sequence[Picture], out: Path, *, one_file: bool) -> list[Path]:
+    """Return where the annotated copy of each picture goes.
+
+    Args:
+        pictures: what is read.
+        out: what the user named.
+        one_file: a single file was given rather than a folder or several.
+
+    Raises:
+        UserError: a copy would take the place of a picture that is read, or ``out`` is of the
+            wrong kind.
+    """
+    if one_file and not out.is_dir():
+        if out.suffix.lower() not in DRAWN:
+            raise UserError(f"--draw {shown(out)} must end in one of {', '.join(DRAWN)}")
+        places = [out]
+    else:
+        if out.exists() and not out.is_dir():
+            raise UserError(
+                f"--draw {shown(out)} is a file; of several pictures it must be a folder"
+            )
+        places = _apart([out / _as_drawn(picture.place) for picture in pictures])
+    originals = {picture.path.resolve() for picture in pictures}
+    for place in places:
+        if place.resolve() in originals:
+            raise UserError(
+                f"--draw would write over {shown(place)}, which is read: name another "
+                f"{'file' if one_file else 'folder'}"
+            )
+    return places
+
+
+def _as_drawn(place: Path) -> Path:
+    return place if place.suffix.lower() in DRAWN else place.with_suffix(".png")
+
+
+def _apart(places: Sequence[Path]) -> list[Path]:
+    """Return the paths with a number added to those that others have taken."""
+    taken: set[Path] = set()
+    found = []
+    for place in places:
+        free, number = place, 2
+        while free in taken:
+            free = place.with_stem(f"{place.stem}-{number}")
+            number += 1
+        taken.add(free)
+        found.append(free)
+    return found

@@ -1,0 +1,46 @@
+"""From a detector's box to the square around a face that a model reads."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import cv2
+import numpy as np
+
+from fer.pixels import Image
+
+#: How much longer the crop's side is than the longer side of the box, as a share of it.
+MARGIN: Final = 0.0
+
+
+def square_crop(image: Image, box: tuple[int, int, int, int], margin: float = MARGIN) -> Image:
+    """Return the square around a box, with the box in its middle.
+
+    Where the square leaves the picture, the picture's edge is repeated.
+
+    Args:
+        image: uint8 ``[H, W, 3]`` or ``[H, W]``.
+        box: ``(x, y, w, h)`` in pixels, inside the picture.
+        margin: how much longer the side is than the longer side of the box, as a share of it;
+            negative where it is shorter.
+
+    Returns:
+        uint8 ``[S, S, 3]`` or ``[S, S]``: a view of the picture where that is possible.
+
+    Example:
+        >>> square_crop(np.zeros((90, 90, 3), dtype=np.uint8), (80, 10, 10, 30), 0.2).shape
+        (36, 36, 3)
+    """
+    x, y, w, h = box
+    side = max(1, round(max(w, h) * (1 + margin)))
+    left, top = round(x + (w - side) / 2), round(y + (h - side) / 2)
+    right, bottom = left + side, top + side
+    height, width = image.shape[:2]
+    inside = image[max(0, top) : min(height, bottom), max(0, left) : min(width, right)]
+    if inside.shape[:2] == (side, side):
+        return inside
+    beyond = (
+        max(0, -top), max(0, bottom - height), max(0, -left), max(0, right - width)
+    )  # fmt: skip
+    padded = cv2.copyMakeBorder(inside, *beyond, borderType=cv2.BORDER_REPLICATE)
+    return padded.astype(np.uint8, copy=False)

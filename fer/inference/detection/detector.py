@@ -1,0 +1,106 @@
+"""What a face detector is, whichever it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import cv2
+import numpy as np
+
+from fer.errors import UserError
+from fer.inference.detection.boxes import Boxes, best_of_each, whole_pixels
+from fer.pixels import Image
+
+#: Pixels of the long side on which faces are looked for. At 1280 x 720 a face of 60 pixels has 30
+#: there; both detectors find faces from about half of that.
+DETECT_SIZE: Final = 640
+
+#: Intersection over union above which two boxes are one face. Faces side by side, even in a crowd,
+#: overlap less; the two readings of one face more.
+_SAME: Final = 0.4
+
+
+class DetectorError(UserError):
+    """A detector can't be used; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """A face that was found.
+
+    Attributes:
+        box: ``(x, y, w, h)`` in whole pixels of the picture, cut to it.
+        score: confidence that it is a face, 0 to 1.
+    """
+
+    box: tuple[int, int, int, int]
+    score: float
+
+
+class Detector(Protocol):
+    """Finds faces. Anything with this method can be handed to :func:`fer.load`."""
+
+    def detect(self, image: Image) -> list[Detection]:
+        """Return the faces in a picture, uint8 ``[H, W, 3]`` RGB, the best first."""
+        ...
+
+
+class Finder(Protocol):
+    """What a library of face detection does, on a picture that is small enough."""
+
+    def find(self, image: Image) -> Boxes:
+        """Return float64 ``[N, 5]``: x, y, width, height and score of N boxes.
+
+        Of uint8 ``[H, W, 3]`` RGB; the score goes from 0 to 1, boxes may stick out and overlap.
+        """
+        ...
+
+
+class ScaledDetector:
+    """Looks for faces on a picture scaled down, and tells each once.
+
+    Args:
+        finder: what finds them.
+        detect_size: the long side in pixels that pictures are scaled down to; smaller ones stay
+            as they are.
+        min_score: boxes with a lower score are left out, 0 to 1.
+
+    Raises:
+        ValueError: a size below 32 pixels, or a score that is none.
+    """
+
+    def __init__(
+        self, finder: Finder, *, detect_size: int = DETECT_SIZE, min_score: float = 0.0
+    ) -> None:
+        if detect_size < 32:
+            raise ValueError(f"detect_size must be at least 32 pixels, not {detect_size}")
+        if not 0 <= min_score <= 1:
+            raise ValueError(f"min_score must be from 0 to 1, not {min_score}")
+        self._finder = finder
+        self.detect_size = detect_size
+        self.min_score = min_score
+
+    def detect(self, image: Image) -> list[Detection]:
+        """Return the faces in a picture, uint8 ``[H, W, 3]`` RGB, the best first."""
+        height, width = image.shape[:2]
+        small = _at_most(image, self.detect_size)
+        found = self._finder.find(small)
+        found = found[found[:, 4] >= self.min_score]
+        across, down = width / small.shape[1], height / small.shape[0]
+        boxes = found[:, :4] * (across, down, across, down)
+        detections = []
+        for place in best_of_each(boxes, found[:, 4], limit=_SAME):
+            box = whole_pixels(boxes[place], width, height)
+            if box is not None:
+                detections.append(Detection(box, float(found[place, 4])))
+        return detections
+
+
+def _at_most(image: Image, side: int) -> Image:
+    height, width = image.shape[:2]
+    scale = side / max(height, width)
+    if scale >= 1:
+        return np.ascontiguousarray(image)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)

@@ -1,0 +1,65 @@
+"""Frames in, faces with names and steady probabilities out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from fer.inference import UNCERTAIN, Face, Recognizer
+from fer.inference.prediction import labels_of
+from fer.live.smoothing import Smoother
+from fer.live.sources import Frame
+from fer.live.tracking import Tracker
+
+
+@dataclass(frozen=True, slots=True)
+class TrackedFace:
+    """A face of a frame that is known from the frames before.
+
+    Attributes:
+        track: its name in this session.
+        face: with smoothed probabilities, and the label that they give.
+    """
+
+    track: str
+    face: Face
+
+
+class Follower:
+    """Detection, tracking, recognition and smoothing of one source.
+
+    Args:
+        recognizer: says what faces show.
+        tracker: a new one of its own where none is given.
+        smoother: likewise.
+    """
+
+    def __init__(
+        self,
+        recognizer: Recognizer,
+        *,
+        tracker: Tracker | None = None,
+        smoother: Smoother | None = None,
+    ) -> None:
+        self.recognizer = recognizer
+        self.tracker = Tracker() if tracker is None else tracker
+        self.smoother = Smoother() if smoother is None else smoother
+
+    def step(self, frame: Frame) -> list[TrackedFace]:
+        """Return the faces of the next frame."""
+        recognizer = self.recognizer
+        found = recognizer.detector.detect(frame.image)
+        names = self.tracker.update([one.box for one in found], frame.time)
+        faces = recognizer.read(frame.image, found)
+        self.smoother.keep(self.tracker.alive)
+        return [
+            TrackedFace(name, self._smoothed(name, face, frame.time))
+            for name, face in zip(names, faces, strict=True)
+        ]
+
+    def _smoothed(self, name: str, face: Face, time: float) -> Face:
+        recognizer = self.recognizer
+        probabilities = self.smoother.update(name, face.probabilities, time)
+        (label,) = labels_of(probabilities[None], recognizer.classes, recognizer.confidence)
+        if min(face.box[2:]) < recognizer.min_face:
+            label = UNCERTAIN
+        return replace(face, label=label, probabilities=probabilities)

@@ -1,0 +1,227 @@
+"""The command ``fer predict IMAGE|FOLDER …``."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from fer.errors import UserError
+from fer.options import add_model_options, recognizer_of
+
+if TYPE_CHECKING:
+    from fer.inference import Face, Recognizer
+    from fer.inference.answer_files import AnswerFile
+    from fer.inference.collecting import Picture
+
+_DESCRIPTION: Final = """\
+Find the faces in pictures and say what each shows: the label that annotators would give it, not
+what a person feels. Folders are read with all below them. Without --json, --csv or --draw, a table
+goes to the screen."""
+
+_EPILOG: Final = """\
+examples:
+  fer predict photo.jpg
+  fer predict photo.jpg --draw annotated.jpg
+  fer predict photos more/photo.png --csv faces.csv --confidence 0.5
+  fer predict photos --json faces.json --draw annotated
+  fer predict photo.jpg --model model.onnx --detector yunet:face_detection_yunet_2023mar.onnx
+
+columns of --csv, a row a face, and one with the picture alone where no face was found:
+  picture             as it was named, or below the folder that was
+  face                1, 2, …: the surest found first
+  x, y, w, h          the box in pixels of the upright picture, from its top left corner
+  score               confidence that this is a face, 0 to 1
+  label               the likeliest class, or uncertain (see --confidence and --min-face)
+  p_angry, …          calibrated probability of each class; they sum to one
+  problem             why the picture could not be read, else empty
+--json holds the same: {"model", "classes", "pictures": [{"picture", "faces": [{"box": [x, y, w, h],
+"score", "label", "probabilities": {class: p}}]} or {"picture", "problem"}]}
+
+Pictures may be JPEG, PNG, WebP, TIFF, BMP, GIF, PPM or AVIF; they are turned as their EXIF data
+say. What is transparent lies on white. Films (animated GIF) are for fer video.
+
+exit codes: 0 done (no face is a result), 1 done but some pictures could not be read and are listed,
+2 wrong use or bad input: nothing was written, 130 interrupted: what was finished is kept"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run ``fer predict`` and return its exit code.
+
+    Args:
+        arguments: what follows ``fer predict``.
+    """
+    options = _parser().parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A name that the terminal has no letters for must not end the work.
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        return _predict(options)
+    except KeyboardInterrupt:
+        sys.stderr.write("fer predict: interrupted; nothing was written\n")
+        return 130
+    except (UserError, OSError) as error:
+        sys.stderr.write(f"fer predict: {error}\n")
+        return 2
+
+
+@dataclass
+class _Tally:
+    """What came of the pictures so far."""
+
+    done: int = 0
+    faces: int = 0
+    problems: list[str] = field(default_factory=list)
+    interrupted: bool = False
+
+
+def _predict(options: argparse.Namespace) -> int:
+    from fer.inference.collecting import collect, drawn_places
+
+    pictures = collect(options.pictures, leave=options.draw)
+    places: list[Path] | None = None
+    if options.draw is not None:
+        one_file = len(options.pictures) == 1 and options.pictures[0].is_file()
+        places = drawn_places(pictures, options.draw, one_file=one_file)
+    _check_files(options, pictures)
+    recognizer = recognizer_of(options)
+    tally = _Tally()
+    with _answer_files(options, recognizer) as answers:
+        _work(pictures, places, recognizer, answers, tally, tta=options.tta)
+        if not tally.done and tally.interrupted:
+            raise KeyboardInterrupt
+        if not tally.done:
+            raise UserError("; ".join(tally.problems))
+    say = sys.stderr.write
+    if tally.problems:
+        say(f"fer predict: {len(tally.problems):,} of {len(pictures):,} pictures "
+            "could not be read:\n")  # fmt: skip
+        say("".join(f"  {problem}\n" for problem in tally.problems))
+    if len(pictures) > 1 or options.json or options.csv or options.draw:
+        say(f"{tally.done:,} pictures, {tally.faces:,} faces\n")
+    if tally.interrupted:
+        left = len(pictures) - tally.done - len(tally.problems)
+        say(f"fer predict: interrupted; {left:,} pictures were not read\n")
+        return 130
+    return 1 if tally.problems else 0
+
+
+def _work(
+    pictures: Sequence[Picture],
+    places: Sequence[Path] | None,
+    recognizer: Recognizer,
+    answers: Sequence[AnswerFile],
+    tally: _Tally,
+    *,
+    tta: bool,
+) -> None:
+    from tqdm import tqdm
+
+    from fer.inference.drawing import annotated, write_picture
+    from fer.pictures import PictureError, read_picture
+
+    bar = tqdm(pictures, unit=" pictures", disable=None if len(pictures) > 1 else True, leave=False)
+    try:
+        for number, picture in enumerate(bar):
+            try:
+                image = read_picture(picture.path)
+            except (PictureError, OSError) as error:
+                why = error.strerror if isinstance(error, OSError) else str(error)
+                tally.problems.append(f"{picture.name}: {why}")
+                for file in answers:
+                    file.add(picture.name, (), str(why))
+                continue
+            faces = recognizer.analyze(image, tta=tta)
+            if places is not None:
+                write_picture(places[number], annotated(image, faces))
+            for file in answers:
+                file.add(picture.name, faces)
+            tally.done, tally.faces = tally.done + 1, tally.faces + len(faces)
+    except KeyboardInterrupt:
+        tally.interrupted = True
+    finally:
+        bar.close()
+
+
+class _Table:
+    """Rows for people."""
+
+    def __init__(self) -> None:
+        self._is_first = True
+
+    def add(self, picture: str, faces: Sequence[Face], problem: str = "") -> None:
+        from tqdm import tqdm
+
+        from fer.inference import UNCERTAIN
+
+        if problem:
+            return
+        lines = []
+        if self._is_first:
+            lines.append(f"{'label':<12}{'sure':>6}{'x':>7}{'y':>7}{'w':>6}{'h':>6}  picture")
+            self._is_first = False
+        for face in faces:
+            x, y, w, h = face.box
+            sure = f"{100 * float(face.probabilities.max()):.0f} %"
+            sure = "" if face.label == UNCERTAIN else sure
+            lines.append(f"{face.label:<12}{sure:>6}{x:>7}{y:>7}{w:>6}{h:>6}  {picture}")
+        if not faces:
+            lines.append(f"{'no face found':<44}  {picture}")
+        tqdm.write("\n".join(lines), file=sys.stdout)
+
+
+@contextmanager
+def _answer_files(
+    options: argparse.Namespace, recognizer: Recognizer
+) -> Iterator[list[AnswerFile]]:
+    """Open what the answers go to before the work, so that it is not done in vain."""
+    from fer.inference.answer_files import csv_file, json_file
+
+    with ExitStack() as stack:
+        files: list[AnswerFile] = []
+        if options.json:
+            opened = json_file(options.json, recognizer.classes, Path(options.model).name)
+            files.append(stack.enter_context(opened))
+        if options.csv:
+            files.append(stack.enter_context(csv_file(options.csv, recognizer.classes)))
+        if not files and not options.draw:
+            files.append(_Table())
+        yield files
+
+
+def _check_files(options: argparse.Namespace, pictures: Sequence[Picture]) -> None:
+    from fer.pictures import shown
+
+    originals = {picture.path.resolve() for picture in pictures}
+    files = [path.resolve() for path in (options.json, options.csv) if path is not None]
+    for path in files:
+        if path.is_dir():
+            raise UserError(f"{shown(path)} is a folder; name a file")
+        if path in originals:
+            raise UserError(f"{shown(path)} is one of the pictures; name another file")
+    if len(files) > len(set(files)):
+        raise UserError("--json and --csv name the same file")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="fer predict",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("pictures", metavar="IMAGE|FOLDER", type=Path, nargs="+", help="what to read")
+    add("--json", metavar="FILE", type=Path, help="write what was found as JSON")
+    add("--csv", metavar="FILE", type=Path, help="write what was found as CSV")
+    add("--draw", metavar="OUT", type=Path, help="write annotated pictures: a file for one "
+        "picture, else a folder")  # fmt: skip
+    add("--tta", action="store_true", help="look at each face ten times, mirrored and shifted: "
+        "slower, a little more accurate")  # fmt: skip
+    add_model_options(parser)
+    return parser

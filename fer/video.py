@@ -1,0 +1,198 @@
+"""The command ``fer video FILE|CAMERA|RTSP``."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from fer.errors import UserError
+from fer.options import add_model_options, recognizer_of
+
+if TYPE_CHECKING:
+    from fer.inference import Recognizer
+    from fer.live import FilmWriter, Follower, Source, TrackFile
+
+_DESCRIPTION: Final = """\
+Follow the faces of a film, a camera or a stream and say what they show over time: the label that
+annotators would give them, not what people feel. On the screen stands a summary of all faces; files
+about single faces are written only where --out or --tracks names them."""
+
+_EPILOG: Final = """\
+examples:
+  fer video lesson.mp4
+  fer video lesson.mp4 --out annotated.mp4
+  fer video lesson.mp4 --tracks faces.csv --confidence 0.5
+  fer video 0 --out me.mp4                                   # the first camera, until Ctrl-C
+  fer video rtsp://user:password@camera.local/stream --tracks faces.parquet
+
+columns of --tracks, a row a face and frame:
+  time                seconds since the film or the recording began
+  track               the face's name while it is in sight; random a run, so that it links no two
+  x, y, w, h          the box in pixels, from the top left corner
+  score               confidence that this is a face, 0 to 1
+  label               the likeliest class, or uncertain (see --confidence and --min-face)
+  p_angry, …          calibrated probability of each class, smoothed:
+                      s <- s + (1 - exp(-d / 0.4)) (p - s), d seconds since the face's last frame
+
+Of a film every frame is read. Of a camera or a stream the newest is, so that the picture never lags
+behind; when it drops it is taken up again, 12 times in a row at most. The film of --out has no
+sound. Ctrl-C ends the work and leaves valid files. Parquet needs the extra 'video'.
+
+exit codes: 0 done (no face is a result), 1 the stream dropped and did not come back: what was seen
+is kept, 2 wrong use or bad input: nothing was written, 130 interrupted: what was seen is kept"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run ``fer video`` and return its exit code.
+
+    Args:
+        arguments: what follows ``fer video``.
+    """
+    options = _parser().parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        return _video(options)
+    except KeyboardInterrupt:
+        sys.stderr.write("fer video: interrupted; nothing was written\n")
+        return 130
+    except (UserError, OSError) as error:
+        sys.stderr.write(f"fer video: {error}\n")
+        return 2
+
+
+@dataclass
+class _Tally:
+    """What was seen so far, in numbers that don't grow with the film."""
+
+    frames: int = 0
+    seconds: float = 0.0
+    labels: Counter[str] = field(default_factory=Counter)
+    interrupted: bool = False
+
+
+def _video(options: argparse.Namespace) -> int:
+    from fer.live import (
+        Follower,
+        check_film_name,
+        check_tracks_name,
+        film_file,
+        open_source,
+        track_file,
+    )
+
+    if options.out is not None:
+        check_film_name(options.out)
+    if options.tracks is not None:
+        check_tracks_name(options.tracks)
+    _check_apart(options)
+    recognizer = recognizer_of(options)
+    source = open_source(options.source, say=_say)
+    follower = Follower(recognizer)
+    tally = _Tally()
+    with ExitStack() as stack:
+        film = tracks = None
+        if options.out is not None:
+            film = stack.enter_context(film_file(options.out, source.rate))
+        if options.tracks is not None:
+            tracks = stack.enter_context(track_file(options.tracks, recognizer.classes))
+        _work(source, follower, film, tracks, tally)
+        if not tally.frames:
+            raise KeyboardInterrupt
+    _summarise(tally, follower.tracker.count, recognizer)
+    if tally.interrupted:
+        _say("interrupted; what was seen is kept")
+        return 130
+    return 1 if getattr(source, "is_lost", False) else 0
+
+
+def _work(
+    source: Source,
+    follower: Follower,
+    film: FilmWriter | None,
+    tracks: TrackFile | None,
+    tally: _Tally,
+) -> None:
+    """Follow the faces of all frames, until the source ends or Ctrl-C."""
+    from tqdm import tqdm
+
+    from fer.inference.drawing import annotated
+    from fer.interrupts import Interrupts
+
+    bar = tqdm(total=source.total, unit=" frames", disable=None, leave=False)
+    frames = source.frames()
+    try:
+        with Interrupts() as interrupts:
+            for frame in frames:
+                faces = follower.step(frame)
+                drawn = None
+                if film is not None:
+                    drawn = annotated(frame.image, [one.face for one in faces])
+                with interrupts.held():
+                    if film is not None and drawn is not None:
+                        film.add(drawn, frame.time)
+                    if tracks is not None:
+                        tracks.add(frame.time, faces)
+                    tally.frames, tally.seconds = tally.frames + 1, frame.time
+                    tally.labels.update(one.face.label for one in faces)
+                bar.update()
+    except KeyboardInterrupt:
+        tally.interrupted = True
+    finally:
+        frames.close()
+        bar.close()
+
+
+def _summarise(tally: _Tally, tracks: int, recognizer: Recognizer) -> None:
+    """Write what all faces together showed."""
+    from fer.inference import UNCERTAIN
+
+    say = sys.stdout.write
+    say(f"{tally.frames:,} frames, {tally.seconds:.1f} s, {tracks:,} tracks\n")
+    seen = sum(tally.labels.values())
+    if not seen:
+        say("no face found\n")
+        return
+    say(f"{seen / tally.frames:.1f} faces a frame; of all of them showed\n")
+    for name in (*recognizer.classes, UNCERTAIN):
+        say(f"  {name:<12}{100 * tally.labels[name] / seen:>5.1f} %\n")
+
+
+def _check_apart(options: argparse.Namespace) -> None:
+    from fer.pictures import shown
+
+    source = Path(options.source)
+    for path in (options.out, options.tracks):
+        if path is not None and source.exists() and path.resolve() == source.resolve():
+            raise UserError(f"{shown(path)} is the film that is read: name another file")
+
+
+def _say(what: str) -> None:
+    from tqdm import tqdm
+
+    tqdm.write(f"fer video: {what}", file=sys.stderr)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="fer video",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("source", metavar="FILE|CAMERA|RTSP", help="a film, the number of a camera (0 is the "
+        "first), or the address of a stream")  # fmt: skip
+    add("--out", metavar="FILE.mp4", type=Path, help="write the film with faces framed and named "
+        "(.mp4, .mkv, .mov or .avi)")  # fmt: skip
+    add("--tracks", metavar="FILE", type=Path, help="write what each face showed in each frame "
+        "(.csv or .parquet)")  # fmt: skip
+    add_model_options(parser)
+    return parser

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fer.errors import UserError
+from fer.live import check_film_name, film_file
+from tests.support.films import frames_of
+
+
+def grey(value: int, size: tuple[int, int] = (64, 48)) -> np.ndarray:  # type: ignore[type-arg]
+    return np.full((size[1], size[0], 3), value, dtype=np.uint8)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".avi", ".mkv", ".mov"])
+def test_a_frame_for_each(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a{suffix}"
+    with film_file(path, 25) as film:
+        for number in range(10):
+            film.add(grey(20 * number), number / 25)
+    values = [int(frame.mean()) for frame in frames_of(path)]
+    np.testing.assert_allclose(values, np.arange(10) * 20, atol=8)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_time_is_kept(tmp_path: Path) -> None:
+    """A camera that says 25 frames a second and gives 10, then 50."""
+    path = tmp_path / "a.avi"
+    times = [*np.arange(10) / 10, *(1 + np.arange(50) / 50)]
+    with film_file(path, 25) as film:
+        for time in times:
+            film.add(grey(int(100 * time)), float(time))
+    values = np.array([int(frame.mean()) for frame in frames_of(path)])
+    assert len(values) == pytest.approx(2 * 25, abs=2)
+    np.testing.assert_allclose(values, 100 * np.arange(len(values)) / 25, atol=14)
+
+
+def test_other_sizes_are_scaled(tmp_path: Path) -> None:
+    with film_file(tmp_path / "a.avi", 25) as film:
+        film.add(grey(9), 0.0)
+        film.add(grey(90, (128, 96)), 0.04)
+    assert [frame.shape for frame in frames_of(tmp_path / "a.avi")] == [(48, 64, 3)] * 2
+
+
+def test_names_that_no_film_can_have(tmp_path: Path) -> None:
+    (tmp_path / "folder.mp4").mkdir()
+    for name, says in (("a.txt", "must end in"), ("folder.mp4", "is a folder"),
+                       (os.fsdecode(b"\xe9.mp4"), "UTF-8 alone")):  # fmt: skip
+        with pytest.raises(UserError, match=says):
+            check_film_name(tmp_path / name)

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import os
+import signal
+import threading
+
+import pytest
+
+from fer.interrupts import Interrupts
+
+
+def interrupt() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.fixture(autouse=True)
+def as_in_a_terminal() -> object:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler, "as it was"
+    signal.signal(signal.SIGINT, before)
+
+
+def test_a_step_is_finished_first() -> None:
+    steps = []
+
+    def work(interrupts: Interrupts) -> None:
+        with interrupts.held():
+            interrupt()
+            steps.append("written")
+        steps.append("too far")
+
+    with Interrupts() as interrupts, pytest.raises(KeyboardInterrupt):
+        work(interrupts)
+    assert steps == ["written"]
+
+
+def test_outside_of_steps_it_comes_at_once() -> None:
+    with pytest.raises(KeyboardInterrupt), Interrupts():
+        interrupt()
+
+
+def test_the_second_comes_at_once() -> None:
+    steps = []
+
+    def work(interrupts: Interrupts) -> None:
+        with interrupts.held():
+            interrupt()
+            steps.append("first")
+            interrupt()
+            steps.append("too far")
+
+    with Interrupts() as interrupts, pytest.raises(KeyboardInterrupt):
+        work(interrupts)
+    assert steps == ["first"]
+
+
+def test_in_a_thread_nothing_is_changed() -> None:
+    def work() -> None:
+        with Interrupts() as interrupts, interrupts.held():
+            pass
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+
+
+def test_what_is_ignored_stays_so() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with Interrupts():
+        interrupt()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
