@@ -56,8 +56,8 @@ def run(
     Returns:
         0 done, 2 wrong use, configuration or input, 130 interrupted.
     """
-    # Before torch is imported: its threads would otherwise wait for each other by spinning, and where
-    # anything else takes a core from one of them, a step takes fifty times as long.
+    # Before torch is imported: its threads would otherwise wait for each other by spinning, and
+    # where anything else takes a core from one of them, a step takes fifty times as long.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     missing = [module for module in _TRAIN_MODULES if importlib.util.find_spec(module) is None]
     if missing:
