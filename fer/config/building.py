@@ -33,7 +33,7 @@ from fer.data.protocols import UnderProtocol, mark_of
 from fer.data.source import DataError, Source
 from fer.labels import EMOTIONS
 from fer.learning import FerModule
-from fer.learning.callbacks import EndTogether, MisreadPictures, Progressive
+from fer.learning.callbacks import EndTogether, MisreadPictures, Progressive, Throughput
 from fer.learning.checkpoint_io import WholeCheckpointIO, check_checkpoint
 from fer.learning.initial_weights import begin_with
 from fer.learning.precision import auto_precision
@@ -263,7 +263,7 @@ def _build_callbacks(config: DictConfig) -> list[Callback]:
     callbacks: list[Callback] = [
         instantiate(node, _convert_="all") for node in config.callbacks.values()
     ]
-    callbacks.append(EndTogether())
+    callbacks += [EndTogether(), Throughput()]
     if pictures := config.logger.get("pictures", 0):
         callbacks.append(MisreadPictures(pictures))
     return callbacks

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from fer.evaluation.claim_words import wording
 from fer.evaluation.claims import (
     LedgerError,
     add_claim,
     differences,
     read_ledger,
-    wording,
     write_documents,
 )
 
