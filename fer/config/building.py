@@ -24,11 +24,9 @@ from fer.config.misfits import (
     wrong_count,
 )
 from fer.config.problems import ConfigError, Problem
+from fer.config.sources import cleaned_source
 from fer.data.augmentation import Augmentation
-from fer.data.cleaning import Cleaned, Cleaning
 from fer.data.datamodule import FaceDataModule
-from fer.data.fixes import read_fixes
-from fer.data.metadata_table import WithMetadata
 from fer.data.protocols import UnderProtocol, mark_of
 from fer.data.source import DataError, Source
 from fer.labels import EMOTIONS
@@ -162,17 +160,10 @@ def _attempt(problems: list[Problem], where: str, make: Callable[[], T]) -> T | 
 
 
 def _build_source(config: DictConfig, augmentation: Augmentation | None) -> Source:
-    source: Source = instantiate(config.data.source, _convert_="all")
-    clean, only = config.data.clean, config.data.only_classes
-    # What is structurally broken is the source's to deal with: nobody else sees it.
-    cleaning = Cleaning(clean.blank, clean.duplicates, clean.conflicts)
-    fixes = read_fixes(Path(clean.fixes).expanduser()) if clean.fixes else None
-    source = Cleaned(source, cleaning, fixes)
-    if config.data.metadata is not None:
-        source = WithMetadata(source, config.data.metadata)
+    only = config.data.only_classes
     # Divided last: what is found is said of the faces as they came.
     return UnderProtocol(
-        source,
+        cleaned_source(config),
         config.data.protocol,
         seed=config.seed,
         augmentation=augmentation,

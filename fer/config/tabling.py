@@ -189,17 +189,19 @@ class _Maker:
 
     def _baseline(self, name: str, seed: int, own: Sequence[str]) -> Run:
         folder = self.folder / name / f"seed{seed}"
+        test, robust = bool(self.config.test), bool(self.config.robustness)
         overrides = [
             f"data={self.data}",
             *self.about_data,
             *own,
             f"seed={seed}",
             "report=false",
-            f"test={str(self.config.test).lower()}",
+            f"robustness={str(robust).lower()}",
+            f"test={str(test).lower()}",
         ]
         config = compose("baseline", overrides)
-        stale = self._stale(folder, differences(folder, config, but=("report",)))
-        job = Job("baseline", folder, tuple(overrides), test=bool(self.config.test))
+        stale = self._stale(folder, differences(folder, config, but=("report", "robustness")))
+        job = Job("baseline", folder, tuple(overrides), test=test, robustness=robust)
         return Run(name, seed, folder, (job,), stale=stale)
 
     def _stale(self, folder: Path, different: Sequence[str]) -> bool:

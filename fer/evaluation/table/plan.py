@@ -60,23 +60,17 @@ class Job:
             "baseline": _BASELINE,
         }[self.step]
 
-    def done(self) -> float:
-        """Return how much of :attr:`work` is done."""
-        if self.is_finished():
-            return self.work
-        return min(self.work, epochs_in(self.folder)) if self.step == "training" else 0.0
-
     def is_finished(self) -> bool:
         """Say whether the folder holds what the command makes."""
         metrics = metrics_in(self.folder)
         if metrics is None or self.step == "training":
             return metrics is not None
+        if self.robustness and self.test and metrics.get("robustness") is None:
+            return False
         if self.step == "baseline":
             return "official" in metrics or not self.test
         judged = metrics.get("fingerprints", {}).get("checkpoint")
-        return judged == sha256(self.folder.parent / BEST) and not (
-            self.robustness and metrics.get("robustness") is None
-        )
+        return bool(judged == sha256(self.folder.parent / BEST))
 
 
 @dataclass(frozen=True, slots=True)
