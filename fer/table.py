@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING
 from fer.config.entry import run
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from omegaconf import DictConfig
 
+    from fer.config.problems import Problem
     from fer.config.tabling import Planner
     from fer.evaluation.table.results import Result
 
@@ -39,18 +42,24 @@ def make(config: DictConfig, planner: Planner) -> None:
 
     Raises:
         SystemExit: with 1, where runs failed.
+        UserError: it was asked for as a sweep, or its figures can't be records of the ledger.
     """
     from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
 
+    from fer.errors import UserError
     from fer.evaluation.table.schedule import run_missing
 
+    hydra = HydraConfig.get()
+    if hydra.mode == RunMode.MULTIRUN:
+        raise UserError("a table is a single run, without -m: seeds=[0,1,2] names several seeds")
     for name in planner.left_out:
         sys.stdout.write(f"left out, since its first stage needs other data: {name}\n")
     # Seed by seed, so that a whole table is there early.
     every = [one for row in planner.rows for one in row.runs]
     runs = [one for seed in config.seeds for one in every if one.seed == seed]
     failures = run_missing(runs, jobs=config.jobs)
-    write(config, planner, Path(HydraConfig.get().run.dir))
+    write(config, planner, Path(hydra.run.dir))
     for failure in failures:
         sys.stderr.write(f"fer.table: {failure}\n")
     if failures:
@@ -59,15 +68,12 @@ def make(config: DictConfig, planner: Planner) -> None:
 
 def write(config: DictConfig, planner: Planner, folder: Path) -> None:
     """Write the table to its folder, and to ledger and documents where it is theirs."""
-    from hydra.core.hydra_config import HydraConfig
-
     from fer.config.tabling import REFERENCES
     from fer.evaluation.table.results import as_csv, results_of
     from fer.evaluation.table.writing import markdown, table_of
     from fer.files import write_text
 
-    of_fer2013 = HydraConfig.get().runtime.choices.data in ("fer2013", "ferplus")
-    names = OFFICIAL if of_fer2013 else {"val": "val", "test": "test"}
+    names = OFFICIAL if planner.data in ("fer2013", "ferplus") else {"val": "val", "test": "test"}
     by_name = {row.name: row for row in planner.rows}
     found: dict[str, list[Result]] = {}
     texts, tables = [], []
@@ -110,15 +116,20 @@ def write(config: DictConfig, planner: Planner, folder: Path) -> None:
 
 def main() -> int:
     """Start the command."""
-    from fer.config.tabling import Planner
+    planned: list[Planner] = []
 
-    planner = Planner()
+    def check(config: DictConfig, overrides: Sequence[str]) -> list[Problem]:
+        from fer.config.tabling import Planner
+
+        planned[:] = [Planner()]
+        return planned[0].check(config, overrides)
+
     return run(
         "table",
-        lambda config: make(config, planner),
+        lambda config: make(config, planned[0]),
         examples=EXAMPLES,
         holds=(),
-        check=planner.check,
+        check=check,
     )
 
 

@@ -36,6 +36,7 @@ class Planner:
         rows: those chosen; filled by :meth:`check`.
         left_out: rows that say nothing of this data.
         titles: of all rows there are, by kind and name.
+        data: what the table is of, the choice's name.
         is_stated: this is the table of the documents, not one of other data or another budget.
     """
 
@@ -43,6 +44,7 @@ class Planner:
         self.rows: list[Row] = []
         self.left_out: list[str] = []
         self.titles: dict[str, dict[str, str]] = {}
+        self.data = ""
         self.is_stated = False
 
     def check(self, config: DictConfig, overrides: Sequence[str]) -> list[Problem]:
@@ -78,7 +80,8 @@ class Planner:
         }
         keys = {_key(text) for text in overrides} - {*_SAME_TABLE, "data"}
         odd = [key for key in keys if not key.startswith(("paths.", "hydra."))]
-        self.is_stated = not odd and config.hydra.runtime.choices.data == "fer2013"
+        self.data = config.hydra.runtime.choices.data
+        self.is_stated = not odd and self.data == "fer2013"
         chosen = _chosen(plain, every)
         sys.stderr.write(f"checking {len(chosen)} rows\n")
         maker = _Maker(config, overrides)

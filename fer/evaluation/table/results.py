@@ -77,31 +77,31 @@ def results_of(rows: Sequence[Row], reference: Row | None, *, seed: int = 0) -> 
 
 
 def _result(row: Row, reference: Row | None, seed: int) -> Result:
-    trained = {run.seed: found for run in row.runs if (found := metrics_in(run.folder))}
+    trained = {run.seed: m for run in row.runs if (m := metrics_in(run.folder))}
     judged = {run.seed: run for run in row.runs if "official" in (metrics_in(run.judgement) or {})}
     figures: dict[str, Figure | None] = {}
     cost = next((_cost(run) for run in row.runs if run.seed in trained), None)
     if cost is not None:
         figures["parameters"] = Figure(cost.parameters, "count")
         figures["multiply-adds"] = Figure(cost.multiply_adds, "count")
-    rates = {s: m.get("train/faces_per_second") for s, m in trained.items()}
+    rates = {key: m.get("train/faces_per_second") for key, m in trained.items()}
     figures["speed"] = over_seeds(rates, "/s")
     public = {s: m.get("val/best_acc", m.get("val/acc")) for s, m in trained.items()}
     figures["public"] = _with_interval(over_seeds(public, "%"), row, seed)
-    found = {s: metrics_in(run.judgement) or {} for s, run in judged.items()}
+    scores = {s: metrics_in(run.judgement) or {} for s, run in judged.items()}
     for name, block in (("private", "official"), ("deduplicated", "deduplicated")):
-        blocks = {s: m[block] for s, m in found.items() if m[block] is not None}
+        blocks = {key: m[block] for key, m in scores.items() if m[block] is not None}
         figures[name] = over_seeds(
-            {s: b["accuracy"] for s, b in blocks.items()},
+            {key: one["accuracy"] for key, one in blocks.items()},
             "%",
             on_test=True,
-            single=next((b["accuracy_ci95"] for b in blocks.values()), None),
+            single=next((one["accuracy_ci95"] for one in blocks.values()), None),
         )
-    robust = {s: (m.get("robustness") or {}).get("mean") for s, m in found.items()}
+    robust = {s: (m.get("robustness") or {}).get("mean") for s, m in scores.items()}
     figures["robustness"] = over_seeds(robust, "%")
     if reference is not None and reference.name != row.name:
         figures["difference"] = _difference(row, reference, seed)
-    marks = {m[key] for m in found.values() for key in ("invalid", "not_comparable") if key in m}
+    marks = {m[key] for m in scores.values() for key in ("invalid", "not_comparable") if key in m}
     return Result(
         row,
         {name: figure for name, figure in figures.items() if figure is not None},

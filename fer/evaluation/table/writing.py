@@ -52,9 +52,9 @@ def table_of(titles: Mapping[str, str], kind: str, words: Mapping[str, str]) -> 
         kind: ``families`` or ``ablations``; its ID is ``table-KIND``.
         words: what ``val`` and ``test`` are called, and the ``reference`` of the differences.
     """
-    header = ["", *(text.format(**words) for text in _COLUMNS.values())]
+    header = ["", "row", *(text.format(**words) for text in _COLUMNS.values())]
     rows = [
-        [title, *(f"{{{id_of(name, figure)}}}" for figure in _COLUMNS)]
+        [title, f"`{name}`", *(f"{{{id_of(name, figure)}}}" for figure in _COLUMNS)]
         for name, title in titles.items()
     ]
     return {"id": f"table-{kind}", "header": header, "rows": rows}
