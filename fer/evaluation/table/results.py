@@ -14,6 +14,7 @@ import numpy as np
 
 from fer.evaluation.claim_words import SPREAD, wording
 from fer.evaluation.comparison import Contender, compare
+from fer.evaluation.judgement import MARKS
 from fer.evaluation.predictions import read_predictions
 from fer.evaluation.statistics import accuracy_interval
 from fer.evaluation.table.cost import Cost, cost_of
@@ -101,7 +102,12 @@ def _result(row: Row, reference: Row | None, seed: int) -> Result:
     figures["robustness"] = over_seeds(robust, "%")
     if reference is not None and reference.name != row.name:
         figures["difference"] = _difference(row, reference, seed)
-    marks = {m[key] for m in scores.values() for key in ("invalid", "not_comparable") if key in m}
+    marks = {
+        f"{key.upper().replace('_', ' ')}: {m[key]}"
+        for m in scores.values()
+        for key in MARKS
+        if m.get(key)
+    }
     return Result(
         row,
         {name: figure for name, figure in figures.items() if figure is not None},
