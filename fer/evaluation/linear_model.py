@@ -86,6 +86,11 @@ class LinearModel:
         return None
 
     @property
+    def made(self) -> Mapping[str, Any]:
+        """Empty: its run folder says how it was made."""
+        return {}
+
+    @property
     def parameters(self) -> int:
         """The numbers that it has learnt."""
         return self.weights.size + self.bias.size
