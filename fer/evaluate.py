@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from omegaconf import DictConfig
 
-    from fer.data.benchmark import Crowd
     from fer.data.source import Faces, Source
     from fer.evaluation import Case, Predictions
     from fer.inference import Model
@@ -54,7 +53,7 @@ def judge_one(config: DictConfig, folder: Path) -> None:
     """Judge a checkpoint or a file of answers on a data set."""
     from fer.config.evaluating import chosen_data, evaluation_source
     from fer.config.folder import record_evaluation
-    from fer.data.benchmark import has_earlier_copy, split_names
+    from fer.data.benchmark import crowd_or_why_not, has_earlier_copy, split_names
     from fer.evaluation import Case, judge, write_predictions
     from fer.evaluation.judgement import MARKS
     from fer.evaluation.predicting import check_classes, check_faces, unread_metadata
@@ -69,7 +68,7 @@ def judge_one(config: DictConfig, folder: Path) -> None:
     check_classes(f"data={chosen_data()}", source.class_names(), model)
     original = source.load()
     check_faces(original, model)
-    crowd, no_crowd = _crowd(source, original)
+    crowd, no_crowd = crowd_or_why_not(source, original)
     answers = _asked(config, model, original, source) if model else _read(config, original, source)
     unread = unread_metadata(model, answers.faces.splits["test"])
     case = Case(
@@ -210,17 +209,6 @@ def compare_models(config: DictConfig, folder: Path) -> None:
     )
     write_json(folder / "metrics.json", {**marks, "comparison": found})
     sys.stdout.write(comparison_table(found) + mark_lines(marks) + f"folder: {folder}\n")
-
-
-def _crowd(source: Source, faces: Faces) -> tuple[Crowd | None, str]:
-    """Return the votes of FER+ on this data, or why there are none."""
-    from fer.data.benchmark import read_crowd
-    from fer.data.source import DataError
-
-    try:
-        return read_crowd(source, faces), ""
-    except DataError as error:
-        return None, str(error)
 
 
 def _sha256(path: str | None) -> str | None:

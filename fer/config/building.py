@@ -24,16 +24,14 @@ from fer.config.misfits import (
     wrong_count,
 )
 from fer.config.problems import ConfigError, Problem
+from fer.config.sources import cleaned_source
 from fer.data.augmentation import Augmentation
-from fer.data.cleaning import Cleaned, Cleaning
 from fer.data.datamodule import FaceDataModule
-from fer.data.fixes import read_fixes
-from fer.data.metadata_table import WithMetadata
 from fer.data.protocols import UnderProtocol, mark_of
 from fer.data.source import DataError, Source
 from fer.labels import EMOTIONS
 from fer.learning import FerModule
-from fer.learning.callbacks import EndTogether, MisreadPictures, Progressive
+from fer.learning.callbacks import EndTogether, MisreadPictures, Progressive, Throughput
 from fer.learning.checkpoint_io import WholeCheckpointIO, check_checkpoint
 from fer.learning.initial_weights import begin_with
 from fer.learning.precision import auto_precision
@@ -162,17 +160,10 @@ def _attempt(problems: list[Problem], where: str, make: Callable[[], T]) -> T | 
 
 
 def _build_source(config: DictConfig, augmentation: Augmentation | None) -> Source:
-    source: Source = instantiate(config.data.source, _convert_="all")
-    clean, only = config.data.clean, config.data.only_classes
-    # What is structurally broken is the source's to deal with: nobody else sees it.
-    cleaning = Cleaning(clean.blank, clean.duplicates, clean.conflicts)
-    fixes = read_fixes(Path(clean.fixes).expanduser()) if clean.fixes else None
-    source = Cleaned(source, cleaning, fixes)
-    if config.data.metadata is not None:
-        source = WithMetadata(source, config.data.metadata)
+    only = config.data.only_classes
     # Divided last: what is found is said of the faces as they came.
     return UnderProtocol(
-        source,
+        cleaned_source(config),
         config.data.protocol,
         seed=config.seed,
         augmentation=augmentation,
@@ -263,7 +254,7 @@ def _build_callbacks(config: DictConfig) -> list[Callback]:
     callbacks: list[Callback] = [
         instantiate(node, _convert_="all") for node in config.callbacks.values()
     ]
-    callbacks.append(EndTogether())
+    callbacks += [EndTogether(), Throughput()]
     if pictures := config.logger.get("pictures", 0):
         callbacks.append(MisreadPictures(pictures))
     return callbacks

@@ -31,6 +31,7 @@ INTERRUPTED: Final = 130
 #: What a training or an evaluation needs beyond the plain install, by import name.
 _TRAIN_MODULES: Final = (
     "torch", "lightning", "hydra", "torchmetrics", "albumentations", "sklearn", "scipy", "pyarrow",
+    "skimage",
 )  # fmt: skip
 
 

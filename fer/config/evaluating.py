@@ -15,7 +15,7 @@ from fer.data.source import Source
 _SUBJECTS: Final = ("ckpt", "predictions", "compare")
 
 #: Keys of the data that training alone reads, and what an evaluation does instead.
-_OF_TRAINING: Final[Mapping[str, str]] = {
+OF_TRAINING: Final[Mapping[str, str]] = {
     "data.clean.blank": "an evaluation takes the faces as they are",
     "data.clean.duplicates": "an evaluation states the score without copies beside the official",
     "data.clean.conflicts": "an evaluation takes the faces as they are",
@@ -27,7 +27,8 @@ _OF_TRAINING: Final[Mapping[str, str]] = {
 }
 #: What the folder of a run or of a judgement holds.
 _FILES: Final = {"ckpt": "checkpoints/best.ckpt", "predictions": "predictions.parquet"}
-_OF_MODEL: Final = ("data.size", "data.fit")
+#: Keys of the data that a checkpoint decides.
+OF_MODEL: Final = ("data.size", "data.fit")
 
 
 def check_evaluation(config: DictConfig, overrides: Sequence[str]) -> list[Problem]:
@@ -57,11 +58,11 @@ def check_evaluation(config: DictConfig, overrides: Sequence[str]) -> list[Probl
     if config.robustness is not False and config.predictions is not None:
         problems.append(Problem("robustness", "needs a model to ask again: ckpt=PATH"))
     set_keys = {text.partition("=")[0].lstrip("+") for text in overrides}
-    problems += [Problem(key, why) for key, why in _OF_TRAINING.items() if key in set_keys]
+    problems += [Problem(key, why) for key, why in OF_TRAINING.items() if key in set_keys]
     if config.ckpt is not None:
         problems += [
             Problem(key, "the checkpoint says how faces are scaled: leave it out")
-            for key in _OF_MODEL
+            for key in OF_MODEL
             if key in set_keys
         ]
     return problems

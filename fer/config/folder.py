@@ -108,6 +108,7 @@ def record_evaluation(
     fingerprint: str,
     origin: str,
     marks: Mapping[str, str] | None = None,
+    facts: Mapping[str, Any] | None = None,
 ) -> None:
     """Write the resolved configuration of an evaluation, and where what it judged came from.
 
@@ -118,9 +119,10 @@ def record_evaluation(
         origin: of the data, for people to read.
         marks: why no number should come of the model, by what it is: ``invalid``,
             ``not_comparable``; each gets a file that says so in its name.
+        facts: what else belongs beside them.
     """
     for name, why in (marks or {}).items():
         write_text(folder / name.upper(), f"{name.upper().replace('_', ' ')}: {why}\n")
     write_text(folder / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
     provenance = describe(seed=config.seed, data_fingerprint=fingerprint, data_origin=origin)
-    write_json(folder / "provenance.json", provenance)
+    write_json(folder / "provenance.json", {**provenance, **(facts or {})})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Final
@@ -47,6 +47,21 @@ def run_to_resume(config: DictConfig, named: Path | None) -> Path | None:
     return max(matching, key=_age).parent if matching else None
 
 
+def differences(folder: Path, config: DictConfig, *, but: Sequence[str] = ()) -> list[str]:
+    """Say in which values the run in a folder is another than that of ``config``, if there is one.
+
+    Where things lie and what is reported may differ; a shorter or longer training is another one.
+
+    Args:
+        folder: of the run.
+        config: the whole configuration.
+        but: further keys that may differ.
+    """
+    if not (folder / "config.yaml").is_file():
+        return []
+    return _differences(folder, _flat(_plain(config)), but=but, longer=False)
+
+
 def last_checkpoint(folder: Path) -> Path | None:
     """Return the checkpoint that a run goes on from, if it came to one."""
     path = folder / "checkpoints" / "last.ckpt"
@@ -64,7 +79,9 @@ def _plain(config: DictConfig) -> Mapping[str, Any]:
     return dict(plain)
 
 
-def _differences(folder: Path, wanted: Mapping[str, Any]) -> list[str]:
+def _differences(
+    folder: Path, wanted: Mapping[str, Any], *, but: Sequence[str] = (), longer: bool = True
+) -> list[str]:
     """Say in which values a run differs so much that it can't be gone on with."""
     try:
         stored = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
@@ -74,9 +91,9 @@ def _differences(folder: Path, wanted: Mapping[str, Any]) -> list[str]:
     different = []
     for key in sorted({*found, *wanted}):
         old, new = found.get(key), wanted.get(key)
-        if old == new or any(fnmatchcase(key, pattern) for pattern in _MAY_DIFFER):
+        if old == new or any(fnmatchcase(key, pattern) for pattern in (*_MAY_DIFFER, *but)):
             continue
-        is_longer = isinstance(old, int) and isinstance(new, int) and new > old
+        is_longer = longer and isinstance(old, int) and isinstance(new, int) and new > old
         if not (key == "trainer.max_epochs" and is_longer):
             different.append(f"{key} was {old!r}, is {new!r}")
     return different

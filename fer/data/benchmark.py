@@ -178,6 +178,18 @@ def read_crowd(source: Source, faces: Faces) -> Crowd:
     return Crowd(votes.counts, winner, guess, votes.sha256)
 
 
+def crowd_or_why_not(source: Source, faces: Faces) -> tuple[Crowd | None, str]:
+    """Return the votes of FER+ on this data, or why there are none.
+
+    Raises:
+        OSError: the table cannot be read.
+    """
+    try:
+        return read_crowd(source, faces), ""
+    except DataError as error:
+        return None, str(error)
+
+
 def _beyond(votes: Votes, last: int) -> Votes:
     """Return votes on the rows up to the last: none on those behind the table's own."""
     more = max(0, last + 1 - len(votes.counts))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from fer.errors import UserError
-from fer.evaluation.claims import wording
+from fer.evaluation.claim_words import wording
 
 #: Keys of a configuration that say where things lie and what is shown, not what is measured.
 _ELSEWHERE: Final = (
@@ -53,7 +53,7 @@ def claim_from_runs(
         name: the claim's ID.
         what: what the number is, in words.
         metric: its key in ``metrics.json``, or the keys down to it: ``official.accuracy``.
-        unit: one of :data:`fer.evaluation.claims.UNITS`; words are told by themselves.
+        unit: one of :data:`fer.evaluation.claim_words.UNITS`; words are told by themselves.
         looks: how often PrivateTest was looked at on the way; may be left out for ``val/`` and
             ``train/`` metrics alone.
         n: number of faces; by default what the run has recorded.

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from fer.errors import UserError
+from fer.evaluation.claim_words import SPREAD, UNITS, wording
 from fer.files import write_text
 
 #: Where the ledger lies in a checkout.
@@ -26,9 +27,6 @@ FIELDS: Final[tuple[str, ...]] = (
     "id", "what", "value", "unit", "text", "interval", "interval_method", "command", "commit",
     "configuration", "data", "seeds", "private_test_looks", "mark",
 )  # fmt: skip
-
-#: What a value may be: a share written in percent, milliseconds, a rate, a plain number, a word.
-UNITS: Final[tuple[str, ...]] = ("%", "ms", "/s", "number", "word")
 
 #: The documents that may state numbers of leaky protocols, since that is what they are about.
 MAY_STATE_INVALID: Final = ("docs/audit.md", "conf/experiment/README.md")
@@ -115,37 +113,30 @@ def add_claim(root: Path, claim: Mapping[str, Any], *, replace: bool = False) ->
         LedgerError: there is one of this id already, or a field is not what it should be.
         OSError: the ledger cannot be read or written.
     """
-    ledger = read_ledger(root)
-    if faults := list(_faults(claim)):
-        raise LedgerError("\n  ".join(["the claim can't be added:", *faults]))
-    if claim["id"] in ledger.claims and not replace:
+    if claim["id"] in read_ledger(root).claims and not replace:
         raise LedgerError(f"there is a claim {claim['id']!r} already: --replace takes its place")
-    claims = {**ledger.claims, claim["id"]: claim}
-    stored = {"claims": list(claims.values()), "tables": list(ledger.tables.values())}
+    put(root, [claim])
+
+
+def put(
+    root: Path, claims: Sequence[Mapping[str, Any]], tables: Sequence[Mapping[str, Any]] = ()
+) -> None:
+    """Put records and tables into the ledger, each behind the others or in its predecessor's place.
+
+    Raises:
+        LedgerError: a field of a record is not what it should be; nothing was written.
+        OSError: the ledger cannot be read or written.
+    """
+    ledger = read_ledger(root)
+    if faults := [fault for claim in claims for fault in _faults(claim)]:
+        raise LedgerError("\n  ".join(["the claim can't be added:", *faults]))
+    stored = {
+        "claims": list({**ledger.claims, **{one["id"]: one for one in claims}}.values()),
+        "tables": list({**ledger.tables, **{one["id"]: one for one in tables}}.values()),
+    }
     # As people write: the dash of an interval is no escape.
     text = json.dumps(stored, indent=2, allow_nan=False, ensure_ascii=False)
     write_text(root / LEDGER, text + "\n")
-
-
-def wording(value: float | str, unit: str, interval: Sequence[float] | None = None) -> str:
-    """Return a value as documents state it.
-
-    Example:
-        >>> wording(0.5862, "%", (0.5712, 0.6027)), wording(0.454, "number"), wording(2.61, "ms")
-        ('58.6 % (57.1–60.3)', '0.45', '2.6 ms')
-    """
-    if isinstance(value, str):
-        return value
-    scale, digits, behind = {
-        "%": (100.0, 1, " %"),
-        "ms": (1.0, 2 if value < 1 else 1, " ms"),
-        "/s": (1.0, 0, " /s"),
-    }.get(unit, (1.0, 2, ""))
-    text = f"{scale * value:,.{digits}f}{behind}"
-    if interval is None:
-        return text
-    low, high = (f"{scale * end:,.{digits}f}" for end in interval)
-    return f"{text} ({low}–{high})"
 
 
 def documents(root: Path) -> list[Path]:
@@ -236,6 +227,15 @@ def _claims_of(table: str, ledger: Ledger) -> Iterator[str]:
             yield from _CELL.findall(cell)
 
 
+def _words_of(claim: Mapping[str, Any]) -> str:
+    return wording(
+        claim["value"],
+        claim["unit"],
+        claim["interval"],
+        spread=claim["interval_method"] == SPREAD,
+    )
+
+
 def _faults(claim: Mapping[str, Any]) -> Iterator[str]:
     """Yield what is wrong with a record."""
     name = claim.get("id")
@@ -249,7 +249,7 @@ def _faults(claim: Mapping[str, Any]) -> Iterator[str]:
         yield f"claim {name}: the unit must be one of {', '.join(UNITS)}, not {claim['unit']!r}"
     elif isinstance(claim["value"], str) != (claim["unit"] == "word"):
         yield f"claim {name}: {claim['value']!r} is no value in {claim['unit']}"
-    elif claim["text"] != (said := wording(claim["value"], claim["unit"], claim["interval"])):
+    elif claim["text"] != (said := _words_of(claim)):
         yield f"claim {name}: its text is {claim['text']!r}, but its value says {said!r}"
     if re.fullmatch(r"[0-9a-f]{40}", str(claim["commit"])) is None:
         yield f"claim {name}: {claim['commit']!r} is no commit"

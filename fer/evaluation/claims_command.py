@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from fer.errors import UserError
-from fer.evaluation.claims import LEDGER, UNITS, add_claim, differences, write_documents
+from fer.evaluation.claim_words import UNITS
+from fer.evaluation.claims import LEDGER, add_claim, differences, write_documents
 
 _EXAMPLES: Final = """\
 examples:

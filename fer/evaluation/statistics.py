@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import softmax
 from sklearn.metrics import (
     confusion_matrix,
     log_loss,
@@ -109,6 +110,35 @@ def pr_curve(label: Ints, probabilities: Floats, position: int) -> tuple[Floats,
     """
     precision, recall, _ = precision_recall_curve(label == position, probabilities[:, position])
     return precision[::-1], recall[::-1]
+
+
+def scores(
+    label: Ints, logits: npt.NDArray[np.floating[Any]], classes: Sequence[str], split: str
+) -> dict[str, float | None]:
+    """Return the figures of a split under the names that a training gives them: ``val/acc`` ….
+
+    Args:
+        label: int64 ``[N]``, the truth.
+        logits: ``[N, C]``.
+        classes: C names.
+        split: what the names begin with.
+
+    Returns:
+        ``acc``, ``loss`` (cross entropy, in nats), ``balanced_acc``, and of ``precision``,
+        ``recall`` and ``f1`` the mean over classes, ``macro_…``, and each class's, ``…/CLASS``;
+        None where there is no such number.
+    """
+    answer = logits.argmax(axis=1)
+    table = per_class(label, answer, classes)
+    found: dict[str, float | None] = {
+        "acc": float((answer == label).mean()),
+        "loss": negative_log_likelihood(label, softmax(logits.astype(np.float64), axis=1)),
+        "balanced_acc": mean_over_classes(table, "recall"),
+    }
+    for figure in ("precision", "recall", "f1"):
+        found[f"macro_{figure}"] = mean_over_classes(table, figure)
+        found |= {f"{figure}/{name}": row[figure] for name, row in table.items()}
+    return {f"{split}/{name}": value for name, value in found.items()}
 
 
 def block(

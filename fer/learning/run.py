@@ -16,7 +16,7 @@ from fer.data.datamodule import FaceDataModule
 from fer.data.protocols import Mark
 from fer.data.source import DataError, Faces
 from fer.files import write_json, write_text
-from fer.learning.callbacks import BestAndLast, History
+from fer.learning.callbacks import BestAndLast, History, Throughput
 from fer.learning.figures import plot_confusion, plot_curves
 from fer.learning.module import FerModule
 
@@ -112,8 +112,9 @@ def report(
     epochs = list(_epochs(trainer))
     score = _checkpoint(trainer).best_model_score
     metrics = _best_epoch(trainer)
+    checkpoint = "best" if metrics else None
+    metrics |= _speed(trainer)
     if test:
-        checkpoint = "best" if metrics else None
         with _interruptible(trainer):
             trainer.test(
                 module, datamodule=data, ckpt_path=checkpoint, verbose=False, weights_only=True
@@ -136,6 +137,13 @@ def _checkpoint(trainer: lightning.Trainer) -> BestAndLast:
 def _epochs(trainer: lightning.Trainer) -> list[dict[str, float]]:
     histories = (c for c in getattr(trainer, "callbacks", ()) if isinstance(c, History))
     return next(histories).epochs
+
+
+def _speed(trainer: lightning.Trainer) -> dict[str, float]:
+    """Return faces a second while training, in this run and what it goes on from."""
+    meters = (c for c in getattr(trainer, "callbacks", ()) if isinstance(c, Throughput))
+    rate = next((meter.rate for meter in meters), None)
+    return {} if rate is None else {"train/faces_per_second": rate}
 
 
 def _best_epoch(trainer: lightning.Trainer) -> dict[str, float]:

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
+from fer.evaluation.claim_words import SPREAD, wording
 from fer.evaluation.claims import (
     LedgerError,
     add_claim,
     differences,
+    put,
     read_ledger,
-    wording,
     write_documents,
 )
 
@@ -138,12 +139,44 @@ def test_numbers_of_leaky_protocols_stand_in_the_audit_alone(root: Path) -> None
         (12.34, "ms", None, "12.3 ms"),
         (9512.7, "/s", None, "9,513 /s"),
         ("leaked", "word", None, "leaked"),
+        (0.0123, "points", (-0.0011, 0.0251), "+1.2 points (−0.1 to +2.5)"),
+        (-0.5, "points", None, "−50.0 points"),
+        (6307, "count", None, "6,307"),
+        (687_783, "count", None, "0.69 M"),
+        (57_665_280, "count", None, "57.7 M"),
+        (1_234_567_890, "count", None, "1,235 M"),
     ],
 )
 def test_the_wording_of_a_value(
     value: float | str, unit: str, interval: tuple[float, float] | None, text: str
 ) -> None:
     assert wording(value, unit, interval) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "sd", "text"),
+    [(0.5862, "%", 0.0043, "58.6 ± 0.4 %"), (290.4, "/s", 12.2, "290 ± 12 /s")],
+)
+def test_the_wording_of_several_seeds(
+    root: Path, value: float, unit: str, sd: float, text: str
+) -> None:
+    ends = [value - sd, value + sd]
+    assert wording(value, unit, ends, spread=True) == text
+    several = claim("seeds", value, unit, interval=ends, interval_method=SPREAD, text=text)
+    add_claim(root, several)
+    assert read_ledger(root).text("seeds") == text
+    with pytest.raises(LedgerError, match="but its value says"):
+        add_claim(root, {**several, "interval_method": "bootstrap"}, replace=True)
+
+
+def test_records_and_tables_are_put_together_or_not_at_all(root: Path) -> None:
+    table = {"id": "rows", "header": ["x"], "rows": [["{large}"]]}
+    with pytest.raises(LedgerError):
+        put(root, [claim("large"), claim("wrong", text="1 %")], [table])
+    assert read_ledger(root).table("rows") != "| x |\n| --- |\n| 60.0 % |\n"
+    put(root, [claim("large")], [table])
+    assert read_ledger(root).table("rows") == "| x |\n| --- |\n| 60.0 % |\n"
+    assert read_ledger(root).text("small") is not None
 
 
 def test_a_claim_is_added_behind_the_others_and_replaced_in_its_place(root: Path) -> None:
@@ -163,7 +196,7 @@ def test_a_claim_is_added_behind_the_others_and_replaced_in_its_place(root: Path
     ("changes", "complaint"),
     [
         ({"text": "61 %"}, "its text is '61 %', but its value says '60.0 %'"),
-        ({"unit": "percent"}, "the unit must be one of %, ms"),
+        ({"unit": "percent"}, "the unit must be one of %, points, ms"),
         ({"value": "ok"}, "'ok' is no value in %"),
         ({"commit": "main"}, "'main' is no commit"),
         ({"id": "a b"}, "an id is made of a-z"),

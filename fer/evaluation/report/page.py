@@ -154,6 +154,8 @@ def _origin(origin: str) -> str:
 def _judged(model: Model | None) -> str:
     if model is None:
         return "answers from a file"
+    if (described := getattr(model, "description", None)) is not None:
+        return str(described)
     return "an exported model" if network_of(model) is None else "a checkpoint of fer"
 
 

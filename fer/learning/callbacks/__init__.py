@@ -6,6 +6,7 @@ from fer.learning.callbacks.history import History
 from fer.learning.callbacks.nan_guard import DivergedError, StopOnNaN
 from fer.learning.callbacks.processes import EndTogether
 from fer.learning.callbacks.progressive import Progressive
+from fer.learning.callbacks.throughput import Throughput
 from fer.learning.callbacks.wandb_pictures import MisreadPictures
 from fer.learning.callbacks.wandb_run import begin, closing_run
 
@@ -18,6 +19,7 @@ __all__ = [
     "MisreadPictures",
     "Progressive",
     "StopOnNaN",
+    "Throughput",
     "begin",
     "closing_run",
 ]

@@ -1,0 +1,204 @@
+"""Train what came before networks: ``python -m fer.baseline method=logistic|linear_svm``.
+
+A run's folder holds ``metrics.json``, ``predictions.parquet``, ``report.html``, ``weights.npz``,
+``config.yaml``, ``provenance.json`` and ``cleaning.csv``.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fer.config.entry import run
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from omegaconf import DictConfig
+
+    from fer.config.problems import Problem
+    from fer.data.source import Faces
+    from fer.evaluation.linear_model import LinearModel
+
+EXAMPLES = """
+python -m fer.baseline                                     # logistic regression, FER2013
+python -m fer.baseline method=linear_svm test=false        # PrivateTest is left alone
+python -m fer.baseline data=synthetic hog.cell=6 hog.orientations=8
+python -m fer.baseline data=folder data.root=FOLDER 'C=[0.001,0.01]'
+python -m fer.baseline robustness=true hydra.run.dir=FOLDER
+"""
+
+#: What shows that a folder holds a run.
+RUN_FILES = ("metrics.json", "predictions.parquet", "weights.npz")
+
+
+def baseline(config: DictConfig) -> None:
+    """Fit a linear classifier on histograms of oriented gradients, and judge it."""
+    from fer.config.evaluating import evaluation_source
+    from fer.config.folder import record_evaluation, run_folder
+    from fer.config.sources import cleaned_source
+    from fer.data.findings import findings_csv, findings_table
+    from fer.data.scaling import scaled
+    from fer.files import write_json, write_text
+
+    with run_folder() as folder:
+        cleaned = cleaned_source(config)
+        size, fit = config.data.size, config.data.fit
+        faces = scaled(cleaned.load(), size, fit)
+        sys.stdout.write(findings_table(faces.findings))
+        check(faces, test=config.test)
+        model, found = fitted(config, faces)
+        # What is judged is the data as it is, as an evaluation does.
+        source = evaluation_source(config, (size, fit))
+        metrics = judged(config, source, model, folder) if config.test else {}
+        record_evaluation(
+            config,
+            folder,
+            fingerprint=faces.fingerprint,
+            origin=faces.origin,
+            facts={"faces": {name: len(split) for name, split in faces.splits.items()}},
+        )
+        write_text(folder / "cleaning.csv", findings_csv(faces.findings))
+        model.save(folder / "weights.npz")
+        write_json(folder / "metrics.json", {**found, **metrics})
+        sys.stdout.write(
+            f"validation accuracy {found['val/acc']:.4f} with C={found['C']}\nfolder: {folder}\n"
+        )
+
+
+def check(faces: Faces, *, test: bool) -> None:
+    """Hold the data against what is to be done with it.
+
+    Raises:
+        DataError: a split is missing or empty, or a class has no training face.
+    """
+    import numpy as np
+
+    from fer.data.source import DataError
+
+    for name in ("train", "val", *(["test"] if test else [])):
+        if len(faces.splits.get(name, ())) == 0:
+            way = ": choose test=false" if name == "test" else ""
+            raise DataError(f"{faces.origin} has no faces in its split {name!r}{way}")
+    counts = np.bincount(faces.splits["train"].labels, minlength=len(faces.classes))
+    if missing := [name for name, n in zip(faces.classes, counts, strict=True) if n == 0]:
+        raise DataError(f"{faces.origin} has no training face of {', '.join(missing)}")
+
+
+def fitted(config: DictConfig, faces: Faces) -> tuple[LinearModel, dict[str, Any]]:
+    """Return the classifier that is best on the validation split, and what it scores there."""
+    from tqdm import tqdm
+
+    from fer.evaluation.linear_fits import Fit, fit_each
+    from fer.evaluation.linear_model import Hog, LinearModel
+    from fer.evaluation.statistics import scores
+
+    hog = Hog(**config.hog)
+    train, val = faces.splits["train"], faces.splits["val"]
+    with tqdm(total=len(train) + len(val), desc="histograms", mininterval=0.5) as bar:
+        seen = [(hog(split.images, bar=bar), split.labels) for split in (train, val)]
+    with tqdm(total=len(config.C), desc=f"fits of {config.method}") as bar:
+
+        def done(one: Fit) -> None:
+            end = "" if one.converged else f", not converged after max_iter={config.max_iter}"
+            bar.write(f"C={one.c:g}: validation accuracy {one.accuracy:.4f}{end}", file=sys.stdout)
+            bar.update()
+
+        fits = fit_each(
+            config.method,
+            seen[0],
+            seen[1],
+            len(faces.classes),
+            list(config.C),
+            max_iter=config.max_iter,
+            done=done,
+        )
+    # The first of equals has the strongest penalty, where they rise.
+    best = max(fits, key=lambda one: one.accuracy)
+    model = LinearModel(
+        faces.classes, config.data.size, config.data.fit, hog, best.weights, best.bias
+    )
+    logits = seen[1][0] @ best.weights + best.bias
+    found = {
+        "C": best.c,
+        "parameters": model.parameters,
+        # Of the classifier; histograms have none to speak of.
+        "multiply_adds": int(best.weights.size),
+        "val/best_acc": best.accuracy,
+        **scores(val.labels, logits, faces.classes, "val"),
+    }
+    return model, found
+
+
+def judged(config: DictConfig, source: Any, model: LinearModel, folder: Path) -> dict[str, Any]:
+    """Judge a classifier as ``python -m fer.evaluate`` does, and write its answers and page."""
+    from fer.data.benchmark import crowd_or_why_not, has_earlier_copy, split_names
+    from fer.data.scaling import scaled
+    from fer.evaluation import Case, judge, predict, write_predictions
+    from fer.evaluation.report import write_report
+    from fer.evaluation.robustness import measure
+    from fer.evaluation.statistics import scores
+    from fer.evaluation.summary import judgement_table
+
+    original = source.load()
+    crowd, no_crowd = crowd_or_why_not(source, original)
+    faces, names = scaled(original, model.size, model.fit), split_names(source)
+    predictions, views = predict(model, faces, names, tta=config.tta)
+    case = Case(
+        predictions,
+        faces,
+        names,
+        has_earlier_copy(original),
+        views=views,
+        crowd=crowd,
+        why_not={"crowd": no_crowd, "tta": "tta=false"},
+        fingerprints={
+            "data": original.fingerprint,
+            "votes": crowd.sha256 if crowd else None,
+        },
+        seed=config.seed,
+    )
+    metrics = judge(case)
+    if config.robustness:
+        val = faces.splits["val"]
+        found = measure(model, val.images, val.labels, seed=config.seed)
+        metrics["robustness"] = {"split": names["val"], **found}
+    metrics["branches"] = None
+    metrics["unavailable"]["branches"] = "a linear model has no branches"
+    write_predictions(folder / "predictions.parquet", predictions)
+    if config.report:
+        path = folder / "report.html"
+        write_report(path, metrics, case, model=model, pictures=config.report_pictures)
+    sys.stdout.write(judgement_table(metrics))
+    test = case.test()
+    assert test.logits is not None  # noqa: S101 - the model's own
+    return {**scores(test.label, test.logits, faces.classes, "test"), **metrics}
+
+
+def check_baseline(config: DictConfig, overrides: Sequence[str]) -> list[Problem]:  # noqa: ARG001
+    """Return what can't be done, before any data is read."""
+    from fer.config.problems import Problem
+
+    problems = []
+    if config.data.protocol != "official":
+        problems.append(Problem("data.protocol", "baselines take the official split alone"))
+    if config.robustness == "test":
+        problems.append(Problem("robustness", "is measured on the validation split: true"))
+    cells = [config.hog[key] for key in ("cell", "block")]
+    size = config.data.size
+    if all(isinstance(v, int) and v > 0 for v in (*cells, size)) and size // cells[0] < cells[1]:
+        what = (
+            f"a block of {cells[1]} cells doesn't fit into a face of {size}: choose a smaller cell"
+        )
+        problems.append(Problem("hog.cell", what))
+    return problems
+
+
+def main() -> int:
+    """Start the command."""
+    return run("baseline", baseline, examples=EXAMPLES, holds=RUN_FILES, check=check_baseline)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,226 @@
+"""The rows of a table, as their runs: each composed and checked before anything is run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from omegaconf import DictConfig, OmegaConf
+
+from fer.config.compose import compose
+from fer.config.evaluating import OF_MODEL, OF_TRAINING
+from fer.config.problems import ConfigError, Problem, nearest
+from fer.config.processes import quoted
+from fer.config.resume import differences
+from fer.config.rules import rule_for
+from fer.evaluation.table.plan import BEST, Job, Row, Run
+
+#: What must be as its rule says before rows can be made of it.
+_OWN: Final = ("seeds", "kind", "only", "jobs", "test", "robustness", "fresh", "overrides")
+
+#: The row that the others of a kind are held against; ablations depart from theirs.
+REFERENCES: Final[Mapping[str, str]] = {"families": "cnn", "ablations": "cnn_lstm"}
+
+#: Overrides under which a table is still the one of the documents.
+_SAME_TABLE: Final = (
+    "seeds", "kind", "only", "jobs", "test", "robustness", "fresh", "write", "data.root",
+)  # fmt: skip
+
+
+class Planner:
+    """Makes the rows while the configuration is checked, so that mistakes in them are told too.
+
+    Attributes:
+        rows: those chosen; filled by :meth:`check`.
+        left_out: rows that say nothing of this data.
+        titles: of all rows there are, by kind and name.
+        data: what the table is of, the choice's name.
+        is_stated: this is the table of the documents, not one of other data or another budget.
+    """
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+        self.left_out: list[str] = []
+        self.titles: dict[str, dict[str, str]] = {}
+        self.data = ""
+        self.is_stated = False
+
+    def check(self, config: DictConfig, overrides: Sequence[str]) -> list[Problem]:
+        """Make the rows; return what is wrong with them.
+
+        Args:
+            config: the composed configuration of the table.
+            overrides: of the command line.
+        """
+        plain: Any = OmegaConf.to_container(config, resolve=False)
+        if any(rule_for(key, None).complaint(plain[key]) for key in _OWN):
+            return []  # Told already.
+        every = {kind: plain[kind] for kind in ("families", "ablations")}
+        names = [name for rows in every.values() for name in rows]
+        # Checked once for each run of a sweep, of which there is one here.
+        self.rows, self.left_out = [], []
+        problems = [
+            Problem("only", f"there is no row {name!r}{nearest(name, names)}")
+            for name in plain["only"] or ()
+            if name not in names
+        ]
+        if len(set(plain["seeds"])) != len(plain["seeds"]):
+            problems.append(Problem("seeds", "names a seed twice"))
+        if config.data.get("protocol") != "official":
+            problems.append(Problem("data.protocol", "a table is made on the official split"))
+        if plain["robustness"] == "test":
+            problems.append(Problem("robustness", "is measured on the validation split: true"))
+        if problems:
+            return problems
+        self.titles = {
+            kind: {name: spec["title"] for name, spec in rows.items()}
+            for kind, rows in every.items()
+        }
+        keys = {_key(text) for text in overrides} - {*_SAME_TABLE, "data"}
+        odd = [key for key in keys if not key.startswith(("paths.", "hydra."))]
+        self.data = config.hydra.runtime.choices.data
+        self.is_stated = not odd and self.data == "fer2013"
+        chosen = _chosen(plain, every)
+        sys.stderr.write(f"checking {len(chosen)} rows\n")
+        maker = _Maker(config, overrides)
+        for kind, name in chosen:
+            try:
+                row = maker.row(kind, name, every[kind][name])
+            except ConfigError as error:
+                problems += [Problem(f"row {name}: {p.where}", p.what) for p in error.problems]
+                continue
+            if row is None:
+                self.left_out.append(name)
+            else:
+                self.rows.append(row)
+        return problems
+
+
+def _chosen(plain: Mapping[str, Any], every: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return kind and name of the rows asked for, in the table's order."""
+    kinds = list(every) if plain["kind"] == "all" or plain["only"] else [plain["kind"]]
+    chosen = [(kind, name) for kind in kinds for name in every[kind]]
+    if plain["only"]:
+        return [(kind, name) for kind, name in chosen if name in plain["only"]]
+    if plain["kind"] == "ablations":
+        chosen.insert(0, ("families", REFERENCES["ablations"]))
+    return chosen
+
+
+class _Maker:
+    """Makes rows of what their configuration says."""
+
+    def __init__(self, config: DictConfig, overrides: Sequence[str]) -> None:
+        self.config = config
+        self.folder = Path(config.hydra.run.dir)
+        self.data: str = config.hydra.runtime.choices.data
+        budget: Any = OmegaConf.to_container(config.budget)
+        shared: list[str] = budget.get(self.data, budget["default"])
+        self.more: list[str] = list(config.overrides)
+        # What says which data it is goes to every command.
+        self.about_data = [text for text in shared if _key(text).startswith("data.source.")]
+        self.budget = [text for text in shared if text not in self.about_data]
+        self.about_data += [
+            text for text in overrides if _key(text).startswith(("data.", "paths."))
+        ]
+
+    def row(self, kind: str, name: str, spec: Mapping[str, Any]) -> Row | None:
+        """Return a row; None where it says nothing of this data.
+
+        Raises:
+            ConfigError: a command of it can't be composed, or its folder holds another run.
+        """
+        if "baseline" in spec:
+            runs = [self._baseline(name, self.config.seeds[0], spec["baseline"])]
+            return Row(name, spec["title"], kind, tuple(runs), conventional=True)
+        stages = spec.get("stages") or [{"overrides": spec["train"]}]
+        if any("data" in stage and self.data not in stage["data"] for stage in stages):
+            return None
+        composed = [self._stage(stage) for stage in stages]
+        runs = [self._run(name, seed, composed) for seed in self.config.seeds]
+        return Row(name, spec["title"], kind, tuple(runs))
+
+    def _stage(self, stage: Mapping[str, Any]) -> tuple[list[str], DictConfig]:
+        """Return the overrides of a training, without its seed, and what they compose to."""
+        data = stage.get("data", {}).get(self.data, self.data)
+        overrides = [
+            f"data={data}",
+            *self.budget,
+            *self.about_data,
+            *stage["overrides"],
+            *self.more,
+            "test=false",
+            "trainer.enable_progress_bar=false",
+        ]
+        config = compose("train", overrides)
+        if "share" in stage:
+            epochs = max(1, round(stage["share"] * config.trainer.max_epochs))
+            overrides.append(f"trainer.max_epochs={epochs}")
+            config.trainer.max_epochs = epochs
+        return overrides, config
+
+    def _run(self, name: str, seed: int, stages: Sequence[tuple[list[str], DictConfig]]) -> Run:
+        folder = self.folder / name / f"seed{seed}"
+        jobs: list[Job] = []
+        different: list[str] = []
+        for number, (overrides, config) in enumerate(stages, start=1):
+            place = folder if number == len(stages) else folder / f"stage{number}"
+            begin = [f"init_from={quoted(jobs[-1].folder / BEST)}"] if jobs else []
+            own = [*overrides, *begin, f"seed={seed}"]
+            jobs.append(Job("training", place, tuple(own), epochs=config.trainer.max_epochs))
+            config.seed = seed
+            # Where the first weights lie says nothing of them.
+            different += differences(place, config, but=("init_from",))
+        stale = self._stale(folder, different)
+        if self.config.test:
+            jobs.append(self._evaluation(folder))
+        return Run(name, seed, folder, tuple(jobs), stale=stale)
+
+    def _evaluation(self, folder: Path) -> Job:
+        robust = bool(self.config.robustness)
+        overrides = [
+            f"ckpt={quoted(folder / BEST)}",
+            f"data={self.data}",
+            *(text for text in self.about_data if _key(text) not in (*OF_TRAINING, *OF_MODEL)),
+            "report=false",
+            f"robustness={str(robust).lower()}",
+        ]
+        place = folder / "evaluation"
+        return Job("evaluation", place, tuple(overrides), test=True, robustness=robust)
+
+    def _baseline(self, name: str, seed: int, own: Sequence[str]) -> Run:
+        folder = self.folder / name / f"seed{seed}"
+        test, robust = bool(self.config.test), bool(self.config.robustness)
+        overrides = [
+            f"data={self.data}",
+            *self.about_data,
+            *own,
+            f"seed={seed}",
+            "report=false",
+            f"robustness={str(robust).lower()}",
+            f"test={str(test).lower()}",
+        ]
+        config = compose("baseline", overrides)
+        stale = self._stale(folder, differences(folder, config, but=("report", "robustness")))
+        job = Job("baseline", folder, tuple(overrides), test=test, robustness=robust)
+        return Run(name, seed, folder, (job,), stale=stale)
+
+    def _stale(self, folder: Path, different: Sequence[str]) -> bool:
+        """Say whether a run is to be made anew.
+
+        Raises:
+            ConfigError: it is another one, and nobody said that it may go.
+        """
+        if different and not self.config.fresh:
+            what = (
+                f"{folder} holds another run ({'; '.join(different[:4])}): fresh=true makes it "
+                "anew, hydra.run.dir=FOLDER begins another table"
+            )
+            raise ConfigError([Problem(folder.name, what)])
+        return bool(different)
+
+
+def _key(override: str) -> str:
+    return override.lstrip("+").partition("=")[0]

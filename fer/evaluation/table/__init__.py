@@ -1,0 +1,1 @@
+"""The table of all model families: its runs, and what they have measured."""

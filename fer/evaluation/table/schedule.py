@@ -1,0 +1,231 @@
+"""Run what is missing of a table: commands side by side, each in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+from fer.evaluation.table import lock
+from fer.evaluation.table.looks import count_look
+from fer.evaluation.table.plan import Job, Run
+from fer.evaluation.table.progress import Progress
+
+#: Seconds between two looks at what runs.
+_INTERVAL: Final = 0.5
+
+#: Seconds that a process gets to end by itself before it is ended.
+_GRACE: Final = 60.0
+
+#: Lines of a failed command's output that are shown.
+_LINES: Final = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A command that did not end well.
+
+    Attributes:
+        run: whose it is.
+        job: the command.
+        code: its exit code.
+    """
+
+    run: Run
+    job: Job
+    code: int
+
+    def __str__(self) -> str:
+        said = self.job.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        # A progress bar is one line that was written again and again.
+        lines = [line.rpartition("\r")[2] for line in said[-_LINES:]]
+        shown = "".join(f"\n    {line}" for line in lines)
+        what = f"{self.run.name}: {self.job.step} ended with code {self.code}"
+        return f"{what}; the end of {self.job.log}:{shown}"
+
+
+@dataclass(slots=True)
+class _Working:
+    run: Run
+    job: Job
+    process: subprocess.Popen[bytes]
+    since: float
+
+
+@dataclass(slots=True)
+class _State:
+    waiting: list[Run]
+    working: list[_Working] = field(default_factory=list)
+    #: Runs of others' processes, in whose folders nothing is done until those have ended.
+    busy: list[Run] = field(default_factory=list)
+    #: Stale runs whose folders were removed.
+    renewed: list[Run] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+
+
+def run_missing(
+    runs: Sequence[Run],
+    *,
+    jobs: int,
+    interval: float = _INTERVAL,
+    python: Sequence[str] = (sys.executable,),
+) -> list[Failure]:
+    """Run every command that is missing and return those that failed.
+
+    A command that fails ends its run; the others go on. A folder that another process works in is
+    waited for.
+
+    Args:
+        runs: in the order in which they begin.
+        jobs: how many commands at a time.
+        interval: seconds between two looks.
+        python: the interpreter that runs the modules.
+
+    Raises:
+        KeyboardInterrupt: the user, or a signal, stopped it: the commands were stopped too.
+        OSError: a file cannot be written, or a process not be started.
+    """
+    state = _State([run for run in runs if run.stale or run.next_job() is not None])
+    if not state.waiting:
+        return []
+    environment = _environment(jobs)
+    with _signals_interrupt(), Progress(runs) as progress:
+        try:
+            while state.waiting or state.working:
+                for one in [w for w in state.working if w.process.poll() is not None]:
+                    _end(state, one, progress)
+                _begin(state, jobs, environment, python, progress)
+                progress.show([(w.run, w.job) for w in state.working], state.busy)
+                if state.waiting or state.working:
+                    time.sleep(interval)
+        finally:
+            _stop([one.process for one in state.working])
+    return state.failures
+
+
+def _begin(
+    state: _State,
+    jobs: int,
+    environment: Mapping[str, str],
+    python: Sequence[str],
+    progress: Progress,
+) -> None:
+    """Start commands where there is room."""
+    state.busy.clear()
+    for run in list(state.waiting):
+        if len(state.working) + len(state.busy) >= jobs:
+            break
+        handle = lock.take(run.lock)
+        if handle is None:
+            state.busy.append(run)
+            continue
+        try:
+            state.waiting.remove(run)
+            if run.stale and run not in state.renewed:
+                shutil.rmtree(run.folder, ignore_errors=True)
+                state.renewed.append(run)
+            if (job := run.next_job()) is None:
+                # Another table has made it in the meantime.
+                progress.found(run)
+            else:
+                process = _start(run, job, environment, python, handle)
+                state.working.append(_Working(run, job, process, time.monotonic()))
+        finally:
+            lock.release(handle)
+
+
+def _start(
+    run: Run, job: Job, environment: Mapping[str, str], python: Sequence[str], handle: int
+) -> subprocess.Popen[bytes]:
+    overrides = [*job.overrides, f"hydra.run.dir={_quoted(job.folder)}"]
+    if job.step == "training":
+        overrides.append("resume=auto")
+    else:
+        # Begun and broken off, or of another checkpoint.
+        shutil.rmtree(job.folder, ignore_errors=True)
+    if job.test:
+        count_look(run)
+    job.log.parent.mkdir(parents=True, exist_ok=True)
+    with job.log.open("ab") as log:
+        return subprocess.Popen(  # noqa: S603 - our own modules
+            [*python, "-m", job.module, *overrides],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            # The terminal's interrupt is for the table, which hands it on once.
+            start_new_session=True,
+            pass_fds=() if os.name == "nt" else (handle,),
+        )
+
+
+def _quoted(path: Path) -> str:
+    """Quote a path for Hydra's grammar."""
+    return '"' + str(path).replace('"', '\\"') + '"'
+
+
+def _end(state: _State, one: _Working, progress: Progress) -> None:
+    """Note how a command ended, and let its run go on."""
+    state.working.remove(one)
+    code = one.process.wait()
+    if code == 0 and one.job.is_finished():
+        progress.ended(one.run, one.job, time.monotonic() - one.since)
+        if one.run.next_job() is not None:
+            # Before other runs begin.
+            state.waiting.insert(0, one.run)
+        return
+    failure = Failure(one.run, one.job, code)
+    state.failures.append(failure)
+    progress.say(f"FAILED: {failure}")
+
+
+def _stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    """End processes: gently, so that they keep what is finished, then by force."""
+    alive = [process for process in processes if process.poll() is None]
+    for process in alive:
+        process.send_signal(signal.SIGINT)
+    deadline = time.monotonic() + _GRACE
+    for process in alive:
+        try:
+            process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _environment(jobs: int) -> dict[str, str]:
+    """Return the environment of a command; several have one thread each, as far as not asked for.
+
+    Two processes of one thread outrun one of two.
+    """
+    threads = {"OMP_NUM_THREADS": "1"} if jobs > 1 else {}
+    return {**threads, **os.environ}
+
+
+@contextmanager
+def _signals_interrupt() -> Iterator[None]:
+    """Let a request to end, or a terminal that is closed, be an interrupt."""
+    names = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        before = {name: signal.signal(name, interrupt) for name in names}
+    except ValueError:
+        # Not in the main thread, where nobody can listen.
+        before = {}
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)

@@ -1,0 +1,172 @@
+"""The rows of a table are planned, and mistakes in them told, before anything is run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from omegaconf import OmegaConf
+
+from fer.config.compose import compose
+from fer.config.problems import ConfigError
+from fer.config.tabling import Planner
+from fer.evaluation.table.plan import Job
+
+SYNTHETIC = ("data=synthetic", "seeds=[0,1]")
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("FER_DATA_ROOT", raising=False)
+
+
+def planned(*overrides: str) -> Planner:
+    planner = Planner()
+    compose("table", overrides, check=planner.check)
+    return planner
+
+
+def refused(*overrides: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        planned(*overrides)
+    return str(caught.value)
+
+
+def make(job: Job, *changes: str, ended: bool = True) -> None:
+    """Leave what a training leaves."""
+    job.folder.mkdir(parents=True)
+    config = compose("train", [*job.overrides, *changes])
+    own = OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
+    text = yaml.safe_dump(OmegaConf.to_container(own, resolve=True))
+    (job.folder / "config.yaml").write_text(text, encoding="utf-8")
+    if ended:
+        (job.folder / "metrics.json").write_text(json.dumps({}), encoding="utf-8")
+
+
+def test_a_row_is_a_training_and_an_evaluation_for_each_seed() -> None:
+    planner = planned(*SYNTHETIC, "only=[cnn]", "data.source.seed=3", "data.batch_size=8")
+    (row,) = planner.rows
+    assert [run.folder for run in row.runs] == [
+        Path(f"runs/table/synthetic/cnn/seed{seed}") for seed in (0, 1)
+    ]
+    training, evaluation = row.runs[1].jobs
+    assert (training.module, training.folder) == ("fer.train", row.runs[1].folder)
+    config = compose("train", training.overrides)
+    assert (config.seed, config.test) == (1, False), "one look at the test split, by the evaluation"
+    assert (config.data.source.seed, config.data.batch_size) == (3, 8)
+    assert config.data.source.train == 1050, "the budget of the built-in faces"
+    assert config.model.lstm is None
+    assert config.trainer.max_epochs == training.epochs == 4
+    judged = compose("evaluate", evaluation.overrides)
+    assert judged.ckpt == "runs/table/synthetic/cnn/seed1/checkpoints/best.ckpt"
+    assert (judged.data.source.seed, judged.data.source.test) == (3, 350)
+    assert not judged.report
+    assert not planner.is_stated
+
+
+def test_the_budget_of_fer2013_is_one_file() -> None:
+    for row in planned("only=[cnn,lstm]").rows:
+        config: Any = compose("train", row.runs[0].jobs[0].overrides)
+        assert config.trainer.max_epochs == 12, row.name
+        assert config.optimizer._target_ == "torch.optim.Adam"
+        assert config.scheduler._target_.endswith("OneCycle")
+        assert config.data.batch_size == 64
+
+
+@pytest.mark.parametrize(
+    ("overrides", "stated"),
+    [
+        ((), True),
+        (("test=false", "jobs=1", "paths.runs=x", "data.root=y"), True),
+        (('overrides=["trainer.max_epochs=1"]',), False),
+        (("data.clean.blank=keep",), False),
+        (("budget.default=[]",), False),
+    ],
+)
+def test_only_the_table_of_the_documents_is_stated(
+    overrides: tuple[str, ...], stated: bool
+) -> None:
+    assert planned("only=[cnn]", *overrides).is_stated == stated
+
+
+def test_screening_leaves_the_test_split_alone() -> None:
+    for row in planned(*SYNTHETIC, "test=false", "only=[cnn,hog_svm]").rows:
+        for run in row.runs:
+            assert [job.test for job in run.jobs] == [False]
+            assert not compose(run.jobs[0].module.removeprefix("fer."), run.jobs[0].overrides).test
+
+
+def test_conventional_methods_run_once() -> None:
+    (row,) = planned("data=synthetic", "seeds=[4,5]", "only=[hog_svm]", "robustness=true").rows
+    (run,) = row.runs
+    (job,) = run.jobs
+    config = compose("baseline", job.overrides)
+    assert (config.method, config.seed, config.test, config.robustness) == (
+        "linear_svm",
+        4,
+        True,
+        True,
+    )
+    assert run.judgement == job.folder == Path("runs/table/synthetic/hog_svm/seed4")
+
+
+def test_ablations_depart_from_a_row_that_is_there_too() -> None:
+    planner = planned(*SYNTHETIC, "only=[cnn_lstm,depth_1]", "test=false")
+    base, other = (compose("train", row.runs[0].jobs[0].overrides) for row in planner.rows)
+    assert [row.kind for row in planner.rows] == ["families", "ablations"]
+    assert (base.model.lstm.depth, other.model.lstm.depth) == (2, 1)
+    other.model.lstm.depth = 2
+    for group in ("model", "data", "augmentation", "optimizer", "scheduler", "trainer", "loss"):
+        assert base[group] == other[group], group
+
+
+def test_finished_runs_of_this_configuration_are_no_problem() -> None:
+    (row,) = planned(*SYNTHETIC, "only=[cnn]").rows
+    make(row.runs[0].jobs[0], "trainer.log_every_n_steps=5", "paths.cache=elsewhere")
+    (again,) = planned(*SYNTHETIC, "only=[cnn]").rows
+    assert not again.runs[0].stale
+    assert again.runs[0].next_job() == again.runs[0].jobs[1]
+
+
+@pytest.mark.parametrize(
+    ("change", "words", "ended"),
+    [
+        ("trainer.max_epochs=3", "trainer.max_epochs was 3, is 4", False),
+        ("model.head.hidden=[8]", "model.head.hidden was [8], is [256]", True),
+        ("seed=7", "seed was 7, is 0", True),
+    ],
+)
+def test_runs_of_another_configuration_are_refused_or_made_anew(
+    change: str, words: str, ended: bool
+) -> None:
+    (row,) = planned(*SYNTHETIC, "only=[cnn]").rows
+    make(row.runs[0].jobs[0], change, ended=ended)
+    message = refused(*SYNTHETIC, "only=[cnn]")
+    assert f"row cnn: seed0  runs/table/synthetic/cnn/seed0 holds another run ({words})" in message
+    assert "fresh=true" in message
+    (row,) = planned(*SYNTHETIC, "only=[cnn]", "fresh=true").rows
+    assert [run.stale for run in row.runs] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (("only=[cnnn]",), "there is no row 'cnnn'; did you mean 'cnn'?"),
+        (("only=cnn", "seeds=[]"), "only   must be a list of values, each text or null, not 'cnn'"),
+        (("jobs=0", "kind=some"), "kind  must be one of families, ablations, all, not 'some'"),
+        (("seeds=[0,0]", "only=[cnn]"), "seeds  names a seed twice"),
+        (("data.protocol=resplit", "only=[cnn]"), "a table is made on the official split"),
+        (("robustness=test", "only=[cnn]"), "robustness  is measured on the validation split"),
+        (("only=[cnn]", 'overrides=["optimizer.lrr=1"]'), "did you mean 'optimizer.lr'?"),
+        (("only=[cnn]", "families.cnn.train=[model=cnm]"), "can't be read"),
+        (("only=[cnn]", 'families.cnn.train=["model=cnm"]'), "row cnn: model=cnm"),
+        (("only=[cnn]", "model=cnn"), "'model' is no group of this command"),
+    ],
+)
+def test_mistakes_are_told_before_anything_is_run(overrides: tuple[str, ...], words: str) -> None:
+    assert words in refused("data=synthetic", *overrides)
+    assert not Path("runs").exists()

@@ -1,0 +1,186 @@
+"""What is missing is run, once, whatever happens on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from fer.evaluation.table import lock
+from fer.evaluation.table.looks import looks_at_test
+from fer.evaluation.table.plan import Job, Run
+from fer.evaluation.table.schedule import run_missing
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="locks and signals are POSIX")
+
+#: Stands in for Python: notes that it was called, waits, and leaves what the command would.
+FAKE = """
+import json, os, pathlib, signal, sys, time
+signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
+_, _, module, *overrides = sys.argv
+given = dict(text.split("=", 1) for text in overrides)
+folder = pathlib.Path(given["hydra.run.dir"].strip('"'))
+with open("calls.txt", "a") as file:
+    print(module, folder, os.environ.get("OMP_NUM_THREADS"), "resume" in given, file=file)
+folder.mkdir(parents=True, exist_ok=True)
+(folder / "config.yaml").write_text("x: 1")
+time.sleep(float(given.get("wait", 0)))
+if "fail" in given:
+    print("first line")
+    sys.exit("fer.train: it went wrong")
+(folder / "checkpoints").mkdir(exist_ok=True)
+if module == "fer.train":
+    (folder / "checkpoints" / "best.ckpt").write_text("weights")
+    (folder / "metrics.json").write_text(json.dumps({"val/best_acc": 0.5}))
+else:
+    import hashlib
+    judged = hashlib.sha256((folder.parent / "checkpoints" / "best.ckpt").read_bytes()).hexdigest()
+    found = {"official": {}, "fingerprints": {"checkpoint": judged}}
+    (folder / "metrics.json").write_text(json.dumps(found))
+"""
+
+
+@pytest.fixture
+def python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    (tmp_path / "fake.py").write_text(FAKE, encoding="utf-8")
+    return sys.executable, "fake.py"
+
+
+def some_run(row: str, *overrides: str, seed: int = 0, stale: bool = False) -> Run:
+    folder = Path("runs") / row / f"seed{seed}"
+    training = Job("training", folder, (*overrides, f"seed={seed}"), epochs=3)
+    evaluation = Job("evaluation", folder / "evaluation", (), test=True)
+    return Run(row, seed, folder, (training, evaluation), stale=stale)
+
+
+def calls() -> list[str]:
+    path = Path("calls.txt")
+    return path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+
+
+def test_commands_follow_one_another_and_what_is_finished_is_skipped(
+    python: tuple[str, ...],
+) -> None:
+    runs = [some_run("a"), some_run("b"), some_run("a", seed=1)]
+    assert run_missing(runs, jobs=2, interval=0.02, python=python) == []
+    assert sorted(calls()) == sorted(
+        f"fer.{what} runs/{place} 1 {what == 'train'}"
+        for run in ("a/seed0", "b/seed0", "a/seed1")
+        for what, place in (("train", run), ("evaluate", f"{run}/evaluation"))
+    )
+    assert all(run.next_job() is None for run in runs)
+    assert run_missing(runs, jobs=2, interval=0.02, python=python) == []
+    assert len(calls()) == 6
+
+
+def test_one_at_a_time_takes_all_cores(python: tuple[str, ...]) -> None:
+    run_missing([some_run("a"), some_run("b")], jobs=1, interval=0.02, python=python)
+    # A run is finished before the next begins.
+    order = [line.split()[1] for line in calls()]
+    assert order == [f"runs/{x}/seed0{y}" for x in "ab" for y in ("", "/evaluation")]
+    assert {line.split()[2] for line in calls()} == {"None"}
+
+
+def test_a_failure_is_told_and_the_others_go_on(
+    python: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = [some_run("bad", "fail=1"), some_run("good")]
+    (failure,) = run_missing(runs, jobs=1, interval=0.02, python=python)
+    assert failure.run.row == "bad"
+    assert failure.code == 1
+    assert str(failure) == (
+        "bad seed 0: training ended with code 1; the end of runs/bad/seed0.log:"
+        "\n    first line\n    fer.train: it went wrong"
+    )
+    assert "FAILED: bad seed 0" in capsys.readouterr().out
+    assert runs[1].next_job() is None
+    assert not (runs[0].folder / "evaluation").exists()
+
+
+def test_a_training_goes_on_and_an_evaluation_begins_anew(python: tuple[str, ...]) -> None:
+    run = some_run("a")
+    (run.folder / "evaluation").mkdir(parents=True)
+    (run.folder / "history.csv").write_text("epoch\n1\n", encoding="utf-8")
+    (run.folder / "evaluation" / "half").write_text("", encoding="utf-8")
+    assert run_missing([run], jobs=1, interval=0.02, python=python) == []
+    assert (run.folder / "history.csv").is_file()
+    assert not (run.folder / "evaluation" / "half").exists()
+
+
+def test_an_evaluation_of_other_weights_is_made_anew_and_its_look_counted(
+    python: tuple[str, ...],
+) -> None:
+    run = some_run("a")
+    run_missing([run], jobs=1, interval=0.02, python=python)
+    assert looks_at_test(run) == 1
+    (run.folder / "checkpoints" / "best.ckpt").write_text("others", encoding="utf-8")
+    run_missing([run], jobs=1, interval=0.02, python=python)
+    assert [line.split()[0] for line in calls()] == ["fer.train", "fer.evaluate", "fer.evaluate"]
+    assert looks_at_test(run) == 2
+
+
+def test_a_stale_run_is_made_anew_as_a_whole(python: tuple[str, ...]) -> None:
+    run_missing([some_run("a")], jobs=1, interval=0.02, python=python)
+    old = Path("runs/a/seed0/old")
+    old.write_text("", encoding="utf-8")
+    run = some_run("a", stale=True)
+    assert run_missing([run], jobs=1, interval=0.02, python=python) == []
+    assert not old.exists()
+    assert len(calls()) == 4
+    assert looks_at_test(run) == 2, "the first was one too"
+
+
+def test_a_folder_that_another_process_works_in_is_waited_for(python: tuple[str, ...]) -> None:
+    run = some_run("a")
+    handle = lock.take(run.lock)
+    assert handle is not None
+    assert lock.take(run.lock) is None
+    command = [sys.executable, "-c", "import time; time.sleep(0.6)"]
+    # Its parent lets go, as one that was killed would: the child still holds it.
+    child = subprocess.Popen(command, pass_fds=(handle,))
+    lock.release(handle)
+    begun = time.monotonic()
+    assert run_missing([run], jobs=1, interval=0.02, python=python) == []
+    assert time.monotonic() - begun > 0.4
+    assert child.wait() == 0
+    assert len(calls()) == 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_ends_the_commands_and_keeps_what_is_finished(
+    python: tuple[str, ...], number: signal.Signals
+) -> None:
+    text = (
+        "import sys; from tests.evaluation.table.test_schedule import *\n"
+        f"run_missing([some_run('a'), some_run('b', 'wait=60')], jobs=2, interval=0.02, "
+        f"python={python!r})"
+    )
+    root = Path(__file__).parents[3]
+    table = subprocess.Popen(
+        [sys.executable, "-c", text],
+        env={**os.environ, "PYTHONPATH": str(root)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    deadline = time.monotonic() + 60
+    waits = Path("runs/b/seed0/config.yaml")
+    done = Path("runs/a/seed0/evaluation/metrics.json")
+    while not (waits.exists() and done.exists()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    table.send_signal(number)
+    _, error = table.communicate(timeout=30)
+    assert b"KeyboardInterrupt" in error
+    handle = lock.take(Path("runs/b/seed0.lock"))
+    assert handle is not None, "nobody works there any more"
+    lock.release(handle)
+    assert json.loads(done.read_text(encoding="utf-8"))["official"] == {}
+    assert run_missing([some_run("a"), some_run("b")], jobs=2, interval=0.02, python=python) == []
+    assert sum("runs/a/seed0 " in line for line in calls()) == 1
