@@ -10,13 +10,14 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from fer.config.entry import run
-from fer.config.training import check_training
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from omegaconf import DictConfig
 
+    from fer.config.problems import Problem
     from fer.data.source import Split
 
 EXAMPLES = """
@@ -94,7 +95,14 @@ def complete(path: Path, val: Split, folder: Path) -> None:
 
 def main() -> int:
     """Start the command."""
-    return run("train", train, examples=EXAMPLES, holds=RUN_FILES, check=check_training)
+    return run("train", train, examples=EXAMPLES, holds=RUN_FILES, check=_check)
+
+
+def _check(config: DictConfig, overrides: Sequence[str]) -> list[Problem]:
+    # Where the extra is missing, what this imports is too: run() says so first.
+    from fer.config.training import check_training
+
+    return check_training(config, overrides)
 
 
 if __name__ == "__main__":

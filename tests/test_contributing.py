@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 _TEXT = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
 
@@ -16,6 +18,7 @@ def _example(name: str) -> str:
     return found[1]
 
 
+@pytest.mark.slow
 def test_a_fusion_head_in_twenty_lines_trains(tmp_path: Path) -> None:
     module = _example("module")
     body = [line for line in module.split("class ")[1].splitlines() if line.strip()]

@@ -84,6 +84,7 @@ def figures(folder: Path) -> dict[tuple[str, str], dict[str, str]]:
         return {(row["row"], row["figure"]): row for row in csv.DictReader(file)}
 
 
+@pytest.mark.slow
 def test_a_table_is_run_and_written_and_goes_on(
     table: Table, calls: list[Job], elsewhere: Path
 ) -> None:
@@ -117,6 +118,7 @@ def test_a_table_is_run_and_written_and_goes_on(
     assert (folder / "table.md").read_text(encoding="utf-8") == text
 
 
+@pytest.mark.slow
 def test_a_row_that_fails_is_listed_and_the_others_are_there(table: Table, elsewhere: Path) -> None:
     answer = table(*TINY, "only=[cnn,hog_svm]", "seeds=[0]", "test=false", "data.source.train=5")
     assert answer.code == 1, answer
@@ -125,6 +127,7 @@ def test_a_row_that_fails_is_listed_and_the_others_are_there(table: Table, elsew
     assert "| CNN | `cnn` |" in answer.out
 
 
+@pytest.mark.slow
 def test_screening_scores_no_test_split(table: Table, elsewhere: Path) -> None:
     answer = table(*TINY, "only=[cnn]", "seeds=[0]", "test=false")
     assert answer.code == 0, answer

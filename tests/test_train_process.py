@@ -146,6 +146,7 @@ def test_a_folder_that_holds_a_run_is_refused(
     assert {name: (folder / name).read_bytes() for name in files_in(folder)} == before
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals of process groups are POSIX")
 def test_an_interrupted_training_keeps_its_last_checkpoint(
     tmp_path: Path, environment: dict[str, str]
@@ -189,6 +190,7 @@ def test_an_interrupted_training_keeps_its_last_checkpoint(
     assert not (folder / "metrics.json").exists()
 
 
+@pytest.mark.slow
 def test_wandb_offline_keeps_each_job_in_its_folder_and_no_faces(
     tmp_path: Path, environment: dict[str, str]
 ) -> None:

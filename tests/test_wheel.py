@@ -82,6 +82,7 @@ def test_the_wheel_is_what_is_imported(environment: Path, tmp_path: Path) -> Non
     assert str(ROOT) not in path
 
 
+@pytest.mark.slow
 def test_the_wheel_checks_a_training(environment: Path, tmp_path: Path) -> None:
     command = [python_of(environment), "-m", "fer.train"]
     choices = ["check_only=true", "data=synthetic", "trainer=cpu"]

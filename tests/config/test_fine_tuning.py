@@ -35,6 +35,7 @@ def first(train: Train) -> dict[str, torch.Tensor]:
     return weights
 
 
+@pytest.mark.slow
 def test_other_data_and_classes_are_tuned_for_by_stages(train: Train, elsewhere: Path) -> None:
     began = first(train)
     root = elsewhere / "pictures"

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 #: Each takes a second or more; wandb also reaches out.
 SLOW = {
@@ -41,6 +44,9 @@ def test_importing_the_package_is_light() -> None:
 def test_help_and_the_check_of_a_configuration_are_light() -> None:
     code = """
 import sys
+from pathlib import Path
+
+import pytest
 from fer.train import main
 assert main() == 0
 
@@ -64,6 +70,9 @@ assert main() == 2
 def test_the_check_of_an_evaluation_is_light() -> None:
     code = """
 import sys
+from pathlib import Path
+
+import pytest
 from fer.evaluate import main
 assert main() == 0
 sys.argv[1:] = ["ckpt=default", "compare=[a]"]
@@ -72,3 +81,32 @@ assert main() == 2
     modules, output = imported_by(code, "--help")
     assert "Groups and their choices" in output
     assert not modules & {*SLOW, "sklearn", "scipy", "pyarrow"}
+
+
+@pytest.mark.parametrize("name", ["train", "evaluate", "baseline", "table"])
+def test_a_command_without_its_extra_says_so(name: str, tmp_path: Path) -> None:
+    program = (
+        "import sys, runpy\n"
+        "NAMES = ('hydra', 'omegaconf', 'torch', 'lightning')\n"
+        "class Missing:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.partition('.')[0] in NAMES:\n"
+        "            raise ModuleNotFoundError(name)\n"
+        "sys.meta_path.insert(0, Missing())\n"
+        "import importlib.util as u\n"
+        "u.find_spec = lambda name, found=u.find_spec: "
+        "None if name in NAMES else found(name)\n"
+        f"sys.argv = ['fer.{name}']\n"
+        f"runpy.run_module('fer.{name}', run_name='__main__')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "fer-framework[train]" in done.stderr
+    assert "Traceback" not in done.stderr

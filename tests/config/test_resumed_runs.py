@@ -108,6 +108,7 @@ main()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="the two processes are to be of one kind")
 def test_a_killed_run_ends_as_if_it_had_not_been(train: Train, elsewhere: Path) -> None:
     overrides = [*RUN, "trainer.max_epochs=3", "data.workers=0"]

@@ -91,6 +91,7 @@ def train(folder: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_training_applies_and_reports_them(tmp_path: Path) -> None:
     write(tmp_path / "fixes.csv")
     done = train(tmp_path, "data.clean=fixes.csv")
@@ -103,6 +104,7 @@ def test_a_training_applies_and_reports_them(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_training_refuses_fixes_for_other_data(tmp_path: Path) -> None:
     write(tmp_path / "fixes.csv", fingerprint="abc")
     done = train(tmp_path, "data.clean=fixes.csv")

@@ -160,6 +160,7 @@ def measure(rank: int, folder: str) -> None:
     distributed.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_two_processes_agree_with_one(tmp_path: Path) -> None:
     spawn(measure, args=(str(tmp_path),), nprocs=2)
     for rank in range(2):
