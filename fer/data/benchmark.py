@@ -15,9 +15,8 @@ from fer.data._hashing import pixel_hash
 from fer.data._votes import Votes, judge, read_votes
 from fer.data.fer2013 import Fer2013
 from fer.data.ferplus import FerPlus, check_usage, join_votes, look_up, vote_places
-from fer.data.source import SPLITS, DataError, Faces, Source
+from fer.data.source import SPLITS, DataError, Faces, Source, WrappedSource
 from fer.labels import EMOTIONS, FERPLUS
-from fer.metadata import Columns
 
 #: Rows of ``fer2013.csv``.
 FACES: Final = 35_887
@@ -51,7 +50,7 @@ def has_earlier_copy(faces: Faces) -> npt.NDArray[np.bool_]:
     return np.fromiter((pixel_hash(image) in seen for image in test), np.bool_, len(test))
 
 
-class WithOfficialRows:
+class WithOfficialRows(WrappedSource):
     """FER2013 as pictures with the rows of ``fer2013.csv``, told by a manifest of its pixels.
 
     A picture whose pixels the manifest does not know gets a row behind those of the file. Anything
@@ -60,17 +59,6 @@ class WithOfficialRows:
     Args:
         source: where the faces come from.
     """
-
-    def __init__(self, source: Source) -> None:
-        self.source = source
-
-    def class_names(self) -> tuple[str, ...]:
-        """Return the class names of the source."""
-        return self.source.class_names()
-
-    def metadata_columns(self) -> Columns:
-        """Return the description of the training faces' metadata."""
-        return self.source.metadata_columns()
 
     def load(self) -> Faces:
         """Return the faces.

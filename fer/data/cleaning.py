@@ -18,8 +18,7 @@ import numpy.typing as npt
 from fer.data._hashing import pixel_hash
 from fer.data.findings import Action, Finding
 from fer.data.fixes import Fixes
-from fer.data.source import SPLITS, Faces, Source, Split
-from fer.metadata import Columns
+from fer.data.source import SPLITS, Faces, Source, Split, WrappedSource
 
 Blank = Literal["train", "all", "keep"]
 Duplicates = Literal["keep", "within", "across", "both"]
@@ -120,7 +119,7 @@ class Cleaning:
                     yield m, "relabelled"
 
 
-class Cleaned:
+class Cleaned(WrappedSource):
     """A source whose faces are cleaned.
 
     Args:
@@ -130,17 +129,9 @@ class Cleaned:
     """
 
     def __init__(self, source: Source, cleaning: Cleaning, fixes: Fixes | None = None) -> None:
-        self.source = source
+        super().__init__(source)
         self.cleaning = cleaning
         self.fixes = fixes
-
-    def class_names(self) -> tuple[str, ...]:
-        """Return the class names of the source."""
-        return self.source.class_names()
-
-    def metadata_columns(self) -> Columns:
-        """Return the description of the source's metadata."""
-        return self.source.metadata_columns()
 
     def load(self) -> Faces:
         """Return the cleaned faces.

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Final
 
 from fer.data._metadata import read_table
-from fer.data.source import DataError, Faces, Source
+from fer.data.source import DataError, Faces, Source, WrappedSource
 from fer.metadata import Columns, describe
 
 _LOG: Final = logging.getLogger(__name__)
 
 
-class WithMetadata:
+class WithMetadata(WrappedSource):
     """A source whose faces get metadata from a table.
 
     Its column ``row`` names the face as predictions do (the 0-based data row of a CSV file, the
@@ -29,14 +29,10 @@ class WithMetadata:
     """
 
     def __init__(self, source: Source, file: str) -> None:
-        self.source = source
+        super().__init__(source)
         self.file = Path(file).expanduser()
         # A run reads the table more than once.
         self._told = False
-
-    def class_names(self) -> tuple[str, ...]:
-        """Return the class names of the source."""
-        return self.source.class_names()
 
     def metadata_columns(self) -> Columns:
         """Return the description of the training faces' metadata.

@@ -16,8 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fer.data.augmentation import Augmentation
-from fer.data.source import SPLITS, DataError, Faces, Source, Split
-from fer.metadata import Columns
+from fer.data.source import SPLITS, DataError, Faces, Source, Split, WrappedSource
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -114,7 +113,7 @@ def mark_of(protocol: str) -> Mark | None:
     return Mark(word, f"data.protocol={protocol}: {why}")
 
 
-class UnderProtocol:
+class UnderProtocol(WrappedSource):
     """A source whose faces are divided as a protocol has it.
 
     Faces keep their rows, altered copies that of the face that they show, so that a network of any
@@ -163,19 +162,11 @@ class UnderProtocol:
                 f"data.only_classes must be two or more of {', '.join(known)}, each once, not "
                 f"{', '.join(only_classes) or 'none'}"
             )
-        self.source = source
+        super().__init__(source)
         self.protocol = protocol
         self.seed = seed
         self.augmentation = augmentation or Augmentation()
         self._kept = kept
-
-    def class_names(self) -> tuple[str, ...]:
-        """Return the class names of the source."""
-        return self.source.class_names()
-
-    def metadata_columns(self) -> Columns:
-        """Return the description of the source's metadata."""
-        return self.source.metadata_columns()
 
     def load(self) -> Faces:
         """Return the faces, divided; fingerprint and origin tell the protocol.

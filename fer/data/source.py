@@ -117,3 +117,22 @@ class Source(Protocol):
             OSError: it could not be read.
         """
         ...
+
+
+class WrappedSource:
+    """A source made of another one, which says the same of itself unless a subclass knows better.
+
+    Args:
+        source: where the faces come from.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+
+    def class_names(self) -> tuple[str, ...]:
+        """Return the class names of the source."""
+        return self.source.class_names()
+
+    def metadata_columns(self) -> Columns:
+        """Return the description of the metadata of the source's training faces."""
+        return self.source.metadata_columns()

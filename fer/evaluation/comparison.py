@@ -42,7 +42,7 @@ class Contender:
 
 
 def warnings_of(path: Path) -> list[str]:
-    """Return what a judgement says against its own numbers.
+    """Return what a judgement says against its own numbers, as a word each.
 
     Args:
         path: its folder or a file in it; there is nothing to tell where ``metrics.json`` is not.
@@ -50,15 +50,40 @@ def warnings_of(path: Path) -> list[str]:
     Raises:
         PredictionsError: ``metrics.json`` can't be read.
     """
+    known = _judgement(path)
+    words = [name.upper().replace("_", " ") for name in MARKS if known.get(name)]
+    return words + [v for v in [known.get("verdict")] if v in {"leaked", "suspicious"}]
+
+
+def marks_of(named: Mapping[str, Sequence[Path]]) -> dict[str, str]:
+    """Return how models that are compared are marked, and which of them: they mark the comparison.
+
+    Args:
+        named: by the name of a model the evaluations of its seeds, folders or files in them.
+
+    Raises:
+        PredictionsError: a ``metrics.json`` can't be read.
+    """
+    found: dict[str, str] = {}
+    for mark in MARKS:
+        whys = {name: [_judgement(p).get(mark) for p in paths] for name, paths in named.items()}
+        marked = [f"{name} ({next(filter(None, why))})" for name, why in whys.items() if any(why)]
+        if marked:
+            found[mark] = "; ".join(marked)
+    return found
+
+
+def _judgement(path: Path) -> Mapping[str, Any]:
     file = (path if path.is_dir() else path.parent) / "metrics.json"
     if not file.is_file():
-        return []
+        return {}
     try:
         known = json.loads(file.read_text(encoding="utf-8"))
-        words = [name.upper().replace("_", " ") for name in MARKS if known.get(name)]
-        return words + [v for v in [known.get("verdict")] if v in {"leaked", "suspicious"}]
-    except (ValueError, AttributeError) as error:
+    except ValueError as error:
         raise PredictionsError(f"{file} can't be read as a judgement ({error})") from error
+    if not isinstance(known, dict):
+        raise PredictionsError(f"{file} can't be read as a judgement (it is no object)")
+    return known
 
 
 def mcnemar(first: Bools, second: Bools) -> float:
@@ -151,24 +176,6 @@ def compare(contenders: Sequence[Contender], *, seed: int = 0) -> dict[str, Any]
         "models": [_summary(one, found) for one, found in zip(contenders, correct, strict=True)],
         "pairs": pairs,
     }
-
-
-def marks_of(named: Mapping[str, Sequence[Path]]) -> dict[str, str]:
-    """Return how models that are compared are marked, and which of them: they mark the comparison.
-
-    Args:
-        named: by the name of a model the evaluations of its seeds, folders or files in them.
-    """
-    found: dict[str, str] = {}
-    for mark in MARKS:
-        marked = []
-        for name, paths in named.items():
-            files = [(p if p.is_dir() else p.parent) / mark.upper() for p in paths]
-            if whys := [f.read_text(encoding="utf-8") for f in files if f.is_file()]:
-                marked.append(f"{name} ({whys[0].strip().partition(': ')[2]})")
-        if marked:
-            found[mark] = "; ".join(marked)
-    return found
 
 
 def comparison_table(found: dict[str, Any]) -> str:

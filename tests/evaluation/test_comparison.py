@@ -126,7 +126,8 @@ def test_warnings_of_a_judgement(tmp_path: Path) -> None:
 def test_marks_of_models_mark_their_comparison(tmp_path: Path) -> None:
     for name in "abc":
         (tmp_path / name).mkdir()
-    (tmp_path / "b" / "INVALID").write_text("INVALID: it saw the test faces: all of them\n")
+    known = {"invalid": "it saw the test faces: all of them"}
+    (tmp_path / "b" / "metrics.json").write_text(json.dumps(known))
     a, b, c = (tmp_path / name for name in "abc")
     named = {"ours": [a, c / "metrics.json"], "theirs": [a, b / "predictions.parquet"]}
     assert marks_of(named) == {"invalid": "theirs (it saw the test faces: all of them)"}
