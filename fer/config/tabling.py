@@ -184,6 +184,8 @@ class _Maker:
             f"ckpt={quoted(folder / BEST)}",
             f"data={self.data}",
             *(text for text in self.about_data if _key(text) not in (*OF_TRAINING, *OF_MODEL)),
+            # The table states single views.
+            "tta=false",
             "report=false",
             f"robustness={str(robust).lower()}",
         ]

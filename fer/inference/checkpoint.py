@@ -175,6 +175,7 @@ def load_checkpoint(
         CheckpointError: there is no such file, or it is no such checkpoint.
         OSError: it cannot be read.
     """
+    import torch
     from torch import nn
 
     from fer.models import BuildError, build
@@ -216,7 +217,9 @@ def load_checkpoint(
         raise CheckpointError(
             f"{path}: its weights are not those of its network: {first[0].strip()}"
         ) from error
-    network.float().eval().requires_grad_(requires_grad=False).to(device)
+    network.float().eval().requires_grad_(requires_grad=False)
+    # The layout that convolutions prefer.
+    network.to(device, memory_format=torch.channels_last)
     columns = (model.get("metadata") or {}).get("columns")
     invalid, not_comparable = map(str, marks)
     return CheckpointModel(

@@ -65,13 +65,14 @@ def test_a_row_is_a_training_and_an_evaluation_for_each_seed() -> None:
     assert judged.ckpt == "runs/table/synthetic/cnn/seed1/checkpoints/best.ckpt"
     assert (judged.data.source.seed, judged.data.source.test) == (3, 350)
     assert not judged.report
+    assert not judged.tta, "the table states single views"
     assert not planner.is_stated
 
 
 def test_the_budget_of_fer2013_is_one_file() -> None:
     for row in planned("only=[cnn,lstm]").rows:
         config: Any = compose("train", row.runs[0].jobs[0].overrides)
-        assert config.trainer.max_epochs == 12, row.name
+        assert config.trainer.max_epochs == 8, row.name
         assert config.optimizer._target_ == "torch.optim.Adam"
         assert config.scheduler._target_.endswith("OneCycle")
         assert config.data.batch_size == 64
