@@ -36,6 +36,9 @@ SOME_FAILED = 1
 #: What FER2013's users call its splits.
 OFFICIAL = {"val": "PublicTest", "test": "PrivateTest"}
 
+#: The rows that tell whether and where the LSTM branch helps.
+_PAIR = {"cnn", "cnn_lstm"}
+
 
 def make(config: DictConfig, planner: Planner) -> None:
     """Run what is missing of the table, then write it.
@@ -70,6 +73,7 @@ def write(config: DictConfig, planner: Planner, folder: Path) -> None:
     """Write the table to its folder, and to ledger and documents where it is theirs."""
     from fer.config.tabling import REFERENCES
     from fer.evaluation.table.results import as_csv, results_of
+    from fer.evaluation.table.where import where_helps, where_table
     from fer.evaluation.table.writing import markdown, table_of
     from fer.files import write_text
 
@@ -88,6 +92,10 @@ def write(config: DictConfig, planner: Planner, folder: Path) -> None:
         shown = {row.name: row.title for row in rows}
         texts.append(markdown(found[kind], table_of(shown, kind, words)))
         tables.append(table_of(planner.titles[kind], kind, words))
+    pair = where_helps(by_name["cnn_lstm"], by_name["cnn"]) if by_name.keys() >= _PAIR else None
+    if pair is not None:
+        tables.append(where_table(pair, names))
+        texts.append(markdown(pair, tables[-1]))
     text = "\n".join(texts)
     write_text(folder / "table.md", text)
     write_text(folder / "figures.csv", as_csv([one for some in found.values() for one in some]))
@@ -95,6 +103,7 @@ def write(config: DictConfig, planner: Planner, folder: Path) -> None:
     if not (config.write and planner.is_stated):
         return
     from fer.evaluation.claims import LEDGER
+    from fer.evaluation.table.where import describe
     from fer.evaluation.table.writing import record_of, write_to_ledger
 
     root = Path(__file__).resolve().parents[1]
@@ -107,6 +116,13 @@ def write(config: DictConfig, planner: Planner, folder: Path) -> None:
         if one.row.kind == kind
         for name in one.figures
     ]
+    if pair is not None:
+        reference = pair[0].row.name
+        records += [
+            record_of(one, name, names, describe(name, one.row.name, reference, names))
+            for one in pair
+            for name in one.figures
+        ]
     changed, kept = write_to_ledger(root, records, tables)
     for identity in kept:
         sys.stdout.write(f"kept, since it is of more seeds: {identity}\n")

@@ -219,7 +219,7 @@ def load_checkpoint(
         ) from error
     network.float().eval().requires_grad_(requires_grad=False)
     # The layout that convolutions prefer.
-    network.to(device, memory_format=torch.channels_last)
+    network.to(device).to(memory_format=torch.channels_last)
     columns = (model.get("metadata") or {}).get("columns")
     invalid, not_comparable = map(str, marks)
     return CheckpointModel(

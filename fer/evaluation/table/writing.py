@@ -70,8 +70,16 @@ def markdown(results: Sequence[Result], table: Mapping[str, Any]) -> str:
     return Ledger(claims, {table["id"]: table}).table(table["id"]) or ""
 
 
-def record_of(result: Result, name: str, words: Mapping[str, str]) -> dict[str, Any]:
+def record_of(
+    result: Result, name: str, words: Mapping[str, str], what: str | None = None
+) -> dict[str, Any]:
     """Return a figure as a record of the ledger.
+
+    Args:
+        result: the row's.
+        name: of the figure.
+        words: what ``val`` and ``test`` are called, and the ``reference`` of the differences.
+        what: what the figure is; by default as its name says.
 
     Raises:
         UserError: no commit holds the code that made it.
@@ -84,7 +92,7 @@ def record_of(result: Result, name: str, words: Mapping[str, str]) -> dict[str, 
     commits = list(dict.fromkeys(origin["commit"] for origin in origins))
     if None in commits:
         raise UserError(f"{runs[0].folder} was made by code that no commit holds")
-    what = _WHAT[name].format(row=row.name, **words)
+    what = what or _WHAT[name].format(row=row.name, **words)
     if len(commits) > 1:
         what += f" (seeds at the commits {', '.join(commit[:9] for commit in commits)})"
     if any(origin["dirty"] for origin in origins):
