@@ -27,6 +27,7 @@ python -m fer.table                                        # FER2013, three seed
 python -m fer.table only=[cnn,cnn_lstm] robustness=true    # two rows, under corruptions too
 python -m fer.table kind=ablations seeds=[0] test=false    # screening; PrivateTest is left alone
 python -m fer.table 'overrides=["trainer=gpu"]' jobs=1     # what every training gets besides
+python -m fer.table pace=true                              # time each row's training by itself
 python -m fer.table fresh=true                             # make runs of other budgets anew
 """
 
@@ -62,6 +63,9 @@ def make(config: DictConfig, planner: Planner) -> None:
     every = [one for row in planner.rows for one in row.runs]
     runs = [one for seed in config.seeds for one in every if one.seed == seed]
     failures = run_missing(runs, jobs=config.jobs)
+    if config.pace and not failures:
+        paces = [row.pace for row in planner.rows if row.pace is not None]
+        failures = run_missing(paces, jobs=1, threads=1)
     write(config, planner, Path(hydra.run.dir))
     for failure in failures:
         sys.stderr.write(f"fer.table: {failure}\n")

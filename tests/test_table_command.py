@@ -37,7 +37,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
     """Run the commands of a table in this process, where everything is imported already."""
     done: list[Job] = []
 
-    def run_missing(runs: Sequence[Run], *, jobs: int) -> list[Failure]:
+    def run_missing(runs: Sequence[Run], *, jobs: int, threads: int | None = None) -> list[Failure]:
         failures = []
         for run in runs:
             while (job := run.next_job()) is not None:
@@ -129,9 +129,12 @@ def test_a_row_that_fails_is_listed_and_the_others_are_there(table: Table, elsew
 
 @pytest.mark.slow
 def test_screening_scores_no_test_split(table: Table, elsewhere: Path) -> None:
-    answer = table(*TINY, "only=[cnn]", "seeds=[0]", "test=false")
+    answer = table(*TINY, "only=[cnn]", "seeds=[0]", "test=false", "pace=true")
     assert answer.code == 0, answer
     run = elsewhere / "runs" / "table" / "synthetic" / "cnn"
+    paced = json.loads((run / "pace" / "metrics.json").read_text(encoding="utf-8"))
+    speed = figures(run.parent)["cnn", "speed"]
+    assert float(speed["value"]) == pytest.approx(paced["train/faces_per_second"], abs=1e-6)
     assert not (run / "seed0" / "evaluation").exists()
     assert not (run / "seed0.looks.json").exists()
     assert {name for _, name in figures(run.parent)} == {

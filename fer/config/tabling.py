@@ -18,14 +18,21 @@ from fer.config.rules import rule_for
 from fer.evaluation.table.plan import BEST, Job, Row, Run
 
 #: What must be as its rule says before rows can be made of it.
-_OWN: Final = ("seeds", "kind", "only", "jobs", "test", "robustness", "fresh", "overrides")
+_OWN: Final = (
+    "seeds", "kind", "only", "jobs", "test", "robustness", "pace", "fresh", "overrides",
+)  # fmt: skip
 
 #: The row that the others of a kind are held against; ablations depart from theirs.
 REFERENCES: Final[Mapping[str, str]] = {"families": "cnn", "ablations": "cnn_lstm"}
 
 #: Overrides under which a table is still the one of the documents.
 _SAME_TABLE: Final = (
-    "seeds", "kind", "only", "jobs", "test", "robustness", "fresh", "write", "data.root",
+    "seeds", "kind", "only", "jobs", "test", "robustness", "pace", "fresh", "write", "data.root",
+)  # fmt: skip
+
+#: What makes a training short enough to measure its pace alone.
+_SHORT: Final = (
+    "trainer.max_epochs=1", "trainer.limit_train_batches=300", "trainer.limit_val_batches=2",
 )  # fmt: skip
 
 
@@ -140,7 +147,7 @@ class _Maker:
             return None
         composed = [self._stage(stage) for stage in stages]
         runs = [self._run(name, seed, composed) for seed in self.config.seeds]
-        return Row(name, spec["title"], kind, tuple(runs))
+        return Row(name, spec["title"], kind, tuple(runs), pace=self._pace(runs[0]))
 
     def _stage(self, stage: Mapping[str, Any]) -> tuple[list[str], DictConfig]:
         """Return the overrides of a training, without its seed, and what they compose to."""
@@ -177,6 +184,17 @@ class _Maker:
         if self.config.test:
             jobs.append(self._evaluation(folder))
         return Run(name, seed, folder, tuple(jobs), stale=stale)
+
+    def _pace(self, run: Run) -> Run:
+        """Return the first steps of a run's last training, which are timed."""
+        training = [job for job in run.jobs if job.step == "training"][-1]
+        folder = self.folder / run.row / "pace"
+        overrides = (*training.overrides, *_SHORT)
+        config = compose("train", overrides)
+        # The pace is that of any seed.
+        stale = self._stale(folder, differences(folder, config, but=("seed", "init_from")))
+        job = Job("training", folder, overrides, epochs=1)
+        return Run(run.row, run.seed, folder, (job,), stale=stale)
 
     def _evaluation(self, folder: Path) -> Job:
         robust = bool(self.config.robustness)

@@ -69,6 +69,24 @@ def test_a_row_is_a_training_and_an_evaluation_for_each_seed() -> None:
     assert not planner.is_stated
 
 
+def test_the_pace_is_that_of_the_first_steps_of_the_last_training() -> None:
+    cnn, tuned, svm = planned("data=synthetic", "only=[cnn,cnn_lstm_finetuned,hog_svm]").rows
+    assert svm.pace is None
+    for row in (cnn, tuned):
+        assert row.pace is not None
+        (job,) = row.pace.jobs
+        assert (job.folder, job.test) == (Path(f"runs/table/synthetic/{row.name}/pace"), False)
+        config = compose("train", job.overrides)
+        assert (config.trainer.max_epochs, config.trainer.limit_train_batches) == (1, 300)
+        assert not config.test
+    assert "callbacks=[default,progressive]" in tuned.pace.jobs[0].overrides
+    # That of another seed is found again.
+    make(cnn.pace.jobs[0])
+    (again,) = planned("data=synthetic", "only=[cnn]", "seeds=[5]").rows
+    assert again.pace is not None
+    assert not again.pace.stale
+
+
 def test_the_budget_of_fer2013_is_one_file() -> None:
     for row in planned("only=[cnn,lstm]").rows:
         config: Any = compose("train", row.runs[0].jobs[0].overrides)

@@ -121,6 +121,7 @@ class Row:
         kind: ``families`` or ``ablations``.
         runs: one a seed.
         conventional: it has nothing that is drawn, so one run is all there is.
+        pace: a short training whose speed alone counts, or None.
     """
 
     name: str
@@ -128,6 +129,7 @@ class Row:
     kind: str
     runs: tuple[Run, ...]
     conventional: bool = False
+    pace: Run | None = None
 
 
 def metrics_in(folder: Path) -> Mapping[str, Any] | None:

@@ -86,6 +86,10 @@ def _result(row: Row, reference: Row | None, seed: int) -> Result:
         figures["parameters"] = Figure(cost.parameters, "count")
         figures["multiply-adds"] = Figure(cost.multiply_adds, "count")
     rates = {key: m.get("train/faces_per_second") for key, m in trained.items()}
+    paced = metrics_in(row.pace.folder) if row.pace is not None else None
+    if row.pace is not None and paced is not None:
+        # Measured by itself, and so to be compared.
+        rates = {row.pace.seed: paced["train/faces_per_second"]}
     figures["speed"] = over_seeds(rates, "/s")
     public = {s: m.get("val/best_acc", m.get("val/acc")) for s, m in trained.items()}
     figures["public"] = _with_interval(over_seeds(public, "%"), row, seed)

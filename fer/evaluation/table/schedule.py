@@ -76,6 +76,7 @@ def run_missing(
     runs: Sequence[Run],
     *,
     jobs: int,
+    threads: int | None = None,
     interval: float = _INTERVAL,
     python: Sequence[str] = (sys.executable,),
 ) -> list[Failure]:
@@ -87,6 +88,8 @@ def run_missing(
     Args:
         runs: in the order in which they begin.
         jobs: how many commands at a time.
+        threads: of each, where nobody has said otherwise; by default one where there are several
+            commands at a time.
         interval: seconds between two looks.
         python: the interpreter that runs the modules.
 
@@ -97,7 +100,7 @@ def run_missing(
     state = _State([run for run in runs if run.stale or run.next_job() is not None])
     if not state.waiting:
         return []
-    environment = _environment(jobs)
+    environment = _environment(threads or (1 if jobs > 1 else None))
     with _signals_interrupt(), Progress(runs) as progress:
         try:
             while state.waiting or state.working:
@@ -202,13 +205,13 @@ def _stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:
             process.wait()
 
 
-def _environment(jobs: int) -> dict[str, str]:
-    """Return the environment of a command; several have one thread each, as far as not asked for.
+def _environment(threads: int | None) -> dict[str, str]:
+    """Return the environment of a command.
 
     Two processes of one thread outrun one of two.
     """
-    threads = {"OMP_NUM_THREADS": "1"} if jobs > 1 else {}
-    return {**threads, **os.environ}
+    own = {} if threads is None else {"OMP_NUM_THREADS": str(threads)}
+    return {**own, **os.environ}
 
 
 @contextmanager

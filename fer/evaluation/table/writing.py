@@ -99,6 +99,7 @@ def record_of(
         what += " (with uncommitted changes)"
     config = yaml.safe_load((runs[0].folder / "config.yaml").read_text(encoding="utf-8"))
     seeds = figure.seeds or tuple(run.seed for run in runs[:1])
+    paced = name == "speed" and row.pace is not None and row.pace.next_job() is None
     return {
         "id": id_of(row.name, name),
         "what": what,
@@ -107,7 +108,8 @@ def record_of(
         "text": figure.text,
         "interval": None if figure.interval is None else list(figure.interval),
         "interval_method": figure.method,
-        "command": f"python -m fer.table only=[{row.name}] seeds=[{','.join(map(str, seeds))}]",
+        "command": f"python -m fer.table only=[{row.name}] seeds=[{','.join(map(str, seeds))}]"
+        + " pace=true" * paced,
         "commit": commits[0],
         "configuration": configuration_hash(config),
         "data": origins[0]["data"]["fingerprint"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,9 @@ import pytest
 
 from fer.evaluation import read_predictions
 from fer.evaluation.claim_words import SPREAD
-from fer.evaluation.table.plan import Row
+from fer.evaluation.table.plan import Job, Row, Run
 from fer.evaluation.table.results import as_csv, over_seeds, results_of
+from fer.evaluation.table.writing import record_of
 from tests.evaluation.table.made_up import some_row, write
 
 
@@ -56,6 +58,18 @@ def test_the_difference_is_paired_and_has_an_interval(rows: list[Row]) -> None:
     assert 0 < low < difference.value < high
     assert difference.text.startswith("+")
     assert " points (+" in difference.text
+
+
+def test_a_pace_that_was_measured_by_itself_counts(rows: list[Row], tmp_path: Path) -> None:
+    folder = tmp_path / "cnn" / "pace"
+    paced = replace(rows[0], pace=Run("cnn", 0, folder, (Job("training", folder, ()),)))
+    assert results_of([paced], None)[0].figures["speed"].text == "100 ± 0 /s"
+    write(folder / "metrics.json", {"train/faces_per_second": 321.0})
+    found = results_of([paced], None)[0]
+    assert (found.figures["speed"].text, found.figures["speed"].seeds) == ("321 /s", (0,))
+    words = {"val": "val", "test": "test", "reference": "cnn"}
+    assert record_of(found, "speed", words)["command"].endswith("seeds=[0] pace=true")
+    assert record_of(found, "public", words)["command"].endswith("seeds=[0,1,2]")
 
 
 def test_a_single_run_has_bootstrap_intervals(rows: list[Row]) -> None:
