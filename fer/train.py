@@ -39,6 +39,7 @@ RUN_FILES = ("metrics.json", "checkpoints", "history.csv")
 
 def train(config: DictConfig) -> float | None:
     """Run one training and return the best value of the monitored metric, for searches."""
+    from fer.config.before import make_before, with_paths
     from fer.config.building import build_parts, build_trainer
     from fer.config.folder import record, run_folder
     from fer.config.hardware import missing_hardware
@@ -48,15 +49,18 @@ def train(config: DictConfig) -> float | None:
     from fer.learning.summary import network_table
 
     with run_folder() as folder:
+        if config.before and not config.check_only:
+            make_before(config, folder)
+        used = with_paths(config, folder)
         prepare(config.seed)
-        parts = build_parts(config)
+        parts = build_parts(used)
         sys.stdout.write(network_table(parts.module) + parts.beginning)
         if config.check_only:
             lacking = missing_hardware(config)
             sys.stdout.write(f"not available on this machine: {lacking}\n" if lacking else "")
             sys.stdout.write("configuration checked, nothing was run\n")
             return None
-        trainer = build_trainer(config, folder)
+        trainer = build_trainer(used, folder)
         with closing_run(trainer):
             faces = parts.data.faces
             sys.stdout.write(findings_table(faces.findings))

@@ -31,7 +31,13 @@ from fer.data.protocols import UnderProtocol, mark_of
 from fer.data.source import DataError, Source
 from fer.labels import EMOTIONS
 from fer.learning import FerModule
-from fer.learning.callbacks import EndTogether, MisreadPictures, Progressive, Throughput
+from fer.learning.callbacks import (
+    Distillation,
+    EndTogether,
+    MisreadPictures,
+    Progressive,
+    Throughput,
+)
 from fer.learning.checkpoint_io import WholeCheckpointIO, check_checkpoint
 from fer.learning.initial_weights import begin_with
 from fer.learning.precision import auto_precision
@@ -244,9 +250,9 @@ def _try_forward(module: FerModule) -> None:
 
 
 def _plan_stages(config: DictConfig, module: FerModule) -> None:
-    """Tell the learner which parts will have rates of their own."""
+    """Tell the learner which parts will have rates of their own, and who teaches it."""
     for callback in _build_callbacks(config):
-        if isinstance(callback, Progressive):
+        if isinstance(callback, Progressive | Distillation):
             callback.plan(module)
 
 

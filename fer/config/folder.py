@@ -38,7 +38,8 @@ def run_folder() -> Iterator[Path]:
     finally:
         # A folder that the user named is theirs.
         named = any(text.lstrip("+").startswith("hydra.run.dir=") for text in hydra.overrides.hydra)
-        if not named and not is_follower() and not (folder / "config.yaml").exists():
+        kept = (folder / "config.yaml").exists() or (folder / "before").exists()
+        if not named and not is_follower() and not kept:
             shutil.rmtree(folder, ignore_errors=True)
             # The folder of the model's runs, where this was to be the first.
             with suppress(OSError):

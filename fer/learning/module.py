@@ -25,6 +25,7 @@ from fer.models.build import takes
 
 if TYPE_CHECKING:
     from fer.data.datamodule import FaceDataModule
+    from fer.learning.teachers import Teachers
 
 Spec = Mapping[str, Any]
 Split = Literal["train", "val", "test"]
@@ -126,6 +127,8 @@ class FerModule(lightning.LightningModule):
         #: Set before the optimiser is made, where parts are to have rates of their own; a parameter
         #: of the network that is in no group does not learn.
         self.rate_groups: Sequence[RateGroup] = ()
+        #: Networks whose answers are part of the targets, if any.
+        self.teachers: Teachers | None = None
 
     @property
     def logged_metrics(self) -> tuple[str, ...]:
@@ -151,6 +154,8 @@ class FerModule(lightning.LightningModule):
         if not self.mixing.is_identity:
             draw = (self.seed, self.current_epoch, batch_idx, self.global_rank)
             batch = self._mixed(batch, draw)
+        if self.teachers is not None:
+            batch = self._taught(batch, self.teachers)
         loss, _ = self._step(self.train_scores, batch)
         self.log("train/step_loss", loss, prog_bar=True)
         return loss
@@ -247,6 +252,10 @@ class FerModule(lightning.LightningModule):
         target = batch.get("target", batch["label"])
         images, target = self.mixing(batch["image"], target, len(self.classes), draw)
         return {**batch, "image": images, "target": target}
+
+    def _taught(self, batch: Batch, teachers: Teachers) -> Batch:
+        images = batch["image"].to(memory_format=self.memory_format)
+        return {**batch, "target": teachers.blend(images, batch.get("target", batch["label"]))}
 
     def _step(self, scores: Scores, batch: Batch) -> tuple[Tensor, Tensor]:
         images = batch["image"].to(memory_format=self.memory_format)

@@ -2,6 +2,7 @@
 
 from fer.learning.callbacks.averaging import ExponentialAverage
 from fer.learning.callbacks.checkpoint import BestAndLast
+from fer.learning.callbacks.distillation import Distillation
 from fer.learning.callbacks.history import History
 from fer.learning.callbacks.nan_guard import DivergedError, StopOnNaN
 from fer.learning.callbacks.processes import EndTogether
@@ -12,6 +13,7 @@ from fer.learning.callbacks.wandb_run import begin, closing_run
 
 __all__ = [
     "BestAndLast",
+    "Distillation",
     "DivergedError",
     "EndTogether",
     "ExponentialAverage",

@@ -1,0 +1,119 @@
+"""Trainings that come before another one, as its teachers or as its beginning.
+
+``before`` lists the overrides of each. They lie in the run folder, ``before/0``, ``before/1``, …,
+and under these names their best checkpoints can be named wherever a training reads one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from omegaconf import DictConfig, OmegaConf
+
+from fer.config.compose import compose
+from fer.config.problems import ConfigError, Problem
+from fer.config.processes import quoted
+from fer.errors import UserError
+from fer.evaluation.table.plan import BEST, Job, Run
+from fer.evaluation.table.schedule import run_missing
+
+_NAME: Final = re.compile(r"before/(\d+)")
+
+#: What an earlier training is told, unless its overrides say otherwise.
+_SETTINGS: Final = ("test=false", "trainer.enable_progress_bar=false")
+
+
+def check_before(config: DictConfig) -> list[Problem]:
+    """Return what is wrong with the trainings that come first, and with what names them."""
+    problems = []
+    lists = _lists(config)
+    for number, overrides in enumerate(lists):
+        try:
+            earlier = compose("train", [*overrides, *_shared(config)])
+        except ConfigError as error:
+            problems += [Problem(f"before/{number}: {p.where}", p.what) for p in error.problems]
+            continue
+        if earlier.before:
+            problems.append(Problem(f"before/{number}", "has trainings that come before itself"))
+    for where, path in _named(config):
+        found = _NAME.fullmatch(path)
+        if found is not None and int(found[1]) >= len(lists):
+            there = f"there are {len(lists)} trainings in before, counted from 0"
+            problems.append(Problem(where, f"there is no {path}: {there}"))
+    return problems
+
+
+def make_before(config: DictConfig, folder: Path) -> None:
+    """Run what is missing of the trainings that come first, side by side where cores allow.
+
+    Args:
+        config: of the training that they come before.
+        folder: its run folder.
+
+    Raises:
+        KeyboardInterrupt: the user stopped it; finished epochs are kept.
+        UserError: one of them failed.
+    """
+    runs = []
+    for number, overrides in enumerate(_lists(config)):
+        place = folder / "before" / str(number)
+        job = Job("training", place, (*_SETTINGS, *overrides, *_shared(config)))
+        runs.append(Run(f"before/{number}", _seed(job), place, (job,)))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    failures = run_missing(runs, jobs=max(1, min(cores or 1, len(runs))))
+    if failures:
+        raise UserError("\n".join(str(failure) for failure in failures))
+
+
+def with_paths(config: DictConfig, folder: Path) -> DictConfig:
+    """Return a copy of a configuration with paths in place of the names of earlier trainings.
+
+    With ``check_only`` those that have not been trained yet are left out, since nothing is run.
+
+    Args:
+        config: the whole configuration.
+        folder: the run folder.
+    """
+    used = config.copy()
+    named = _named(config)
+    for where, name in named:
+        if (found := _NAME.fullmatch(name)) is not None:
+            OmegaConf.update(used, where, str(folder / "before" / found[1] / BEST))
+    if not config.check_only:
+        return used
+    absent = {where for where, name in _named(used) if not Path(name).expanduser().is_file()}
+    absent &= {where for where, name in named if _NAME.fullmatch(name)}
+    if "init_from" in absent:
+        used.init_from = None
+    if absent - {"init_from"}:
+        del used.callbacks.distillation
+    return used
+
+
+def _lists(config: DictConfig) -> list[list[str]]:
+    before = config.get("before")
+    found: Any = OmegaConf.to_container(before) if before else []
+    return [list(map(str, one)) for one in found]
+
+
+def _named(config: DictConfig) -> list[tuple[str, str]]:
+    """Return the keys that name checkpoints to begin with or to learn from, and what they name."""
+    keys: Sequence[tuple[str, Any]] = [("init_from", config.get("init_from"))]
+    teachers = OmegaConf.select(config, "callbacks.distillation.teachers") or ()
+    keys = [*keys, *((f"callbacks.distillation.teachers[{i}]", t) for i, t in enumerate(teachers))]
+    return [(key, value) for key, value in keys if isinstance(value, str)]
+
+
+def _shared(config: DictConfig) -> list[str]:
+    """Return what the trainings share, so that they learn from the same faces in the same place."""
+    places = {"paths.cache": config.paths.cache, "data.root": config.data.get("root")}
+    return [f"{key}={quoted(value)}" for key, value in places.items() if value is not None]
+
+
+def _seed(job: Job) -> int:
+    seeds = [text.partition("=")[2] for text in job.overrides if text.startswith("seed=")]
+    return int(seeds[-1]) if seeds else 0

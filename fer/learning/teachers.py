@@ -1,0 +1,120 @@
+"""Networks that have learnt already, and answer for the faces that another one learns from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from fer.errors import UserError
+from fer.learning.checkpoint_io import read_checkpoint
+from fer.learning.losses import as_distribution
+from fer.learning.module import FerModule
+from fer.models import build
+
+_PREFIX = "network."
+
+
+class Teachers:
+    """What teachers make of the faces of a batch, as targets (Hinton et al. 2015).
+
+    They look at the very pictures that the student looks at, augmented and mixed ("consistent
+    teaching", Beyer et al. 2022), so nothing they say is of another picture. Their answers are
+    averaged: the teacher is an ensemble.
+
+    Not a module: a student's checkpoint holds nothing of its teachers.
+
+    Args:
+        networks: frozen, in evaluation mode; images ``[B, 1, H, W]`` → logits ``[B, C]``.
+        weight: share of their answer in the target; the rest is the label's.
+        temperature: that their logits are divided by before the softmax; above 1 their doubts show
+            more.
+
+    Raises:
+        ValueError: no networks, or a number is out of range.
+    """
+
+    def __init__(
+        self, networks: Sequence[nn.Module], *, weight: float = 0.5, temperature: float = 1.0
+    ) -> None:
+        if not networks:
+            raise ValueError("distillation needs teachers: callbacks.distillation.teachers=[PATH]")
+        if not 0 < weight <= 1 or temperature <= 0:
+            raise ValueError(
+                "weight must be above 0 and at most 1 and temperature above 0, not "
+                f"{weight} and {temperature}"
+            )
+        self.networks = list(networks)
+        self.weight = weight
+        self.temperature = temperature
+
+    def to(self, device: torch.device) -> None:
+        """Bring them to the device of the student."""
+        for network in self.networks:
+            network.to(device)
+
+    @torch.no_grad()
+    def probabilities(self, images: Tensor) -> Tensor:
+        """Return the mean of their answers, ``[B, C]``.
+
+        Args:
+            images: ``[B, 1, H, W]``.
+        """
+        answers = [
+            (network(images).float() / self.temperature).softmax(dim=1) for network in self.networks
+        ]
+        return torch.stack(answers).mean(dim=0)
+
+    def blend(self, images: Tensor, target: Tensor) -> Tensor:
+        """Return the targets that a student learns from, distributions ``[B, C]``.
+
+        Args:
+            images: ``[B, 1, H, W]``, as the student sees them.
+            target: labels ``[B]`` or distributions ``[B, C]`` of the same faces.
+        """
+        taught = self.probabilities(images)
+        return self.weight * taught + (1 - self.weight) * as_distribution(target, taught.shape[1])
+
+
+def read_teachers(paths: Sequence[Path], module: FerModule) -> list[nn.Module]:
+    """Read the networks of checkpoints that may teach a learner.
+
+    Args:
+        paths: of checkpoints of ``python -m fer.train``.
+        module: the student.
+
+    Raises:
+        UserError: a file is no such checkpoint, its network answers with other classes or reads
+            faces of another size or with metadata, or it has seen faces that the student must not
+            have seen.
+    """
+    networks = []
+    for path in paths:
+        stored = read_checkpoint(path)
+        options = stored.get("hyper_parameters", {})
+        spec, classes = options.get("model", {}), tuple(options.get("classes", ()))
+        if (invalid := options.get("invalid", "")) and invalid != module.invalid:
+            raise UserError(f"{path} can't teach under another protocol. INVALID: {invalid}")
+        if classes != module.classes:
+            raise UserError(
+                f"{path} answers with the classes {', '.join(classes)}, and the student with "
+                f"{', '.join(module.classes)}: a teacher must know the same, in their order"
+            )
+        if options.get("size") != module.size or spec.get("metadata") is not None:
+            raise UserError(
+                f"{path} reads faces of {options.get('size')} pixels"
+                + (" and metadata" if spec.get("metadata") is not None else "")
+                + f", and the student those of {module.size} pixels alone: choose another teacher"
+            )
+        network = build(spec, expects=nn.Module, classes=len(classes), size=module.size)
+        weights = {
+            name.removeprefix(_PREFIX): tensor
+            for name, tensor in stored["state_dict"].items()
+            if name.startswith(_PREFIX)
+        }
+        network.load_state_dict(weights)
+        network.eval().requires_grad_(requires_grad=False)
+        networks.append(network.to(memory_format=module.memory_format))
+    return networks

@@ -1,0 +1,105 @@
+"""A student learns from what teachers say of the very pictures that it sees."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fer.errors import UserError
+from fer.learning import FerModule
+from fer.learning.callbacks import Distillation
+from fer.learning.teachers import Teachers, read_teachers
+from tests.support.learners import pattern_data, quiet_trainer, small_module
+
+
+class Fixed(nn.Module):
+    """Answers with the same logits, and keeps what it was shown."""
+
+    def __init__(self, *logits: float) -> None:
+        super().__init__()
+        self.logits = torch.tensor(logits)
+        self.seen: list[Tensor] = []
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.seen.append(images)
+        return self.logits.expand(len(images), -1)
+
+
+def stored(folder: Path, module: FerModule, name: str = "best.ckpt", **changes: Any) -> Path:
+    path = folder / name
+    options = dict(module.hparams) | changes
+    torch.save({"state_dict": module.state_dict(), "hyper_parameters": options}, path)
+    return path
+
+
+def test_targets_are_label_and_mean_answer() -> None:
+    teachers = Teachers([Fixed(0.0, 2.0), Fixed(1.0, 0.0)], weight=0.25, temperature=2.0)
+    images = torch.zeros(2, 1, 8, 8)
+    taught = (F.softmax(torch.tensor([0.0, 1.0]), 0) + F.softmax(torch.tensor([0.5, 0.0]), 0)) / 2
+    expected = torch.stack([0.25 * taught + torch.tensor([0.75, 0.0])] * 2)
+    torch.testing.assert_close(teachers.blend(images, torch.tensor([0, 0])), expected)
+    # A mixed target stays mixed.
+    mixed = torch.tensor([[0.5, 0.5]] * 2)
+    torch.testing.assert_close(teachers.blend(images, mixed), 0.25 * taught + 0.75 * mixed)
+
+
+@pytest.mark.parametrize("numbers", [{"weight": 0.0}, {"weight": 1.1}, {"temperature": 0.0}])
+def test_numbers_out_of_range_are_refused(numbers: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="weight must be above 0"):
+        Teachers([Fixed(0.0)], **numbers)
+
+
+def test_a_step_is_taught_by_what_the_student_sees() -> None:
+    module = small_module("augmentation.mixing.mixup=1.0")
+    classes = len(module.classes)
+    teacher = Fixed(*range(classes))
+    module.teachers = Teachers([teacher], weight=1.0)
+    seen: list[Tensor] = []
+    module.network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    targets: list[Tensor] = []
+    module.loss.register_forward_pre_hook(lambda _, inputs: targets.append(inputs[1]))
+    labels = torch.tensor([0, 1, 2, 3])
+    batch: Any = {"image": torch.randint(0, 256, (4, 1, 48, 48)).byte(), "label": labels}
+    module._step(module.train_scores, module._taught(batch, module.teachers))
+    assert torch.equal(teacher.seen[0], seen[0])
+    expected = torch.softmax(torch.arange(classes).float(), 0).expand(4, -1)
+    torch.testing.assert_close(targets[0], expected)
+
+
+def test_teaching_goes_through_a_whole_training(tmp_path: Path) -> None:
+    """A student that is taught by one class alone answers with it, whatever the labels."""
+    module = small_module("optimizer.lr=0.01")
+    teacher = small_module()
+    with torch.no_grad():
+        last = teacher.network.head.layers[-1]
+        last.weight.zero_()
+        last.bias.copy_(torch.tensor([0.0, 0.0, 20.0, 0.0][: len(module.classes)]))
+    path = stored(tmp_path, teacher)
+    callback = Distillation(teachers=[str(path)], weight=1.0)
+    trainer = quiet_trainer(tmp_path, callback, max_epochs=3, enable_checkpointing=False)
+    data = pattern_data()
+    trainer.fit(module, datamodule=data)
+    images = torch.from_numpy(data.faces.splits["val"].images.copy()).unsqueeze(1)
+    answers = module.eval()(images).argmax(dim=1)
+    assert (answers == 2).all()
+    assert not any("teacher" in name for name in module.state_dict())
+
+
+def test_teachers_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    module = small_module()
+    other = stored(tmp_path, small_module(), "other.ckpt", classes=list("dcba"))
+    # Of four classes, too.
+    with pytest.raises(UserError, match="a teacher must know the same, in their order"):
+        read_teachers([other], module)
+    seen = stored(tmp_path, small_module(), "seen.ckpt", invalid="test faces were trained on")
+    with pytest.raises(UserError, match="INVALID: test faces were trained on"):
+        read_teachers([seen], module)
+    with pytest.raises(UserError, match="there is no file"):
+        read_teachers([tmp_path / "absent.ckpt"], module)
+    with pytest.raises(ValueError, match="there are no teachers"):
+        Distillation(teachers=[])
