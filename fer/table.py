@@ -1,4 +1,4 @@
-"""Make the table of all model families: ``python -m fer.table [data=CHOICE] [KEY=VALUE …]``.
+"""Make a table of models: ``python -m fer.table [data=CHOICE] [KEY=VALUE …]``.
 
 The table's folder holds ``ROW/seedN/``, a run of ``fer.train`` each with its ``evaluation/``, then
 ``table.md`` and ``figures.csv``. The same command goes on where it was stopped, by whatever cause.
@@ -26,6 +26,7 @@ python -m fer.table data=synthetic seeds=[0]               # see it work, on bui
 python -m fer.table                                        # FER2013, three seeds
 python -m fer.table only=[cnn,cnn_lstm] robustness=true    # two rows, under corruptions too
 python -m fer.table kind=ablations seeds=[0] test=false    # screening; PrivateTest is left alone
+python -m fer.table kind=clips data=synthetic_clips        # models of clips, on drawn ones
 python -m fer.table 'overrides=["trainer=gpu"]' jobs=1     # what every training gets besides
 python -m fer.table fresh=true                             # make runs of other budgets anew
 """
@@ -54,7 +55,7 @@ def make(config: DictConfig, planner: Planner) -> None:
     if hydra.mode == RunMode.MULTIRUN:
         raise UserError("a table is a single run, without -m: seeds=[0,1,2] names several seeds")
     for name in planner.left_out:
-        sys.stdout.write(f"left out, since its first stage needs other data: {name}\n")
+        sys.stdout.write(f"left out, since it reads other data: {name}\n")
     # Seed by seed, so that a whole table is there early.
     every = [one for row in planner.rows for one in row.runs]
     runs = [one for seed in config.seeds for one in every if one.seed == seed]
@@ -73,9 +74,10 @@ def write(config: DictConfig, planner: Planner, folder: Path) -> None:
     from fer.evaluation.table.writing import markdown, table_of
     from fer.files import write_text
 
-    names = OFFICIAL if planner.data in ("fer2013", "ferplus") else {"val": "val", "test": "test"}
+    official = planner.data in ("fer2013", "ferplus")
     by_name = {row.name: row for row in planner.rows}
     found: dict[str, list[Result]] = {}
+    named: dict[str, dict[str, str]] = {}
     texts, tables = [], []
     for kind, reference in REFERENCES.items():
         rows = [row for row in planner.rows if row.kind == kind]
@@ -84,28 +86,31 @@ def write(config: DictConfig, planner: Planner, folder: Path) -> None:
         if kind == "ablations" and reference in by_name:
             rows.insert(0, by_name[reference])
         found[kind] = results_of(rows, by_name.get(reference), seed=0)
-        words = {**names, "reference": reference}
+        names = OFFICIAL if official and kind != "clips" else {"val": "val", "test": "test"}
+        named[kind] = words = {**names, "reference": reference}
         shown = {row.name: row.title for row in rows}
         texts.append(markdown(found[kind], table_of(shown, kind, words)))
-        tables.append(table_of(planner.titles[kind], kind, words))
+        if kind in planner.stated:
+            tables.append(table_of(planner.titles[kind], kind, words))
     text = "\n".join(texts)
     write_text(folder / "table.md", text)
     write_text(folder / "figures.csv", as_csv([one for some in found.values() for one in some]))
     sys.stdout.write(f"\n{text}\ntable: {folder / 'table.md'}\n")
-    if not (config.write and planner.is_stated):
+    if not (config.write and tables):
         return
     from fer.evaluation.claims import LEDGER
-    from fer.evaluation.table.writing import record_of, write_to_ledger
+    from fer.evaluation.table.writing import columns_of, record_of, write_to_ledger
 
     root = Path(__file__).resolve().parents[1]
     if not (root / LEDGER).is_file():
         return  # Installed from a wheel, which states nothing.
     records = [
-        record_of(one, name, {**names, "reference": REFERENCES[kind]})
+        record_of(one, name, named[kind])
         for kind, results in found.items()
         for one in results
-        if one.row.kind == kind
+        if one.row.kind == kind and kind in planner.stated
         for name in one.figures
+        if name in columns_of(kind)
     ]
     changed, kept = write_to_ledger(root, records, tables)
     for identity in kept:
