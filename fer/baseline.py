@@ -179,8 +179,14 @@ def judged(config: DictConfig, source: Any, model: LinearModel, folder: Path) ->
 def check_baseline(config: DictConfig, overrides: Sequence[str]) -> list[Problem]:  # noqa: ARG001
     """Return what can't be done, before any data is read."""
     from fer.config.problems import Problem
+    from fer.config.training import misfit_of_clips, reads_clips
 
     problems = []
+    if reads_clips(config):
+        misfit = misfit_of_clips(of_clips=False, data=True)
+        problems.append(
+            Problem("data", f"a baseline {misfit.partition(': ')[0]}: choose data=fer2013")
+        )
     if config.data.protocol != "official":
         problems.append(Problem("data.protocol", "baselines take the official split alone"))
     if config.robustness == "test":

@@ -29,6 +29,7 @@ EXAMPLES = """
 python -m fer.evaluate ckpt=runs/cnn_lstm/TIME/checkpoints/best.ckpt       # on FER2013
 python -m fer.evaluate ckpt=PATH data=folder data.root=FOLDER              # on your own pictures
 python -m fer.evaluate ckpt=PATH data=synthetic tta=false report=false     # a single view, no page
+python -m fer.evaluate ckpt=PATH data=synthetic_clips                      # a model of clips
 python -m fer.evaluate ckpt=PATH robustness=true                           # and in bad light, …
 python -m fer.evaluate predictions=answers.csv                             # any system's answers
 python -m fer.evaluate compare=[runs/evaluate/A,runs/evaluate/B]           # which is better
@@ -53,7 +54,7 @@ def evaluate(config: DictConfig) -> None:
 
 def judge_one(config: DictConfig, folder: Path) -> None:
     """Judge a checkpoint or a file of answers on a data set."""
-    from fer.config.evaluating import chosen_data, evaluation_source
+    from fer.config.evaluating import check_form, chosen_data, evaluation_source
     from fer.config.folder import record_evaluation
     from fer.data.benchmark import crowd_or_why_not, has_earlier_copy, split_names
     from fer.evaluation import Case, judge, write_predictions
@@ -65,6 +66,8 @@ def judge_one(config: DictConfig, folder: Path) -> None:
     from fer.inference import load_model
 
     model = load_model(config.ckpt, device=config.device) if config.ckpt else None
+    if model is not None:
+        check_form(config, model)
     source = evaluation_source(config, (model.size, model.fit) if model else None)
     # The names of the classes are known before the pictures are read.
     check_classes(f"data={chosen_data()}", source.class_names(), model)

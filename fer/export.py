@@ -65,6 +65,10 @@ def _export(options: argparse.Namespace) -> None:
     from fer.inference.export import export
 
     model = load_checkpoint(options.ckpt)
+    if options.int8 and model.frames is not None:
+        raise UserError(
+            "--int8 is for models of single faces, and this one reads clips: leave it out"
+        )
     recipe = {"model": dict(model.configuration), **model.made}
     # The data are looked for before the work rather than behind it.
     samples = _samples(options.data, model) if options.int8 else None
@@ -78,7 +82,9 @@ def _export(options: argparse.Namespace) -> None:
     say = sys.stdout.write
     say(
         f"same answers as the network: probabilities differ by at most {parity.probabilities:.1e}, "
-        f"logits by {parity.logits:.1e} (batches of {', '.join(map(str, parity.batches))})\n"
+        f"logits by {parity.logits:.1e} (batches of {', '.join(map(str, parity.batches))}"
+        + (f", clips of up to {', '.join(map(str, parity.frames))} frames" * bool(parity.frames))
+        + ")\n"
     )
     if samples is not None:
         say(lost)

@@ -90,6 +90,10 @@ def _predict(options: argparse.Namespace) -> int:
         places = drawn_places(pictures, options.draw, one_file=one_file)
     _check_files(options, pictures)
     recognizer = recognizer_of(options)
+    if recognizer.frames is not None:
+        raise UserError(
+            f"--model {options.model} reads clips, not single pictures: fer video uses it"
+        )
     tally = _Tally()
     with _answer_files(options, recognizer) as answers:
         _work(pictures, places, recognizer, answers, tally, tta=options.tta)

@@ -1,4 +1,4 @@
-"""Make the table of all model families: ``python -m fer.table [data=CHOICE] [KEY=VALUE …]``.
+"""Make a table of models: ``python -m fer.table [data=CHOICE] [KEY=VALUE …]``.
 
 The table's folder holds ``ROW/seedN/``, a run of ``fer.train`` each with its ``evaluation/``, then
 ``table.md`` and ``figures.csv``. The same command goes on where it was stopped, by whatever cause.
@@ -7,14 +7,15 @@ The table's folder holds ``ROW/seedN/``, a run of ``fer.train`` each with its ``
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fer.config.entry import run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from omegaconf import DictConfig
 
     from fer.config.problems import Problem
@@ -26,6 +27,7 @@ python -m fer.table data=synthetic seeds=[0]               # see it work, on bui
 python -m fer.table                                        # FER2013, three seeds
 python -m fer.table only=[cnn,cnn_lstm] robustness=true    # two rows, under corruptions too
 python -m fer.table kind=ablations seeds=[0] test=false    # screening; PrivateTest is left alone
+python -m fer.table kind=clips data=synthetic_clips        # models of clips, on drawn ones
 python -m fer.table 'overrides=["trainer=gpu"]' jobs=1     # what every training gets besides
 python -m fer.table pace=true                              # time each row's training by itself
 python -m fer.table fresh=true                             # make runs of other budgets anew
@@ -37,8 +39,9 @@ SOME_FAILED = 1
 #: What FER2013's users call its splits.
 OFFICIAL = {"val": "PublicTest", "test": "PrivateTest"}
 
-#: The rows that tell whether and where the LSTM branch helps.
-_PAIR = {"cnn", "cnn_lstm"}
+#: The rows that tell whether and where the LSTM branch helps, and the kind of their table.
+_PAIR = ("cnn_lstm", "cnn")
+_WHERE = "where"
 
 
 def make(config: DictConfig, planner: Planner) -> None:
@@ -58,7 +61,7 @@ def make(config: DictConfig, planner: Planner) -> None:
     if hydra.mode == RunMode.MULTIRUN:
         raise UserError("a table is a single run, without -m: seeds=[0,1,2] names several seeds")
     for name in planner.left_out:
-        sys.stdout.write(f"left out, since its first stage needs other data: {name}\n")
+        sys.stdout.write(f"left out, since it reads other data: {name}\n")
     # Seed by seed, so that a whole table is there early.
     every = [one for row in planner.rows for one in row.runs]
     runs = [one for seed in config.seeds for one in every if one.seed == seed]
@@ -75,59 +78,109 @@ def make(config: DictConfig, planner: Planner) -> None:
 
 def write(config: DictConfig, planner: Planner, folder: Path) -> None:
     """Write the table to its folder, and to ledger and documents where it is theirs."""
-    from fer.config.tabling import REFERENCES
-    from fer.evaluation.table.results import as_csv, results_of
-    from fer.evaluation.table.where import where_helps, where_table
-    from fer.evaluation.table.writing import markdown, table_of
+    from fer.evaluation.table.results import as_csv
     from fer.files import write_text
 
-    names = OFFICIAL if planner.data in ("fer2013", "ferplus") else {"val": "val", "test": "test"}
+    parts = [*_by_kind(planner), *_where(planner)]
+    text = "\n".join(part.text for part in parts)
+    write_text(folder / "table.md", text)
+    rows = [one for part in parts if part.kind != _WHERE for one in part.results]
+    write_text(folder / "figures.csv", as_csv(rows))
+    sys.stdout.write(f"\n{text}\ntable: {folder / 'table.md'}\n")
+    stated = [part for part in parts if part.kind in (*planner.stated, _WHERE) and planner.stated]
+    if config.write and stated:
+        _state(stated)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One table: what was found, how it is shown, and how the ledger holds it."""
+
+    kind: str
+    results: Sequence[Result]
+    text: str
+    table: dict[str, Any]
+    records: Callable[[], list[dict[str, Any]]]
+
+
+def _by_kind(planner: Planner) -> Iterator[_Part]:
+    """Yield the table of each kind of rows that there are."""
+    from fer.config.tabling import REFERENCES
+    from fer.evaluation.table.results import results_of
+    from fer.evaluation.table.writing import markdown, table_of
+
     by_name = {row.name: row for row in planner.rows}
-    found: dict[str, list[Result]] = {}
-    texts, tables = [], []
     for kind, reference in REFERENCES.items():
         rows = [row for row in planner.rows if row.kind == kind]
         if not rows:
             continue
         if kind == "ablations" and reference in by_name:
             rows.insert(0, by_name[reference])
-        found[kind] = results_of(rows, by_name.get(reference), seed=0)
-        words = {**names, "reference": reference}
-        shown = {row.name: row.title for row in rows}
-        texts.append(markdown(found[kind], table_of(shown, kind, words)))
-        tables.append(table_of(planner.titles[kind], kind, words))
-    pair = where_helps(by_name["cnn_lstm"], by_name["cnn"]) if by_name.keys() >= _PAIR else None
-    if pair is not None:
-        tables.append(where_table(pair, names))
-        texts.append(markdown(pair, tables[-1]))
-    text = "\n".join(texts)
-    write_text(folder / "table.md", text)
-    write_text(folder / "figures.csv", as_csv([one for some in found.values() for one in some]))
-    sys.stdout.write(f"\n{text}\ntable: {folder / 'table.md'}\n")
-    if not (config.write and planner.is_stated):
+        results = results_of(rows, by_name.get(reference), seed=0)
+        words = {**_split_names(planner, kind), "reference": reference}
+        shown = table_of({row.name: row.title for row in rows}, kind, words)
+
+        whole = table_of(planner.titles[kind], kind, words)
+        records = partial(_records, kind, results, words)
+        yield _Part(kind, results, markdown(results, shown), whole, records)
+
+
+def _records(kind: str, results: Sequence[Result], words: dict[str, str]) -> list[dict[str, Any]]:
+    from fer.evaluation.table.writing import columns_of, record_of
+
+    return [
+        record_of(one, name, words)
+        for one in results
+        if one.row.kind == kind
+        for name in one.figures
+        if name in columns_of(kind)
+    ]
+
+
+def _where(planner: Planner) -> Iterator[_Part]:
+    """Yield the table of where the LSTM branch helps, if the two networks were judged."""
+    from fer.evaluation.table.where import where_helps, where_table
+    from fer.evaluation.table.writing import markdown
+
+    by_name = {row.name: row for row in planner.rows}
+    if not by_name.keys() >= {*_PAIR}:
         return
-    from fer.evaluation.claims import LEDGER
+    pair = where_helps(*(by_name[name] for name in _PAIR))
+    if pair is None:
+        return
+    words = _split_names(planner, "families")
+    table = where_table(pair, words)
+
+    yield _Part(_WHERE, pair, markdown(pair, table), table, partial(_where_records, pair, words))
+
+
+def _where_records(pair: tuple[Result, Result], words: dict[str, str]) -> list[dict[str, Any]]:
     from fer.evaluation.table.where import describe
-    from fer.evaluation.table.writing import record_of, write_to_ledger
+    from fer.evaluation.table.writing import record_of
+
+    return [
+        record_of(one, name, words, describe(name, one.row.name, _PAIR[1], words))
+        for one in pair
+        for name in one.figures
+    ]
+
+
+def _split_names(planner: Planner, kind: str) -> dict[str, str]:
+    """Return what the splits of a table are called."""
+    official = planner.data in ("fer2013", "ferplus") and kind != "clips"
+    return OFFICIAL if official else {"val": "val", "test": "test"}
+
+
+def _state(parts: Sequence[_Part]) -> None:
+    """Write tables to the ledger and the documents of this checkout, if it is one."""
+    from fer.evaluation.claims import LEDGER
+    from fer.evaluation.table.writing import write_to_ledger
 
     root = Path(__file__).resolve().parents[1]
     if not (root / LEDGER).is_file():
         return  # Installed from a wheel, which states nothing.
-    records = [
-        record_of(one, name, {**names, "reference": REFERENCES[kind]})
-        for kind, results in found.items()
-        for one in results
-        if one.row.kind == kind
-        for name in one.figures
-    ]
-    if pair is not None:
-        reference = pair[0].row.name
-        records += [
-            record_of(one, name, names, describe(name, one.row.name, reference, names))
-            for one in pair
-            for name in one.figures
-        ]
-    changed, kept = write_to_ledger(root, records, tables)
+    records = [record for part in parts for record in part.records()]
+    changed, kept = write_to_ledger(root, records, [part.table for part in parts])
     for identity in kept:
         sys.stdout.write(f"kept, since it is of more seeds: {identity}\n")
     for path in changed:

@@ -41,6 +41,8 @@ columns of --tracks, a row a face and frame:
   p_angry, …          calibrated probability of each class, smoothed:
                       s <- s + (1 - exp(-d / 0.4)) (p - s), d seconds since the face's last frame
 
+A model of clips reads the last frames of each face, as many as it learnt from.
+
 Of a film every frame is read. Of a camera or a stream the newest is, so that the picture never lags
 behind; when it drops it is taken up again, 12 times in a row at most. The film of --out has no
 sound. Ctrl-C ends the work and leaves valid files. Parquet needs the extra 'video'.

@@ -46,6 +46,10 @@ COMMON = (
 SMALL_CNN = ("backbone=small", "model.backbone.widths=[4]", "model.backbone.kernels=[[3,5]]",
              "model.backbone.pools=[max]")  # fmt: skip
 SMALL_LSTM = ("model.lstm.units=4",)
+CLIPS = (
+    "data=synthetic_clips", "data.frames=8", "data.source.train=14", "data.source.val=7",
+    "data.source.test=9",
+)  # fmt: skip
 SYNTHETIC = ("data=synthetic", "data.source.train=14", "data.source.val=7", "data.source.test=9")
 
 #: What makes a part small, by its configuration file.
@@ -54,6 +58,7 @@ SMALLER: Mapping[str, tuple[str, ...]] = {
     "backbone=vgg": ("model.backbone.widths=[4,4]", "model.backbone.convs=[1,1]"),
     "backbone=resnet": ("model.backbone.widths=[4,4]", "model.backbone.blocks=[1,1]"),
     "backbone=timm": ("model.backbone.name=test_resnet.r160_in1k", "model.backbone.resize=32"),
+    "backbone=shallow": ("model.backbone.widths=[4,4]",),
     "backbone=vit": (
         "model.backbone.patch=4",
         "model.backbone.width=8",
@@ -74,6 +79,9 @@ def _models() -> Iterator[tuple[str, ...]]:
         "cnn": SMALL_CNN,
         "lstm": SMALL_LSTM,
         "transformer": ("backbone=vit", *SMALLER["backbone=vit"]),
+        "clip_frames": SMALL_CNN,
+        "clip_lstm": (*SMALL_CNN, "model.time.units=4"),
+        "convlstm": (*SMALLER["backbone=shallow"], "model.widths=[4]"),
     }
     for name in options("model"):
         yield (f"model={name}", *whole.get(name, (*SMALL_CNN, *SMALL_LSTM)))
@@ -88,6 +96,8 @@ def _models() -> Iterator[tuple[str, ...]]:
         yield ("model=cnn", "fusion=concat", *SMALL_CNN, f"metadata={name}")
 
 
+#: The models that read clips.
+OF_CLIPS = ("clip_frames", "clip_lstm", "convlstm")
 MODELS = {" ".join(o for o in line if "." not in o): line for line in _models()}
 
 
@@ -185,14 +195,16 @@ def assert_every_verb(folder: Path, *overrides: str) -> Run:
 @pytest.mark.usefixtures("clean_process")
 @pytest.mark.parametrize("overrides", MODELS.values(), ids=MODELS)
 def test_every_model_takes_every_verb(tmp_path: Path, overrides: tuple[str, ...]) -> None:
-    assert_every_verb(tmp_path / "run", *SYNTHETIC, *overrides)
+    data = CLIPS if overrides[0].removeprefix("model=") in OF_CLIPS else SYNTHETIC
+    assert_every_verb(tmp_path / "run", *data, *overrides)
 
 
 @pytest.mark.usefixtures("clean_process")
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_of_data_takes_every_verb(tmp_path: Path, form: str) -> None:
     overrides = FORMS[form](tmp_path / "data")
-    assert_every_verb(tmp_path / "run", "model=cnn", *SMALL_CNN, *overrides)
+    model = "model=clip_frames" if "clips" in form else "model=cnn"
+    assert_every_verb(tmp_path / "run", model, *SMALL_CNN, *overrides)
 
 
 def test_no_choice_of_data_is_left_out(tmp_path: Path) -> None:

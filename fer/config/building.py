@@ -25,6 +25,7 @@ from fer.config.misfits import (
 )
 from fer.config.problems import ConfigError, Problem
 from fer.config.sources import cleaned_source
+from fer.config.training import misfit_of_clips, reads_clips
 from fer.data.augmentation import Augmentation
 from fer.data.datamodule import FaceDataModule
 from fer.data.protocols import UnderProtocol, mark_of
@@ -191,7 +192,7 @@ def _build_module(config: DictConfig, source: Source | None) -> FerModule:
     if model.get("metadata") is not None and source is not None:
         model["metadata"]["columns"] = _chosen_columns(config, source)
     mark = mark_of(config.data.protocol)
-    return FerModule(
+    module = FerModule(
         model=model,
         loss=plain(config.loss),
         optimizer=plain(config.optimizer),
@@ -199,11 +200,15 @@ def _build_module(config: DictConfig, source: Source | None) -> FerModule:
         classes=list(classes),
         size=config.data.size,
         fit=config.data.fit,
+        frames=config.data.get("frames"),
         mixing=plain(config.augmentation.mixing),
         seed=config.seed,
         channels_last=config.channels_last,
         **({mark.key: mark.why} if mark else {}),
     )
+    if misfit := misfit_of_clips(module.reads_clips, data=reads_clips(config)):
+        raise BuildError(f"{type(module.network).__name__} {misfit}")
+    return module
 
 
 def _chosen_columns(config: DictConfig, source: Source) -> dict[str, Any]:
@@ -235,12 +240,12 @@ def metadata_columns(module: FerModule) -> dict[str, Any] | None:
 
 
 def _try_forward(module: FerModule) -> None:
-    """Pass two blank faces through the network: shapes that don't fit are found before the data."""
+    """Pass blank faces, or clips, through the network: misfits are found before the data."""
     was_training = module.training
     module.eval()
     try:
         with torch.no_grad():
-            logits = module(torch.zeros(2, 1, module.size, module.size, dtype=torch.uint8))
+            logits = module(*module.blank(2))
     except RuntimeError as error:
         raise BuildError(str(error).split("\n")[0]) from error
     finally:

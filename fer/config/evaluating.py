@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from omegaconf import DictConfig, OmegaConf
 
-from fer.config.problems import Problem
+from fer.config.problems import ConfigError, Problem
 from fer.config.rules import rule_for
+from fer.config.training import misfit_of_clips, reads_clips
 from fer.data.source import Source
 
 _SUBJECTS: Final = ("ckpt", "predictions", "compare")
@@ -66,6 +67,19 @@ def check_evaluation(config: DictConfig, overrides: Sequence[str]) -> list[Probl
             if key in set_keys
         ]
     return problems
+
+
+def check_form(config: DictConfig, model: object) -> None:
+    """Hold the data against what a model reads, before any of it is read.
+
+    Raises:
+        ConfigError: the model reads clips and the data are single faces, or the other way round.
+    """
+    of_clips = getattr(model, "frames", None) is not None
+    if misfit := misfit_of_clips(of_clips, data=reads_clips(config)):
+        way = misfit.partition(", or a model")[0].partition("choose model=")
+        choose = "choose data of single faces, such as data=fer2013" if way[1] else ""
+        raise ConfigError([Problem("data", f"the model {way[0]}{choose}")])
 
 
 def contenders(config: DictConfig) -> dict[str, list[Path]]:

@@ -15,6 +15,7 @@ from fer.config.problems import ConfigError, Problem, nearest
 from fer.config.processes import quoted
 from fer.config.resume import differences
 from fer.config.rules import rule_for
+from fer.config.training import reads_clips
 from fer.evaluation.table.plan import BEST, Job, Row, Run
 
 #: What must be as its rule says before rows can be made of it.
@@ -23,7 +24,17 @@ _OWN: Final = (
 )  # fmt: skip
 
 #: The row that the others of a kind are held against; ablations depart from theirs.
-REFERENCES: Final[Mapping[str, str]] = {"families": "cnn", "ablations": "cnn_lstm"}
+REFERENCES: Final[Mapping[str, str]] = {
+    "families": "cnn",
+    "ablations": "cnn_lstm",
+    "clips": "clip_frames",
+}
+
+#: The kinds whose table in the documents is of some data.
+_STATED: Final[Mapping[str, tuple[str, ...]]] = {
+    "fer2013": ("families", "ablations", "clips"),
+    "synthetic_clips": ("clips",),
+}
 
 #: Overrides under which a table is still the one of the documents.
 _SAME_TABLE: Final = (
@@ -44,7 +55,8 @@ class Planner:
         left_out: rows that say nothing of this data.
         titles: of all rows there are, by kind and name.
         data: what the table is of, the choice's name.
-        is_stated: this is the table of the documents, not one of other data or another budget.
+        stated: the kinds whose table is that of the documents, not one of other data or another
+            budget.
     """
 
     def __init__(self) -> None:
@@ -52,7 +64,7 @@ class Planner:
         self.left_out: list[str] = []
         self.titles: dict[str, dict[str, str]] = {}
         self.data = ""
-        self.is_stated = False
+        self.stated: tuple[str, ...] = ()
 
     def check(self, config: DictConfig, overrides: Sequence[str]) -> list[Problem]:
         """Make the rows; return what is wrong with them.
@@ -64,7 +76,7 @@ class Planner:
         plain: Any = OmegaConf.to_container(config, resolve=False)
         if any(rule_for(key, None).complaint(plain[key]) for key in _OWN):
             return []  # Told already.
-        every = {kind: plain[kind] for kind in ("families", "ablations")}
+        every = {kind: plain[kind] for kind in REFERENCES}
         names = [name for rows in every.values() for name in rows]
         # Checked once for each run of a sweep, of which there is one here.
         self.rows, self.left_out = [], []
@@ -88,7 +100,7 @@ class Planner:
         keys = {_key(text) for text in overrides} - {*_SAME_TABLE, "data"}
         odd = [key for key in keys if not key.startswith(("paths.", "hydra."))]
         self.data = config.hydra.runtime.choices.data
-        self.is_stated = not odd and self.data == "fer2013"
+        self.stated = () if odd else _STATED.get(self.data, ())
         chosen = _chosen(plain, every)
         sys.stderr.write(f"checking {len(chosen)} rows\n")
         maker = _Maker(config, overrides)
@@ -102,6 +114,9 @@ class Planner:
                 self.left_out.append(name)
             else:
                 self.rows.append(row)
+        if not self.rows and not problems:
+            what = f"{self.data} has nothing that these rows read"
+            problems.append(Problem("data", f"{what}{': choose kind=clips' * reads_clips(config)}"))
         return problems
 
 
@@ -121,17 +136,31 @@ class _Maker:
 
     def __init__(self, config: DictConfig, overrides: Sequence[str]) -> None:
         self.config = config
-        self.folder = Path(config.hydra.run.dir)
-        self.data: str = config.hydra.runtime.choices.data
-        budget: Any = OmegaConf.to_container(config.budget)
-        shared: list[str] = budget.get(self.data, budget["default"])
         self.more: list[str] = list(config.overrides)
+        self.is_clips = reads_clips(config)
+        self.given = [text for text in overrides if _key(text).startswith(("data.", "paths."))]
+        self._take("families")
+
+    def _take(self, kind: str) -> None:
+        """Take up the data and the budget of rows of a kind."""
+        config = self.config
+        table: str = config.hydra.runtime.choices.data
+        budget: Any = OmegaConf.to_container(
+            config.clip_budget if kind == "clips" else config.budget
+        )
+        shared: list[str] = budget.get(table, budget["default"])
+        given, self.data, self.folder = self.given, table, Path(config.hydra.run.dir)
+        if kind == "clips" and not self.is_clips:
+            # Other data than the table's: what is said of that one is not said of this.
+            self.data = config.clip_data
+            given = [text for text in given if _key(text).startswith("paths.")]
+            usual = self.folder == Path(config.paths.runs) / "table" / table
+            if usual and table not in budget:
+                self.folder = self.folder.with_name(self.data)
         # What says which data it is goes to every command.
         self.about_data = [text for text in shared if _key(text).startswith("data.source.")]
         self.budget = [text for text in shared if text not in self.about_data]
-        self.about_data += [
-            text for text in overrides if _key(text).startswith(("data.", "paths."))
-        ]
+        self.about_data += given
 
     def row(self, kind: str, name: str, spec: Mapping[str, Any]) -> Row | None:
         """Return a row; None where it says nothing of this data.
@@ -139,6 +168,9 @@ class _Maker:
         Raises:
             ConfigError: a command of it can't be composed, or its folder holds another run.
         """
+        if kind != "clips" and self.is_clips:
+            return None
+        self._take(kind)
         if "baseline" in spec:
             runs = [self._baseline(name, self.config.seeds[0], spec["baseline"])]
             return Row(name, spec["title"], kind, tuple(runs), conventional=True)

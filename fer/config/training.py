@@ -15,6 +15,9 @@ _LABELS_ALONE: Final = (
     "fer.data.folder.ImageFolder",
     "fer.data.synthetic.SyntheticFaces",
 )
+#: Models of clips; others are told apart once they are made.
+_OF_CLIPS: Final = ("fer.models.ClipLSTM", "fer.models.ClipFrames", "fer.models.ConvLSTM")
+_OF_FACES: Final = ("fer.models.FusionNetwork", "fer.models.CRNN")
 _FER_PLUS: Final = "fer.data.ferplus.FerPlus"
 _SOFT: Final = "fer.learning.losses.SoftTargetLoss"
 
@@ -27,9 +30,10 @@ def check_training(config: DictConfig, _overrides: Sequence[str]) -> list[Proble
     Args:
         config: the composed configuration.
     """
-    problems = []
+    problems = _clips(config)
     source = OmegaConf.select(config, "data.source._target_")
-    if config.data.get("metadata") is not None and config.model.get("metadata") is None:
+    without = config.model.get("metadata") is None and not reads_clips(config)
+    if config.data.get("metadata") is not None and without:
         problems.append(
             Problem("data.metadata", "nothing reads it with metadata=none: choose metadata=dense")
         )
@@ -46,4 +50,47 @@ def check_training(config: DictConfig, _overrides: Sequence[str]) -> list[Proble
         from fer.config.before import check_before
 
         problems += check_before(config)
+    return problems
+
+
+def reads_clips(config: DictConfig) -> bool:
+    """Say whether a configuration's data are clips."""
+    return config.data.get("frames") is not None
+
+
+def misfit_of_clips(of_clips: bool, *, data: bool) -> str:
+    """Return why a model and data don't go together, and what to choose.
+
+    Args:
+        of_clips: the model reads clips.
+        data: the data are clips.
+    """
+    if of_clips == data:
+        return ""
+    if of_clips:
+        return (
+            "reads clips, and this data are single faces: choose data=synthetic_clips or "
+            "data=clips, or a model of single faces, such as model=cnn_lstm"
+        )
+    return (
+        "reads single faces, and this data are clips: choose model=clip_lstm, convlstm or "
+        "clip_frames, or data of single faces, such as data=fer2013"
+    )
+
+
+def _clips(config: DictConfig) -> list[Problem]:
+    """Find a model of clips with single faces, or the reverse, and what clips can't have."""
+    target, data = config.model.get("_target_"), reads_clips(config)
+    problems = []
+    if target in (*_OF_CLIPS, *_OF_FACES):
+        misfit = misfit_of_clips(target in _OF_CLIPS, data=data)
+        problems += [Problem("model", f"{target.rpartition('.')[2]} {misfit}")] if misfit else []
+    if not data:
+        return problems
+    if config.data.get("protocol") != "official":
+        what = "is made for single faces: leave it at official"
+        problems.append(Problem("data.protocol", what))
+    if config.model.get("metadata") is not None or config.data.get("metadata") is not None:
+        what = "nothing is read beside clips: choose metadata=none, and no data.metadata"
+        problems.append(Problem("metadata", what))
     return problems

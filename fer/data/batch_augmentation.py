@@ -84,11 +84,11 @@ def augment(images: Tensor, draws: Draws) -> Tensor:
     and brightness, then the erased rectangle.
 
     Args:
-        images: uint8 ``[B, 1, H, W]``, square, on any device.
+        images: uint8 ``[B, C, H, W]``, square, on any device; all channels change alike.
         draws: of these faces, B rows.
 
     Returns:
-        uint8 ``[B, 1, H, W]`` on the same device.
+        uint8 ``[B, C, H, W]`` on the same device.
     """
 
     def tensor(values: _Numbers) -> Tensor:

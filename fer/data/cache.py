@@ -89,6 +89,21 @@ def folder_key(root: Path, files: Iterable[object], kind: str, version: int, *mo
     return _key(kind, (str(root.resolve()), *files, version, *more, _LAYOUT))
 
 
+def recipe_key(kind: str, recipe: str) -> str:
+    """Name the entry for what is made of nothing but its description.
+
+    Args:
+        kind: what is made, the start of the key.
+        recipe: everything that decides what is made, versions included.
+    """
+    return _key(kind, (recipe, _LAYOUT))
+
+
+def folder_of(chosen: str | None) -> Path:
+    """Return the folder that a source was given for its cache, or else the default one."""
+    return Path(chosen).expanduser() if chosen else default_folder()
+
+
 def _key(kind: str, identity: tuple[object, ...]) -> str:
     return f"{kind}-{hashlib.sha256(repr(identity).encode()).hexdigest()[:16]}"
 

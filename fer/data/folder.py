@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from fer.data._class_folders import Layout, read_layout, stratified
 from fer.data._metadata import METADATA_FILE, read_metadata
-from fer.data._pictures import PictureFile, folders_in, pictures_in, read_pictures
+from fer.data._pictures import PictureFile, pictures_in, read_pictures
 from fer.data.cache import Cache, Entry, default_folder, folder_key
 from fer.data.findings import Finding
 from fer.data.source import SPLITS, DataError, DataNotFoundError, Faces, Split
-from fer.labels import EMOTIONS, canonical
 from fer.metadata import Columns, describe
 from fer.pictures import SUFFIXES
 from fer.pixels import FITS, Fit, square_grey
@@ -91,7 +90,7 @@ class ImageFolder:
             DataNotFoundError: the root is not given or not there, or has no folder ``train``.
             DataError: the folders are not those of one set of classes.
         """
-        return _read_layout(self._find()).classes
+        return read_layout(self._find(), _LAYOUT).classes
 
     def metadata_columns(self) -> Columns:
         """Return the description of the training pictures' metadata; nothing without a table.
@@ -101,7 +100,7 @@ class ImageFolder:
             OSError: the table cannot be read.
         """
         root = self._find()
-        names = [file.name for file in _list_files(root, _read_layout(root))]
+        names = [file.name for file in _list_files(root, read_layout(root, _LAYOUT))]
         metadata, _ = read_metadata(root / METADATA_FILE, names)
         train = np.array([name.startswith("train/") for name in names])
         return describe({column: values[train] for column, values in metadata.items()})
@@ -118,7 +117,7 @@ class ImageFolder:
             OSError: a file cannot be read.
         """
         root = self._find()
-        layout = _read_layout(root)
+        layout = read_layout(root, _LAYOUT)
         files = _list_files(root, layout)
         kind = "folder-sound" if self._drop else "folder"
         key = folder_key(root, files, kind, _VERSION, self.size, self.fit)
@@ -186,7 +185,7 @@ class ImageFolder:
         )
 
     def _members(
-        self, root: Path, layout: _Layout, names: Sequence[str], kept: npt.NDArray[np.int64]
+        self, root: Path, layout: Layout, names: Sequence[str], kept: npt.NDArray[np.int64]
     ) -> dict[str, npt.NDArray[np.int64]]:
         """Return the positions in ``kept`` of each split's pictures, in the order of splits."""
         folders = np.array([names[i].split("/")[0] for i in kept])
@@ -199,7 +198,7 @@ class ImageFolder:
                 )
             train = members["train"]
             labels = layout.labels(names, kept[train])
-            chosen = _stratified(labels, self.val_share, self.seed)
+            chosen = stratified(labels, self.val_share, self.seed)
             members |= {"train": train[~chosen], "val": train[chosen]}
             _LOG.warning(
                 "%s has no folder 'val': %d of its %d training pictures are the validation split, "
@@ -209,63 +208,7 @@ class ImageFolder:
         return {name: chosen for name, chosen in members.items() if len(chosen)}
 
 
-@dataclass(frozen=True, slots=True)
-class _Layout:
-    """The classes, and which folder of each split holds which of them."""
-
-    classes: tuple[str, ...]
-    folders: Mapping[str, Mapping[str, str]]
-
-    def labels(self, names: Sequence[str], rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        numbers = {name: i for i, name in enumerate(self.classes)}
-        parts = (names[row].split("/") for row in rows)
-        found = [numbers[self.folders[split][folder]] for split, folder, _ in parts]
-        return np.array(found, dtype=np.int64)
-
-
-def _read_layout(root: Path) -> _Layout:
-    found = {name: folders_in(root / name) for name in SPLITS if (root / name).is_dir()}
-    if len(found["train"]) < 2:
-        raise DataError(
-            f"{root / 'train'} has {len(found['train'])} folders of classes, and at least 2 are "
-            f"needed; the layout is {_LAYOUT}"
-        )
-    emotions = _emotions(root / "train", found["train"])
-    classes = EMOTIONS if emotions else tuple(found["train"])
-    folders: dict[str, dict[str, str]] = {}
-    for split, names in found.items():
-        class_of = (_emotions(root / split, names) or {}) if emotions else {n: n for n in names}
-        unknown = [name for name in names if class_of.get(name) not in classes]
-        if unknown:
-            raise DataError(
-                f"{root / split} has folders of classes that train/ does not have: "
-                f"{', '.join(unknown[:10])}; train/ has {', '.join(found['train'][:20])}"
-            )
-        if split == "val" and (missing := [c for c in classes if c not in class_of.values()]):
-            raise DataError(
-                f"{root / split} lacks the classes {', '.join(missing[:10])}, which train/ has"
-            )
-        folders[split] = class_of
-    return _Layout(classes, folders)
-
-
-def _emotions(folder: Path, names: Sequence[str]) -> dict[str, str] | None:
-    """Return the emotion that each name means; for ``train``, None unless these are the seven."""
-    found: dict[str, str] = {}
-    for name in names:
-        try:
-            found[name] = canonical(name)
-        except ValueError:
-            continue
-    if folder.name == "train" and (len(found) < len(names) or {*found.values()} != {*EMOTIONS}):
-        return None
-    for emotion in EMOTIONS:
-        if len(same := [name for name, meant in found.items() if meant == emotion]) > 1:
-            raise DataError(f"{folder}: {' and '.join(same)} both mean {emotion!r}: join them")
-    return found
-
-
-def _list_files(root: Path, layout: _Layout) -> list[PictureFile]:
+def _list_files(root: Path, layout: Layout) -> list[PictureFile]:
     files = []
     for split, folders in layout.folders.items():
         for folder in folders:
@@ -284,14 +227,3 @@ def _rows_of(images: npt.NDArray[np.uint8], chosen: npt.NDArray[np.int64]) -> np
     if len(chosen) and chosen[-1] - chosen[0] == len(chosen) - 1:
         return images[chosen[0] : chosen[-1] + 1]
     return images[chosen]
-
-
-def _stratified(labels: npt.NDArray[np.int64], share: float, seed: int) -> npt.NDArray[np.bool_]:
-    """Choose a share of each class: of those with two faces or more at least one, never all."""
-    rng = np.random.default_rng(seed)
-    chosen = np.zeros(len(labels), dtype=np.bool_)
-    for label in np.unique(labels):
-        members = rng.permutation(np.flatnonzero(labels == label))
-        count = min(max(round(share * len(members)), 1), len(members) - 1)
-        chosen[members[:count]] = True
-    return chosen

@@ -19,11 +19,12 @@ class Batch(TypedDict):
     """What a loader yields.
 
     Attributes:
-        image: uint8 ``[B, 1, H, W]``, 0–255.
+        image: uint8 ``[B, 1, H, W]``, 0–255; of clips ``[B, 1, T, H, W]``.
         label: int64 ``[B]``.
         row: int64 ``[B]``, each face's place in its source.
         target: float32 ``[B, C]``, a distribution over the classes, where there is one.
         metadata: float32 ``[B, columns]`` by :func:`fer.metadata.encode`, where the model reads it.
+        length: int64 ``[B]``, how many frames of each clip are real; of clips alone.
     """
 
     image: Tensor
@@ -31,6 +32,7 @@ class Batch(TypedDict):
     row: Tensor
     target: NotRequired[Tensor]
     metadata: NotRequired[Tensor]
+    length: NotRequired[Tensor]
 
 
 class EpochSampler(Sampler[int]):
@@ -118,9 +120,16 @@ class FaceDataset(Dataset[Batch]):
                 state = np.random.SeedSequence((self.seed, epoch, index)).generate_state(
                     1, np.uint64
                 )
-                images[i] = self.augmentation(images[i], int(state[0]))
+                images[i] = self._changed(images[i], int(state[0]))
         batch = {name: torch.from_numpy(values[indices]) for name, values in self._beside.items()}
         return cast("Batch", {"image": torch.from_numpy(images).unsqueeze(1), **batch})
+
+    def _changed(self, image: npt.NDArray[np.uint8], seed: int) -> npt.NDArray[np.uint8]:
+        """Return a face augmented, or all frames of a clip by the same draw."""
+        augmentation = cast("Augmentation", self.augmentation)
+        if image.ndim == 2:
+            return augmentation(image, seed)
+        return np.stack([augmentation(frame, seed) for frame in image])
 
 
 def beside_images(
@@ -132,7 +141,14 @@ def beside_images(
         arrays["target"] = split.targets
     if metadata is not None:
         arrays["metadata"] = metadata
+    if split.lengths is not None:
+        arrays["length"] = split.lengths
     return arrays
+
+
+def beside(batch: Batch) -> Tensor | None:
+    """Return what a network reads beside the images: metadata, or the lengths of clips."""
+    return batch.get("metadata", batch.get("length"))
 
 
 def as_is(batch: Any) -> Any:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from fer.data.augmentation import Augmentation
-from fer.data.batch_augmentation import augment, draw
+from fer.data.batch_augmentation import Draws, augment, draw
 from fer.data.loading import Batch, EpochSampler, beside_images
 from fer.data.source import Split
 
@@ -99,5 +99,13 @@ class ResidentLoader:
             place = torch.from_numpy(faces).to(self.device, non_blocking=True)
             batch = {name: values[place] for name, values in self._tensors.items()}
             if draws is not None:
-                batch["image"] = augment(batch["image"], draws.take(faces))
+                batch["image"] = _augmented(batch["image"], draws.take(faces))
             yield batch  # type: ignore[misc]
+
+
+def _augmented(images: Tensor, draws: Draws) -> Tensor:
+    """Change faces, or clips with one draw for all frames of each."""
+    if images.ndim == 4:
+        return augment(images, draws)
+    # The frames as channels, which all change alike.
+    return augment(images.squeeze(1), draws).unsqueeze(1)

@@ -13,6 +13,8 @@ from fer.pixels import Fit, square_grey
 def scaled(faces: Faces, size: int, fit: Fit = "pad") -> Faces:
     """Return a data set whose faces are uint8 ``[N, size, size]``; itself where they are already.
 
+    The frames of clips, ``[N, T, H, W]``, are scaled alike.
+
     Args:
         faces: the data set.
         size: height and width, in pixels.
@@ -24,9 +26,9 @@ def scaled(faces: Faces, size: int, fit: Fit = "pad") -> Faces:
 
 
 def _scaled(split: Split, size: int, fit: Fit) -> Split:
-    if split.images.shape[1:] == (size, size):
+    if split.images.shape[-2:] == (size, size):
         return split
-    images = np.empty((len(split), size, size), dtype=np.uint8)
-    for i, image in enumerate(split.images):
-        images[i] = square_grey(image, size, fit)
+    images = np.empty((*split.images.shape[:-2], size, size), dtype=np.uint8)
+    for place in np.ndindex(images.shape[:-2]):
+        images[place] = square_grey(split.images[place], size, fit)
     return replace(split, images=images)

@@ -31,10 +31,11 @@ class DataNotFoundError(DataError, FileNotFoundError):
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """The faces of one split.
+    """The faces of one split, or its clips.
 
     Attributes:
-        images: uint8 ``[N, H, W]`` square grey faces; may be a read-only memory map.
+        images: uint8 ``[N, H, W]`` square grey faces; of clips ``[N, T, H, W]``, see
+            :func:`fer.clips.stacked`. May be a read-only memory map.
         labels: int64 ``[N]``, positions in :attr:`Faces.classes`.
         rows: int64 ``[N]``, each face's 0-based place in its source (the row of a CSV file),
             which predictions are joined by.
@@ -42,6 +43,7 @@ class Split:
             NaN where one is missing, or text, empty where it is missing.
         targets: float32 ``[N, C]``, for each face a distribution over the classes to learn
             instead of its label; ``None`` where labels are all there is.
+        lengths: int64 ``[N]``, how many frames of each clip are real; ``None`` for single faces.
     """
 
     images: npt.NDArray[np.uint8]
@@ -49,6 +51,7 @@ class Split:
     rows: npt.NDArray[np.int64]
     metadata: Mapping[str, npt.NDArray[np.generic]] = field(default_factory=dict)
     targets: npt.NDArray[np.float32] | None = None
+    lengths: npt.NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         n = len(self.images)
@@ -56,6 +59,8 @@ class Split:
         lengths |= {f"metadata[{name!r}]": len(v) for name, v in self.metadata.items()}
         if self.targets is not None:
             lengths["targets"] = len(self.targets)
+        if self.lengths is not None:
+            lengths["lengths"] = len(self.lengths)
         wrong = {name: length for name, length in lengths.items() if length != n}
         if wrong:
             raise ValueError(f"{n} images, but {wrong}")
@@ -72,6 +77,7 @@ class Split:
             rows=self.rows[chosen],
             metadata={name: values[chosen] for name, values in self.metadata.items()},
             targets=None if self.targets is None else self.targets[chosen],
+            lengths=None if self.lengths is None else self.lengths[chosen],
         )
 
 

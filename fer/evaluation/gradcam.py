@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fer.inference.checkpoint import one_thread_a_batch
-from fer.inference.model import Model, network_of
+from fer.inference.model import Model, frames_of, network_of
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -23,6 +23,8 @@ def why_no_cam(model: Model | None) -> str | None:
     network = network_of(model)
     if network is None:
         return _NO_GRADIENTS.format("an exported model")
+    if frames_of(model) is not None:
+        return "Grad-CAM shows where in a face a network looks, and this one reads whole clips"
     if last_map(network, model.size) is None:
         return "Grad-CAM needs a convolution that keeps a map of the face: the network has none"
     return None

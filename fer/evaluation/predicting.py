@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -80,7 +81,7 @@ def predict(
     with tqdm(total=total, desc="faces", unit="", mininterval=0.5, disable=not progress) as bar:
 
         def ask(
-            images: npt.NDArray[np.uint8], beside: npt.NDArray[np.float32] | None
+            images: npt.NDArray[np.uint8], beside: npt.NDArray[Any] | None
         ) -> npt.NDArray[np.float32]:
             found = []
             # Several batches at a time, which a model may work on side by side.
@@ -143,12 +144,16 @@ def unread_metadata(model: Model | None, split: Split) -> str:
     return f"{'; '.join(said)}: the model answered as where that is unknown" if said else ""
 
 
-def encoded_metadata(model: Model, split: Split) -> npt.NDArray[np.float32] | None:
+def encoded_metadata(model: Model, split: Split) -> npt.NDArray[Any] | None:
     """Return what a model reads beside the faces of a split, float32 ``[N, columns]``, if any.
+
+    Beside clips that is their lengths, int64 ``[N]``.
 
     Raises:
         DataError: a column holds words where the model has learnt numbers.
     """
+    if split.lengths is not None:
+        return split.lengths
     if model.columns is None:
         return None
     from fer.metadata import encode

@@ -94,14 +94,15 @@ def corrupt(
     part of a data set, in any order, gives the same pictures.
 
     Args:
-        images: uint8 ``[N, H, W]``.
+        images: uint8 ``[N, H, W]``, or clips ``[N, T, H, W]``, whose frames change alike but for
+            noise.
         kind: one of :data:`KINDS`.
         severity: 1 to 5.
         seed: of the draws, at least 0.
         indices: of the faces, at least 0; by default 0 to N - 1.
 
     Returns:
-        uint8 ``[N, H, W]``.
+        uint8 of the same shape.
 
     Raises:
         UserError: there is no such kind or severity, or the faces are no such array.
@@ -119,9 +120,13 @@ def corrupt(
     value = chosen.values[severity - 1]
     corrupted = np.empty_like(images)
     for target, image, number in zip(corrupted, images, numbers, strict=True):
-        target[:] = chosen.apply(
-            image, value, np.random.default_rng((seed, name, severity, number))
-        )
+        drawn = (seed, name, severity, number)
+        if image.ndim == 2:
+            target[:] = chosen.apply(image, value, np.random.default_rng(drawn))
+            continue
+        for step, frame in enumerate(image):
+            own = (*drawn, step) if chosen.family == "noise" else drawn
+            target[step] = chosen.apply(frame, value, np.random.default_rng(own))
     return corrupted
 
 
@@ -139,9 +144,10 @@ def measure(
 
     Args:
         model: what answers.
-        images: uint8 ``[N, H, W]``.
+        images: uint8 ``[N, H, W]``, or clips ``[N, T, H, W]``.
         labels: int ``[N]``, positions in the model's classes.
-        metadata: float32 ``[N, F]``, for a network that reads it; never corrupted.
+        metadata: float32 ``[N, F]``, for a network that reads it, or the lengths of clips; never
+            corrupted.
         seed: of the corruptions.
         kinds: some of :data:`KINDS`; all of them by default.
         progress: show a bar on stderr.
@@ -211,8 +217,11 @@ def _parts(n: int) -> Iterator[slice]:
 
 
 def _check_images(images: Images) -> None:
-    if images.ndim != 3 or images.dtype != np.uint8:
-        raise UserError(f"faces must be uint8 [N, H, W], not {images.dtype} {list(images.shape)}")
+    if images.ndim not in (3, 4) or images.dtype != np.uint8:
+        raise UserError(
+            "faces must be uint8 [N, H, W], or clips [N, T, H, W], not "
+            f"{images.dtype} {list(images.shape)}"
+        )
 
 
 def _check_kinds(names: Sequence[str]) -> None:

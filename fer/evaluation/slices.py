@@ -27,7 +27,7 @@ def slices(
     """Return the accuracy on parts of the faces.
 
     Args:
-        images: uint8 ``[N, H, W]``.
+        images: uint8 ``[N, H, W]``, or clips ``[N, T, H, W]``.
         metadata: a column ``[N]`` each: numbers (NaN where missing) or text (empty where missing).
         correct: bool ``[N]``: where the answer is right.
         seed: of the bootstrap.

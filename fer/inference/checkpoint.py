@@ -50,6 +50,7 @@ class CheckpointModel:
         temperature: that its logits are divided by for calibrated probabilities, fitted on the
             validation split; None where training did not come to that.
         columns: description of the metadata that it reads beside the faces, or None.
+        frames: the most frames of the clips that it learnt from; None for single faces.
         invalid: why what it scores is no score (test faces among its training faces); empty where
             nothing is wrong.
         not_comparable: why it can't be held against scores on the data's own labels; empty where
@@ -66,6 +67,7 @@ class CheckpointModel:
     fit: Fit = "pad"
     temperature: float | None = None
     columns: Mapping[str, Any] | None = None
+    frames: int | None = None
     invalid: str = ""
     not_comparable: str = ""
     threads: int | None = None
@@ -96,9 +98,10 @@ class CheckpointModel:
         """Return the logits of faces, computed in float32.
 
         Args:
-            images: uint8 ``[N, size, size]``.
+            images: uint8 ``[N, size, size]``; of clips ``[N, T, size, size]``.
             metadata: float32 ``[N, len(columns)]``, for a network that reads it; None where
-                nothing is known.
+                nothing is known. Of clips their lengths, int64 ``[N]``; None where all frames are
+                real.
             batch_size: faces at a time; changes nothing but time and memory.
 
         Returns:
@@ -189,6 +192,7 @@ def load_checkpoint(
     classes: Any = options.get("classes")
     fit = options.get("fit", "pad")
     marks = [options.get(name, "") for name in ("invalid", "not_comparable")]
+    frames = options.get("frames")
     temperature, made = stored.get(TEMPERATURE), stored.get(MAKING)
     if (
         not isinstance(model, Mapping)
@@ -196,6 +200,7 @@ def load_checkpoint(
         or type(size) is not int
         or not 1 <= size <= _LARGEST
         or fit not in FITS
+        or (frames is not None and (type(frames) is not int or frames < 1))
         or not isinstance(temperature, float | None)
         or (temperature is not None and not 0 < temperature < inf)
         or not all(isinstance(mark, str) for mark in marks)
@@ -229,6 +234,7 @@ def load_checkpoint(
         fit,
         temperature,
         columns,
+        frames=frames,
         invalid=invalid,
         not_comparable=not_comparable,
         threads=threads,

@@ -31,7 +31,8 @@ class Description:
         fit: how pictures that are not square become so, see :func:`fer.pixels.square_grey`.
         temperature: that its logits are divided by before the softmax.
         columns: description of the metadata that it reads beside the faces, or None.
-        frames: the largest number of frames that a clip model reads, or None for single faces.
+        frames: the most frames of the clips that a clip model learnt from (it reads any number), or
+            None for single faces.
         precision: ``float32`` or ``int8``, of its arithmetic.
         not_comparable: why its scores can't be held against others' on the data's own labels.
         recipe: what it was made of (``model``, its configuration) and how, as far as that is known:

@@ -16,7 +16,14 @@ from fer.errors import UserError
 from fer.files import written_beside
 from fer.inference.checkpoint import CheckpointModel
 from fer.inference.description import KEY, Description
-from fer.inference.onnx_model import FACES, LOGITS, METADATA, PROBABILITIES, OnnxModel
+from fer.inference.onnx_model import (
+    FACES,
+    LENGTHS,
+    LOGITS,
+    METADATA,
+    PROBABILITIES,
+    OnnxModel,
+)
 
 if TYPE_CHECKING:
     import onnx
@@ -28,6 +35,8 @@ TOLERANCE: Final = 1e-4
 #: Batch sizes at which they are compared; none is the example's.
 _PARITY_BATCHES: Final = (1, 3, 16, 65)
 _OPSET: Final = 18
+#: Frames of the clips that a graph is made by.
+_EXAMPLE: Final = 11
 
 
 class ExportError(UserError):
@@ -42,11 +51,13 @@ class Parity:
         probabilities: largest absolute difference of a probability.
         logits: largest absolute difference of a logit.
         batches: the batch sizes that were tried.
+        frames: the numbers of frames of clips that were tried, one a batch.
     """
 
     probabilities: float
     logits: float
     batches: Sequence[int] = _PARITY_BATCHES
+    frames: Sequence[int] = ()
 
 
 def export(model: CheckpointModel, path: Path, *, recipe: dict[str, Any] | None = None) -> Parity:
@@ -55,7 +66,10 @@ def export(model: CheckpointModel, path: Path, *, recipe: dict[str, Any] | None 
     The graph goes from ``faces``, uint8 ``[N, size, size]`` with any N (and ``metadata``, float32
     ``[N, columns]`` with NaN for what is unknown, where the network reads it), to
     ``probabilities``, float32 ``[N, C]``, softmax of the logits divided by the temperature, and
-    ``logits``, float32 ``[N, C]``. The file takes the place of an older one when all is well.
+    ``logits``, float32 ``[N, C]``. That of a clip model takes ``faces`` as uint8
+    ``[N, T, size, size]`` with any T, and ``lengths``, int64 ``[N]``: how many frames of each are
+    real, at least 1; what lies behind them changes nothing. The file takes the place of an older
+    one when all is well.
 
     Args:
         model: what is exported.
@@ -78,6 +92,7 @@ def export(model: CheckpointModel, path: Path, *, recipe: dict[str, Any] | None 
         fit=model.fit,
         temperature=1.0 if model.temperature is None else model.temperature,
         columns=model.columns,
+        frames=model.frames,
         not_comparable=model.not_comparable,
         recipe=recipe or {},
     )
@@ -94,14 +109,20 @@ def export(model: CheckpointModel, path: Path, *, recipe: dict[str, Any] | None 
 
 
 def compare(model: CheckpointModel, exported: OnnxModel) -> Parity:
-    """Return how far an exported model is from its network, on random faces of several batches."""
+    """Return how far an exported model is from its network, on random faces of several batches.
+
+    Clips of several lengths, which differ within a batch, for a model of clips.
+    """
     rng = np.random.default_rng(0)
     worst_probability = worst_logit = 0.0
-    for batch in _PARITY_BATCHES:
-        faces = rng.integers(0, 256, (batch, model.size, model.size), dtype=np.uint8)
+    # One frame, the most that it learnt from, beyond that, and some.
+    frames = () if model.frames is None else (1, model.frames, model.frames + 3, 5)
+    for place, batch in enumerate(_PARITY_BATCHES):
+        shape = (batch, *frames[place : place + 1], model.size, model.size)
+        faces = rng.integers(0, 256, shape, dtype=np.uint8)
         # Extremes too: all black, all white.
         faces[0], faces[-1] = 0, 255
-        beside = _some_metadata(model, batch, rng)
+        beside = _some_beside(model, shape, rng)
         wanted = model.logits(faces, beside)
         temperature = exported.temperature
         shifted = wanted.astype(np.float64) / temperature
@@ -110,12 +131,15 @@ def compare(model: CheckpointModel, exported: OnnxModel) -> Parity:
         expected = shifted / shifted.sum(axis=1, keepdims=True)
         worst_probability = max(worst_probability, float(np.abs(probabilities - expected).max()))
         worst_logit = max(worst_logit, float(np.abs(logits - wanted).max()))
-    return Parity(worst_probability, worst_logit)
+    return Parity(worst_probability, worst_logit, frames=frames)
 
 
-def _some_metadata(
-    model: CheckpointModel, n: int, rng: np.random.Generator
-) -> np.ndarray[Any, np.dtype[np.float32]] | None:
+def _some_beside(
+    model: CheckpointModel, shape: Sequence[int], rng: np.random.Generator
+) -> np.ndarray[Any, np.dtype[Any]] | None:
+    n = shape[0]
+    if model.frames is not None:
+        return rng.integers(1, shape[1] + 1, n)
     if model.columns is None:
         return None
     table = np.empty((n, len(model.columns)), dtype=np.float32)
@@ -131,11 +155,19 @@ def _graph(model: CheckpointModel, description: Description) -> onnx.ModelProto:
     """Return the network as an ONNX graph."""
     import torch
 
-    inputs: list[torch.Tensor] = [torch.zeros(2, model.size, model.size, dtype=torch.uint8)]
+    # No number that anything else of the graph has.
+    steps = () if description.frames is None else (_EXAMPLE,)
+    shape = (2, *steps, model.size, model.size)
+    inputs: list[torch.Tensor] = [torch.zeros(shape, dtype=torch.uint8)]
     names = [FACES]
     # One name for the size of all inputs' batches, which are the same.
     batch = torch.export.Dim("batch")
     shapes: list[dict[int, Any]] = [{0: batch}]
+    if description.frames is not None:
+        shapes[0][1] = torch.export.Dim("frames")
+        inputs.append(torch.tensor([_EXAMPLE, _EXAMPLE - 1]))
+        names.append(LENGTHS)
+        shapes.append({0: batch})
     if description.columns is not None:
         inputs.append(torch.full((2, len(description.columns)), torch.nan))
         names.append(METADATA)
@@ -171,10 +203,10 @@ def _whole(network: nn.Module, temperature: float) -> nn.Module:
             super().__init__()
             self.network = network
 
-        def forward(self, faces: Tensor, metadata: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        def forward(self, faces: Tensor, beside: Tensor | None = None) -> tuple[Tensor, Tensor]:
             images = faces.unsqueeze(1)
             logits: Tensor
-            logits = self.network(images) if metadata is None else self.network(images, metadata)
+            logits = self.network(images) if beside is None else self.network(images, beside)
             return torch.softmax(logits / temperature, dim=1), logits
 
     return Whole()
@@ -188,6 +220,9 @@ def _write(graph: onnx.ModelProto, description: Description, path: Path) -> None
     for node in graph.graph.node:
         del node.metadata_props[:]
         node.doc_string = ""
+    # ONNX Runtime finds the sizes of what is within by itself; those noted here may be the
+    # example's.
+    del graph.graph.value_info[:]
     graph.producer_name = "fer"
     entry = graph.metadata_props.add()
     entry.key, entry.value = KEY, description.as_json()

@@ -8,10 +8,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fer.clips import thinned
 from fer.errors import UserError
 from fer.pixels import Fit, square_grey
 
 Crops = npt.NDArray[np.uint8] | Sequence[npt.NDArray[np.uint8]]
+
+
+#: The frames of one face, in order.
+Clip = npt.NDArray[np.uint8] | Sequence[npt.NDArray[np.uint8]]
 
 
 class FacesError(UserError):
@@ -46,6 +51,43 @@ def prepared(faces: Crops, size: int, fit: Fit) -> npt.NDArray[np.uint8]:
         except (ValueError, AttributeError) as error:
             raise FacesError(f"face {place}: {_why(face, error)}") from None
     return small
+
+
+def prepared_clips(
+    clips: Sequence[Clip], size: int, fit: Fit, most: int
+) -> list[npt.NDArray[np.uint8]]:
+    """Return clips as a model of clips reads them.
+
+    Args:
+        clips: uint8 ``[T, H, W]`` grey or ``[T, H, W, 3]`` RGB each, or sequences of pictures.
+        size: height and width of the result, in pixels.
+        fit: how pictures that are not square become so.
+        most: frames of a clip; of longer ones evenly spaced ones are taken.
+
+    Returns:
+        Of each clip uint8 ``[T, size, size]``.
+
+    Raises:
+        FacesError: another type or shape, or a clip without frames.
+    """
+    if not isinstance(clips, list | tuple | np.ndarray):
+        raise FacesError(f"clips must be a list of arrays of frames, not {_kind(clips)}")
+    found = []
+    for place, clip in enumerate(clips):
+        if isinstance(clip, np.ndarray) and clip.ndim < 3:
+            raise FacesError(
+                f"clip {place}: must be frames [T, H, W] or [T, H, W, 3], not {list(clip.shape)}: "
+                "a list of clips is needed, clips=[frames] for one"
+            )
+        if not isinstance(clip, list | tuple | np.ndarray) or len(clip) == 0:
+            kind = "one without frames" if hasattr(clip, "__len__") else _kind(clip)
+            raise FacesError(f"clip {place}: must be one frame or more, not {kind}")
+        some = [clip[i] for i in thinned(len(clip), most)]
+        try:
+            found.append(prepared(some, size, fit))
+        except FacesError as error:
+            raise FacesError(f"clip {place}: {str(error).replace('face ', 'frame ', 1)}") from None
+    return found
 
 
 def _check(faces: npt.NDArray[Any]) -> None:

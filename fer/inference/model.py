@@ -56,7 +56,8 @@ class Model(Protocol):
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Return calibrated probabilities and logits, float32 ``[N, C]`` each.
 
-        Of uint8 ``[N, size, size]``, and float32 ``[N, columns]`` where it reads metadata.
+        Of uint8 ``[N, size, size]``, and float32 ``[N, columns]`` where it reads metadata; or, for
+        a model of clips, of uint8 ``[N, T, size, size]`` and their lengths, int64 ``[N]``.
         """
         ...
 
@@ -69,6 +70,12 @@ class Model(Protocol):
     ) -> npt.NDArray[np.float32]:
         """Return float32 ``[N, C]`` of uint8 ``[N, size, size]`` and float32 ``[N, columns]``."""
         ...
+
+
+def frames_of(model: object) -> int | None:
+    """Return the most frames of the clips that a model reads; None for one of single faces."""
+    frames: int | None = getattr(model, "frames", None)
+    return frames
 
 
 def network_of(model: Model) -> nn.Module | None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 #: Names in the exported graph.
 FACES: Final = "faces"
 METADATA: Final = "metadata"
+LENGTHS: Final = "lengths"
 PROBABILITIES: Final = "probabilities"
 LOGITS: Final = "logits"
 
@@ -75,6 +76,11 @@ class OnnxModel:
         return self.description.columns
 
     @property
+    def frames(self) -> int | None:
+        """The most frames of the clips that it learnt from; None for a model of single faces."""
+        return self.description.frames
+
+    @property
     def made(self) -> Mapping[str, Any]:
         """How it was made, as far as that is known."""
         return self.description.recipe
@@ -101,7 +107,8 @@ class OnnxModel:
         Args:
             images: uint8 ``[N, size, size]``, or ``[N, T, size, size]`` for a clip model.
             metadata: float32 ``[N, len(columns)]``, for a model that reads it; None where nothing
-                is known.
+                is known. For a clip model the lengths of the clips, int64 ``[N]``; None where all
+                frames are real.
             batch_size: faces at a time; changes nothing but time and memory.
         """
         n = len(images)
@@ -136,6 +143,9 @@ class OnnxModel:
             if metadata is None:
                 metadata = np.full((len(images), len(self.columns)), np.nan, dtype=np.float32)
             inputs[METADATA] = metadata
+        if self.frames is not None:
+            lengths = np.full(len(images), images.shape[1]) if metadata is None else metadata
+            inputs[LENGTHS] = lengths.astype(np.int64)
         probabilities, logits = self._session.run((PROBABILITIES, LOGITS), inputs)
         return probabilities, logits
 
@@ -189,6 +199,7 @@ def _open(path: Path, threads: int) -> InferenceSession:
 
 def _check_graph(session: InferenceSession, description: Description, path: Path) -> None:
     inputs = {FACES} | ({METADATA} if description.columns is not None else set())
+    inputs |= {LENGTHS} if description.frames is not None else set()
     found = {one.name for one in session.get_inputs()}
     outputs = {one.name for one in session.get_outputs()}
     if found != inputs or not {PROBABILITIES, LOGITS} <= outputs:

@@ -9,10 +9,11 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from fer.clips import stacked
 from fer.inference.crops import square_crop
 from fer.inference.detection import Detection, Detector, make_detector
-from fer.inference.faces import Crops, FacesError, prepared
-from fer.inference.model import Model
+from fer.inference.faces import Clip, Crops, FacesError, prepared, prepared_clips
+from fer.inference.model import Model, frames_of
 from fer.inference.prediction import UNCERTAIN, Face, Numbers, Prediction, labels_of
 from fer.inference.views import views
 from fer.metadata import encode
@@ -56,6 +57,11 @@ class Recognizer:
         self.confidence = confidence
         self.min_face = min_face
         self._detector = detector
+
+    @property
+    def frames(self) -> int | None:
+        """How many frames it reads at a time; None for a model of single faces."""
+        return frames_of(self.model)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -102,6 +108,18 @@ class Recognizer:
         if not found:
             return []
         answer = self.classify([square_crop(image, one.box) for one in found], tta=tta)
+        return self._faces(found, answer)
+
+    def read_clips(self, found: Sequence[Detection], clips: Sequence[Clip]) -> list[Face]:
+        """Say what faces show of which the frames so far are known, all of them in one batch.
+
+        Args:
+            found: the faces in the last frame.
+            clips: of each its crops up to that frame, see :meth:`classify_clips`.
+        """
+        return self._faces(found, self.classify_clips(clips)) if found else []
+
+    def _faces(self, found: Sequence[Detection], answer: Prediction) -> list[Face]:
         return [
             Face(
                 box=one.box,
@@ -132,9 +150,14 @@ class Recognizer:
                 more accuracy.
 
         Raises:
-            FacesError: the faces are no such array.
+            FacesError: the faces are no such array, or the model reads clips.
             ValueError: the metadata don't fit the faces.
         """
+        if self.frames is not None:
+            raise FacesError(
+                "this model reads clips, not single faces: recognizer.classify_clips(clips) and "
+                "fer video use it"
+            )
         small = prepared(faces, self.model.size, self.model.fit)
         columns = self.model.columns
         beside = None
@@ -144,6 +167,30 @@ class Recognizer:
             probabilities, logits = self._ten_views(small, beside)
         else:
             probabilities, logits = self.model.answer(small, beside)
+        labels = labels_of(probabilities, self.classes, self.confidence)
+        return Prediction(probabilities, logits, labels, self.classes)
+
+    def classify_clips(self, clips: Sequence[Clip]) -> Prediction:
+        """Say what each face shows over time, with a model of clips.
+
+        Args:
+            clips: for each face its frames in order: uint8 ``[T, H, W]`` grey or ``[T, H, W, 3]``
+                RGB of any size, or a list of pictures; T may differ. Of more frames than the model
+                learnt from (:attr:`frames`), so many are read, evenly spaced.
+
+        Raises:
+            FacesError: they are no such clips, or the model reads single faces.
+        """
+        if self.frames is None:
+            raise FacesError(
+                "this model reads single faces, not clips: recognizer.classify(faces) uses it"
+            )
+        small = prepared_clips(clips, self.model.size, self.model.fit, self.frames)
+        if not small:
+            nothing = np.empty((0, len(self.classes)), dtype=np.float32)
+            return Prediction(nothing, nothing.copy(), (), self.classes)
+        images, lengths = stacked(small)
+        probabilities, logits = self.model.answer(images, lengths)  # type: ignore[arg-type]
         labels = labels_of(probabilities, self.classes, self.confidence)
         return Prediction(probabilities, logits, labels, self.classes)
 

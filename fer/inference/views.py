@@ -20,17 +20,18 @@ def views(images: Images) -> Iterator[Images]:
     first view is the images themselves. Source: the ten crops of Krizhevsky et al. 2012.
 
     Args:
-        images: uint8 ``[N, H, W]``.
+        images: uint8 ``[N, H, W]``, or clips ``[N, T, H, W]``, whose frames change alike.
 
     Example:
         >>> sum(1 for _ in views(np.zeros((2, 48, 48), dtype=np.uint8)))
         10
     """
-    height, width = images.shape[1:]
+    height, width = images.shape[-2:]
     step = max(1, height // 24)
-    padded = np.pad(images, ((0, 0), (step, step), (step, step)), mode="edge")
+    beside = ((step, step), (step, step))
+    padded = np.pad(images, (*[(0, 0)] * (images.ndim - 2), *beside), mode="edge")
     for mirror in (False, True):
         for down, right in _SHIFTS:
             top, left = step * (1 - down), step * (1 - right)
-            view = padded[:, top : top + height, left : left + width]
-            yield view[:, :, ::-1] if mirror else view
+            view = padded[..., top : top + height, left : left + width]
+            yield view[..., ::-1] if mirror else view

@@ -17,7 +17,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import MeanMetric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
-from fer.data.loading import Batch
+from fer.data.loading import Batch, beside
 from fer.learning.batch_mixing import BatchMixing
 from fer.learning.metrics import PER_CLASS, classification_metrics, flatten
 from fer.models import build
@@ -77,6 +77,8 @@ class FerModule(lightning.LightningModule):
         size: height and width of the faces, in pixels.
         fit: how pictures that are not square become so, see :func:`fer.pixels.square_grey`; kept
             for those who use the network.
+        frames: the most frames of the clips that it learns from, kept likewise; None for single
+            faces.
         invalid: why what this network scores is no score at all (test faces among its training
             faces), for those who read its checkpoint; empty where nothing is wrong.
         not_comparable: why it can't be held against scores on FER2013; empty where it can.
@@ -95,6 +97,7 @@ class FerModule(lightning.LightningModule):
         classes: Sequence[str],
         size: int,
         fit: str = "pad",
+        frames: int | None = None,
         mixing: Spec | None = None,
         seed: int = 0,
         channels_last: bool = False,
@@ -109,6 +112,7 @@ class FerModule(lightning.LightningModule):
         self.optimizer_spec = optimizer
         self.scheduler_spec = scheduler
         self.size = size
+        self.reads_clips = bool(getattr(self.network, "reads_clips", False))
         self.invalid = invalid
         self.not_comparable = not_comparable
         self.mixing = BatchMixing(**(mixing or {}))
@@ -141,14 +145,22 @@ class FerModule(lightning.LightningModule):
                 names.append(f"val/{name}")
         return tuple(names)
 
-    def forward(self, images: Tensor, metadata: Tensor | None = None) -> Tensor:
+    def forward(self, images: Tensor, beside: Tensor | None = None) -> Tensor:
         """Return logits ``[B, C]`` of uint8 or float images ``[B, 1, H, W]`` in 0–255.
 
-        Metadata are as :func:`fer.metadata.encode` gives them, where the network reads them.
+        What is beside them are metadata, as :func:`fer.metadata.encode` gives them, where the
+        network reads them; or, where the images are clips ``[B, 1, T, H, W]``, their lengths.
         """
+        if images.ndim == 4:
+            images = images.to(memory_format=self.memory_format)
         logits: Tensor
-        logits = self.network(images) if metadata is None else self.network(images, metadata)
+        logits = self.network(images) if beside is None else self.network(images, beside)
         return logits
+
+    def blank(self, count: int) -> tuple[Tensor, ...]:
+        """Return what :meth:`forward` may be tried out on: black faces, or clips of two frames."""
+        shape = (2, self.size, self.size) if self.reads_clips else (self.size, self.size)
+        return (torch.zeros(count, 1, *shape, dtype=torch.uint8, device=self.device),)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         if not self.mixing.is_identity:
@@ -168,8 +180,7 @@ class FerModule(lightning.LightningModule):
 
     def predict_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """Return ``logits`` ``[B, C]`` and ``row`` ``[B]``, each face's place in its source."""
-        images = batch["image"].to(memory_format=self.memory_format)
-        return {"row": batch["row"], "logits": self(images, batch.get("metadata")).float()}
+        return {"row": batch["row"], "logits": self(batch["image"], beside(batch)).float()}
 
     def on_fit_start(self) -> None:
         if getattr(self.loss, "needs_counts", False):
@@ -258,10 +269,13 @@ class FerModule(lightning.LightningModule):
         return {**batch, "target": teachers.blend(images, batch.get("target", batch["label"]))}
 
     def _step(self, scores: Scores, batch: Batch) -> tuple[Tensor, Tensor]:
-        images = batch["image"].to(memory_format=self.memory_format)
-        logits = self(images, batch.get("metadata")).float()
-        loss: Tensor = self.loss(logits, batch.get("target", batch["label"]))
-        scores.metrics.update(logits.detach(), batch["label"])
+        logits = self(batch["image"], beside(batch)).float()
+        label, target = batch["label"], batch.get("target", batch["label"])
+        if self.training and getattr(self.network, "answers_frames", False):
+            # Every frame learns from what its clip is labelled with.
+            label, target = (x.repeat_interleave(batch["length"], dim=0) for x in (label, target))
+        loss: Tensor = self.loss(logits, target)
+        scores.metrics.update(logits.detach(), label)
         scores.loss.update(loss.detach(), len(logits))
         return loss, logits
 

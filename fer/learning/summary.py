@@ -13,8 +13,8 @@ from fer.learning.module import FerModule
 def network_table(module: FerModule, *, depth: int = 2) -> str:
     """Return the parts of the network with their kind, parameters and output shape.
 
-    Shapes are of a single face (``B`` stands for the batch); indented parts lie within the one
-    above.
+    Shapes are of a single face, or of a clip of two frames (``B`` stands for the batch); indented
+    parts lie within the one above.
 
     Args:
         module: the learner; its mode is left as it is.
@@ -31,7 +31,7 @@ def network_table(module: FerModule, *, depth: int = 2) -> str:
     module.eval()
     try:
         with torch.no_grad():
-            module(torch.zeros(1, 1, module.size, module.size, dtype=torch.uint8))
+            module(*module.blank(1))
     finally:
         module.train(was_training)
         for hook in hooks:

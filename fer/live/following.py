@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from fer.inference import UNCERTAIN, Face, Recognizer
 from fer.inference.prediction import labels_of
+from fer.live.last_frames import LastFrames
 from fer.live.smoothing import Smoother
 from fer.live.sources import Frame
 from fer.live.tracking import Tracker
@@ -27,6 +28,9 @@ class TrackedFace:
 class Follower:
     """Detection, tracking, recognition and smoothing of one source.
 
+    A model of clips reads the last frames in which each face was seen, as many as the clips had
+    that it learnt from; a face that has just appeared, those that there are.
+
     Args:
         recognizer: says what faces show.
         tracker: a new one of its own where none is given.
@@ -43,13 +47,20 @@ class Follower:
         self.recognizer = recognizer
         self.tracker = Tracker() if tracker is None else tracker
         self.smoother = Smoother() if smoother is None else smoother
+        frames = recognizer.frames
+        self._seen = None if frames is None else LastFrames(frames, recognizer.model)
 
     def step(self, frame: Frame) -> list[TrackedFace]:
         """Return the faces of the next frame."""
         recognizer = self.recognizer
         found = recognizer.detector.detect(frame.image)
         names = self.tracker.update([one.box for one in found], frame.time)
-        faces = recognizer.read(frame.image, found)
+        if self._seen is None:
+            faces = recognizer.read(frame.image, found)
+        else:
+            clips = self._seen.update(names, frame.image, found)
+            faces = recognizer.read_clips(found, clips)
+            self._seen.keep(self.tracker.alive)
         self.smoother.keep(self.tracker.alive)
         return [
             TrackedFace(name, self._smoothed(name, face, frame.time))

@@ -2,6 +2,8 @@
 
 from fer.models.branch import Branch, MapBranch
 from fer.models.build import BuildError, build
+from fer.models.clips import ClipFrames, ClipLSTM, ClipNetwork
+from fer.models.convlstm import ConvLSTM
 from fer.models.crnn import CRNN
 from fer.models.fusion import Attention, Bilinear, Concat, Fusion, Gated, Sum
 from fer.models.head import DenseHead
@@ -9,6 +11,7 @@ from fer.models.metadata import MetadataBranch
 from fer.models.network import FusionNetwork
 from fer.models.preprocessing import Preprocessing
 from fer.models.sequence import SequenceBranch
+from fer.models.time import TimeLSTM
 from fer.models.views import Columns, Patches, Pixels, Rows, View
 
 __all__ = [
@@ -17,8 +20,12 @@ __all__ = [
     "Bilinear",
     "Branch",
     "BuildError",
+    "ClipFrames",
+    "ClipLSTM",
+    "ClipNetwork",
     "Columns",
     "Concat",
+    "ConvLSTM",
     "DenseHead",
     "Fusion",
     "FusionNetwork",
@@ -31,6 +38,7 @@ __all__ = [
     "Rows",
     "SequenceBranch",
     "Sum",
+    "TimeLSTM",
     "View",
     "build",
 ]

@@ -38,6 +38,9 @@ class FusionNetwork(nn.Module):
         nothing is known; None where nothing is known of any.
         returns: logits ``[B, classes]``.
 
+    Attributes:
+        out_features: width of what the head reads.
+
     Raises:
         BuildError: a part can't be made or the parts don't fit.
     """
@@ -67,7 +70,8 @@ class FusionNetwork(nn.Module):
         self.metadata = None if metadata is None else build(metadata, expects=MetadataBranch)
         self.fusion = self._join(fusion)
         last = self.fusion if self.fusion is not None else next(iter(self.branches.values()))
-        self.head = build(head, _width(last), classes, expects=nn.Module)
+        self.out_features = _width(last)
+        self.head = build(head, self.out_features, classes, expects=nn.Module)
 
     @property
     def branches(self) -> dict[str, nn.Module]:

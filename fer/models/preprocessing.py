@@ -23,7 +23,7 @@ class Preprocessing(nn.Module):
 
     Shape:
         uint8 or float ``[B, 1, H, W]`` in 0–255 → float ``[B, 1, H, W]``, or of the side that
-        :meth:`output_size` says.
+        :meth:`output_size` says. The frames of a clip take the place of the one channel.
 
     Raises:
         ValueError: ``std``, ``crop`` or ``resize`` is not positive.
@@ -82,7 +82,7 @@ class Preprocessing(nn.Module):
         return images[:, :, top : top + crop, left : left + crop]
 
     def _random_crop(self, images: Tensor) -> Tensor:
-        """Cut one place from each face, all of them by one look-up."""
+        """Cut one place from each face, all of them (and all of its frames) by one look-up."""
         crop, count, device = self.crop or 0, len(images), images.device
         within = torch.arange(crop, device=device)
         rows, columns = (
@@ -90,4 +90,19 @@ class Preprocessing(nn.Module):
             for side in images.shape[-2:]
         )
         faces = torch.arange(count, device=device)[:, None, None]
-        return images[:, 0][faces, rows[:, :, None], columns[:, None, :]].unsqueeze(1)
+        moved = images.permute(0, 2, 3, 1)
+        return moved[faces, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+
+class Prepared(Preprocessing):
+    """No preprocessing: of a network whose faces are made ready before it."""
+
+    def __init__(self) -> None:
+        nn.Module.__init__(self)
+
+    def output_size(self, size: int) -> int:
+        """Return the size as it is."""
+        return size
+
+    def forward(self, images: Tensor) -> Tensor:
+        return images

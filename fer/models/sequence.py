@@ -27,7 +27,8 @@ class StepAttention(nn.Module):
         features: width of a step.
 
     Shape:
-        ``[B, T, features]`` → ``[B, features]``.
+        ``[B, T, features]`` → ``[B, features]``; of steps of which only some are real, bool
+        ``[B, T]``, those alone are weighed.
     """
 
     def __init__(self, features: int) -> None:
@@ -35,13 +36,28 @@ class StepAttention(nn.Module):
         self.hidden = nn.Linear(features, features)
         self.score = nn.Linear(features, 1, bias=False)
 
-    def weights(self, steps: Tensor) -> Tensor:
+    def weights(self, steps: Tensor, real: Tensor | None = None) -> Tensor:
         """Return ``[B, T]``, which sum to 1 over the steps."""
-        scores: Tensor = self.score(self.hidden(steps).tanh())
-        return scores.squeeze(2).softmax(dim=1)
+        scores: Tensor = self.score(self.hidden(steps).tanh()).squeeze(2)
+        if real is not None:
+            scores = torch.where(real, scores, -torch.inf)
+        return scores.softmax(dim=1)
 
-    def forward(self, steps: Tensor) -> Tensor:
-        return (self.weights(steps).unsqueeze(2) * steps).sum(dim=1)
+    def forward(self, steps: Tensor, real: Tensor | None = None) -> Tensor:
+        weights = self.weights(steps, real).unsqueeze(2)
+        return (weights * steps).sum(dim=1)
+
+
+def check_sequence(units: int, depth: int, pooling: str) -> None:
+    """Hold that an LSTM has units and layers, and a pooling that there is.
+
+    Raises:
+        ValueError: it has not.
+    """
+    if pooling not in _POOLINGS:
+        raise ValueError(f"unknown pooling {pooling!r}; there are {', '.join(_POOLINGS)}")
+    if units < 1 or depth < 1:
+        raise ValueError(f"units and depth must be at least 1, not {units} and {depth}")
 
 
 class SequenceBranch(Branch):
@@ -84,10 +100,7 @@ class SequenceBranch(Branch):
         pooling: Pooling = "last",
     ) -> None:
         super().__init__()
-        if pooling not in _POOLINGS:
-            raise ValueError(f"unknown pooling {pooling!r}; there are {', '.join(_POOLINGS)}")
-        if units < 1 or depth < 1:
-            raise ValueError(f"units and depth must be at least 1, not {units} and {depth}")
+        check_sequence(units, depth, pooling)
         # A view of faces alone need not know of channels.
         several = {"channels": channels} if channels != 1 else {}
         self.view = build(view, size, expects=View, **several)

@@ -8,7 +8,11 @@ from pathlib import Path
 
 from tests.support.fer2013_archives import write_tar, write_zip
 from tests.support.fer2013_csv import make_faces, row_text, write_fer2013, write_lines
-from tests.support.picture_folders import write_class_folders, write_fer2013_folders
+from tests.support.picture_folders import (
+    write_class_folders,
+    write_clip_folders,
+    write_fer2013_folders,
+)
 from tests.support.votes import write_votes
 
 #: Faces in all, a third of them in each split.
@@ -83,6 +87,28 @@ def _folder(root: Path) -> tuple[str, ...]:
     return ("data=folder", f"data.root={root}")
 
 
+def _clip_folders(root: Path) -> tuple[str, ...]:
+    sizes = {"train": 9, "val": 4, "test": 5}
+    write_clip_folders(root, {f"{s}/{name}": n for s, n in sizes.items() for name in ("yes", "no")})
+    return ("data=clips", f"data.root={root}", "data.frames=4")
+
+
+def _clip_table(root: Path) -> tuple[str, ...]:
+    sizes = {"train": 9, "val": 4, "test": 5}
+    counts = {f"{split}/{name}": n for split, n in sizes.items() for name in ("yes", "no")}
+    lines = ["path,label,split"]
+    for name in write_clip_folders(root, counts):
+        split, label, _ = name.split("/")
+        lines.append(f"{name},{label},{split}")
+    write_lines(root / "clips.csv", lines)
+    return ("data=clips", f"data.labels={root}/clips.csv", "data.frames=4")
+
+
+def _synthetic_clips(root: Path) -> tuple[str, ...]:
+    counts = (f"data.source.{s}=14" for s in ("train", "val", "test"))
+    return ("data=synthetic_clips", "data.frames=8", *counts)
+
+
 def _synthetic(root: Path) -> tuple[str, ...]:
     return ("data=synthetic", *(f"data.source.{s}=14" for s in ("train", "val", "test")))
 
@@ -99,4 +125,7 @@ FORMS: dict[str, Callable[[Path], tuple[str, ...]]] = {
     "FER+, distribution": _distribution,
     "folders of classes": _folder,
     "synthetic": _synthetic,
+    "clips in folders": _clip_folders,
+    "clips in a table": _clip_table,
+    "synthetic clips": _synthetic_clips,
 }

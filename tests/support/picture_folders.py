@@ -69,3 +69,23 @@ def write_class_folders(
             pictures[name] = rng.integers(0, 256, size, dtype=np.uint8)
             write_picture(root / name, pictures[name])
     return pictures
+
+
+def write_clip_folders(
+    root: Path, counts: Mapping[str, int], *, size: tuple[int, int] = (20, 24), seed: int = 0
+) -> dict[str, npt.NDArray[np.uint8]]:
+    """Write ``counts[folder]`` clips of 1 to 6 grey frames into each folder below ``root``.
+
+    Returns:
+        The clips by name, uint8 ``[T, height, width]`` each.
+    """
+    rng = np.random.default_rng(seed)
+    clips = {}
+    for folder, count in counts.items():
+        (root / folder).mkdir(parents=True, exist_ok=True)
+        for i in range(count):
+            name = f"{folder}/clip{i}"
+            clips[name] = rng.integers(0, 256, (1 + i % 6, *size), dtype=np.uint8)
+            for number, frame in enumerate(clips[name]):
+                write_picture(root / name / f"frame{number}.png", frame)
+    return clips

@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from fer.data.benchmark import Crowd
-from fer.data.source import Faces
+from fer.data.source import Faces, Split
 from fer.evaluation.gradcam import grad_cam
 from fer.evaluation.judgement import Case
 from fer.evaluation.predicting import encoded_metadata
 from fer.evaluation.predictions import Predictions
-from fer.evaluation.report.pictures import face_uri, overlay_uri
+from fer.evaluation.report.pictures import clip_uri, face_uri, overlay_uri
 from fer.inference.model import Model
 from fer.labels import FERPLUS
 
@@ -68,11 +68,16 @@ def confident_errors(case: Case, test: Predictions, *, pictures: bool) -> list[E
     wrong = np.flatnonzero(~test.correct)
     confidence = p[wrong, test.answer[wrong]]
     chosen = wrong[np.argsort(-confidence, kind="stable")[:ERRORS]]
-    images = case.faces.splits["test"].images
-    return [
-        _example(case, test, i, [("the face", face_uri(images[i]))] if pictures else [])
-        for i in chosen
-    ]
+    split = case.faces.splits["test"]
+    return [_example(case, test, i, [_picture(split, i)] if pictures else []) for i in chosen]
+
+
+def _picture(split: Split, i: int) -> tuple[str, str]:
+    """Return what a picture of a face, or of nine frames of a clip, shows, and the picture."""
+    if split.lengths is None:
+        return "the face", face_uri(split.images[i])
+    length = int(split.lengths[i])
+    return f"the clip, {length} frames", clip_uri(split.images[i][:length])
 
 
 def looked_at(case: Case, test: Predictions, model: Model) -> tuple[list[Example], list[Example]]:

@@ -10,14 +10,18 @@ import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 
+from fer.clips import thinned
+
 Image = npt.NDArray[np.uint8]
 
 #: Height and width of the largest picture in the page: twice what is shown, for fine screens.
-_LARGEST: Final = 160
+_LARGEST: Final = 192
 _COLORS: Final = "inferno"
 #: How much of a place is covered where the map is highest.
 _COVERED: Final = 0.65
 _QUALITY: Final = 88
+#: Rows and columns of the frames of a clip.
+_ROWS: Final = 3
 
 
 def face_uri(image: Image) -> str:
@@ -26,6 +30,18 @@ def face_uri(image: Image) -> str:
         image = _scaled(image)
     # A copy: OpenCV reads no memory maps.
     return _uri("png", cv2.imencode(".png", np.array(image))[1])
+
+
+def clip_uri(frames: npt.NDArray[np.uint8]) -> str:
+    """Return nine evenly spaced frames of a clip as one picture, row by row.
+
+    Args:
+        frames: uint8 ``[T, H, W]``; the last one is repeated where there are fewer than nine.
+    """
+    some = np.array(frames[thinned(len(frames), _ROWS**2)])
+    some = some[np.minimum(np.arange(_ROWS**2), len(some) - 1)]
+    rows = [np.concatenate(list(row), axis=1) for row in np.split(some, _ROWS)]
+    return face_uri(np.concatenate(rows, axis=0))
 
 
 def overlay_uri(image: Image, heat: npt.NDArray[np.float32]) -> str:

@@ -118,7 +118,7 @@ class Row:
     Attributes:
         name: as ``only`` names it.
         title: as the table names it.
-        kind: ``families`` or ``ablations``.
+        kind: ``families``, ``ablations`` or ``clips``.
         runs: one a seed.
         conventional: it has nothing that is drawn, so one run is all there is.
         pace: a short training whose speed alone counts, or None.

@@ -194,7 +194,7 @@ def _cost(run: Run) -> Cost | None:
         from fer.inference import load_checkpoint
 
         model = load_checkpoint(run.folder / BEST)
-        return cost_of(model.network, model.size)
+        return cost_of(model.network, model.size, model.frames)
     metrics = metrics_in(run.folder) or {}
     if "parameters" not in metrics:
         return None

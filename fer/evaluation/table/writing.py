@@ -18,7 +18,7 @@ from fer.evaluation.table.results import Figure, Result, provenance_of
 _COLUMNS: Final[Mapping[str, str]] = {
     "parameters": "parameters",
     "multiply-adds": "multiply-adds",
-    "speed": "training faces a second",
+    "speed": "training {thing}s a second",
     "public": "{val}",
     "private": "{test}",
     "deduplicated": "{test} without copies",
@@ -29,8 +29,8 @@ _COLUMNS: Final[Mapping[str, str]] = {
 #: What the figures are, in the words of the ledger.
 _WHAT: Final[Mapping[str, str]] = {
     "parameters": "numbers that {row} has learnt",
-    "multiply-adds": "multiply-adds a face of {row}, in convolutions and matrix products",
-    "speed": "faces a second that {row} trained on, on the machine of its runs",
+    "multiply-adds": "multiply-adds a {thing} of {row}, in convolutions and matrix products",
+    "speed": "{thing}s a second that {row} trained on, on the machine of its runs",
     "public": "accuracy of {row} on {val}, where its best epoch was chosen",
     "private": "accuracy of {row} on {test}, single view",
     "deduplicated": "accuracy of {row} on {test} without copies of training faces",
@@ -44,17 +44,29 @@ def id_of(row: str, figure: str) -> str:
     return f"table-{row}-{figure}"
 
 
+def columns_of(kind: str) -> Mapping[str, str]:
+    """Return the columns of a table by figure: drawn clips have no copies to leave out."""
+    if kind != "clips":
+        return _COLUMNS
+    return {name: text for name, text in _COLUMNS.items() if name != "deduplicated"}
+
+
+def _worded(text: str, kind: str, words: Mapping[str, str], **more: str) -> str:
+    return text.format(**{"thing": "clip" if kind == "clips" else "face", **words, **more})
+
+
 def table_of(titles: Mapping[str, str], kind: str, words: Mapping[str, str]) -> dict[str, Any]:
     """Return a table as the ledger holds it.
 
     Args:
         titles: of its rows, by name.
-        kind: ``families`` or ``ablations``; its ID is ``table-KIND``.
+        kind: ``families``, ``ablations`` or ``clips``; its ID is ``table-KIND``.
         words: what ``val`` and ``test`` are called, and the ``reference`` of the differences.
     """
-    header = ["", "row", *(text.format(**words) for text in _COLUMNS.values())]
+    columns = columns_of(kind)
+    header = ["", "row", *(_worded(text, kind, words) for text in columns.values())]
     rows = [
-        [title, f"`{name}`", *(f"{{{id_of(name, figure)}}}" for figure in _COLUMNS)]
+        [title, f"`{name}`", *(f"{{{id_of(name, figure)}}}" for figure in columns)]
         for name, title in titles.items()
     ]
     return {"id": f"table-{kind}", "header": header, "rows": rows}
@@ -92,7 +104,9 @@ def record_of(
     commits = list(dict.fromkeys(origin["commit"] for origin in origins))
     if None in commits:
         raise UserError(f"{runs[0].folder} was made by code that no commit holds")
-    what = what or _WHAT[name].format(row=row.name, **words)
+    what = what or _worded(_WHAT[name], row.kind, words, row=row.name)
+    # PrivateTest is FER2013's: drawn clips have a test split of their own.
+    looks = sum(map(looks_at_test, runs)) if figure.on_test and row.kind != "clips" else 0
     if len(commits) > 1:
         what += f" (seeds at the commits {', '.join(commit[:9] for commit in commits)})"
     if any(origin["dirty"] for origin in origins):
@@ -114,7 +128,7 @@ def record_of(
         "configuration": configuration_hash(config),
         "data": origins[0]["data"]["fingerprint"],
         "seeds": list(seeds),
-        "private_test_looks": sum(map(looks_at_test, runs)) if figure.on_test else 0,
+        "private_test_looks": looks,
         "mark": result.marks[0] if result.marks else None,
     }
 

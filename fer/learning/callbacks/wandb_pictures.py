@@ -47,7 +47,10 @@ class MisreadPictures(Callback):
         for i in torch.nonzero(guess != batch["label"]).flatten().tolist():
             truth, answer = (classes[int(t[i])] for t in (batch["label"], guess))
             caption = f"row {int(batch['row'][i])}: {truth}, read as {answer} {confidence[i]:.0%}"
-            self._worst.append((float(confidence[i]), batch["image"][i, 0].cpu(), caption))
+            image = batch["image"][i, 0]
+            if image.ndim == 3:  # Of a clip its middle frame.
+                image = image[int(batch["length"][i]) // 2]
+            self._worst.append((float(confidence[i]), image.cpu(), caption))
         self._worst = sorted(self._worst, key=lambda item: -item[0])[: self.count]
 
     def on_fit_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:

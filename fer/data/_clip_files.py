@@ -1,0 +1,218 @@
+"""Where clips lie: a folder of frames each, labelled by the folders around it or by a table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from fer.clips import thinned
+from fer.data._class_folders import read_layout
+from fer.data._metadata import read_table
+from fer.data._pictures import PictureFile, folders_in, pictures_in
+from fer.data.source import SPLITS, DataError
+from fer.labels import EMOTIONS, canonical
+from fer.pictures import SUFFIXES
+
+#: How clips lie in folders of classes.
+LAYOUT: Final = "train|val|test/<class>/<clip>/ with the frames of a clip"
+_COLUMNS: Final = ("path", "label", "split")
+_SHOWN: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class ClipFile:
+    """A clip that is there, not read yet.
+
+    Attributes:
+        name: the path of its folder below the root, with ``/`` on every system.
+        split: one of :data:`fer.data.source.SPLITS`.
+        label: position of its class.
+        frames: its pictures in order, those that are to be read; empty where there is none.
+    """
+
+    name: str
+    split: str
+    label: int
+    frames: tuple[PictureFile, ...]
+
+
+def folder_classes(root: Path) -> tuple[str, ...]:
+    """Return the class names of clips in folders of classes.
+
+    Raises:
+        DataError: the folders are not those of one set of classes.
+    """
+    return read_layout(root, LAYOUT).classes
+
+
+def clips_in_folders(root: Path, most: int) -> list[ClipFile]:
+    """Return the clips that lie in folders of classes, sorted by name.
+
+    Args:
+        root: the folder with ``train``.
+        most: frames of a clip; of longer ones evenly spaced ones are taken.
+
+    Raises:
+        DataError: the folders are not those of clips of one set of classes.
+        OSError: a folder cannot be read.
+    """
+    layout = read_layout(root, LAYOUT)
+    found = []
+    for split, folders in layout.folders.items():
+        for folder, name in folders.items():
+            clips = folders_in(root / split / folder)
+            if loose := pictures_in(root, split, folder):
+                raise DataError(
+                    f"{root / split / folder} holds pictures ({loose[0].name}): of clips "
+                    f"each has a folder of its frames, {LAYOUT}; data=folder reads single pictures"
+                )
+            if split == "train" and not clips:
+                raise DataError(f"{root / split / folder} holds no clips; the layout is {LAYOUT}")
+            label = layout.classes.index(name)
+            for clip in clips:
+                frames = _frames(root, f"{split}/{folder}/{clip}", most)
+                found.append(ClipFile(f"{split}/{folder}/{clip}", split, label, frames))
+    return sorted(found, key=lambda clip: clip.name)
+
+
+@dataclass(frozen=True, slots=True)
+class ClipTable:
+    """The clips that a table names.
+
+    Attributes:
+        classes: the class names.
+        rows: path, split and class of each.
+        sha256: of the table.
+    """
+
+    classes: tuple[str, ...]
+    rows: tuple[tuple[str, str, str], ...]
+    sha256: str
+
+    def clips(self, root: Path, most: int) -> list[ClipFile]:
+        """Return the clips, sorted by name.
+
+        Raises:
+            DataError: folders are not there.
+            OSError: a folder cannot be read.
+        """
+        missing = [path for path, _, _ in self.rows if not (root / path).is_dir()]
+        if missing:
+            more = f" and {len(missing) - _SHOWN:,} more" if len(missing) > _SHOWN else ""
+            raise DataError(
+                f"data.labels names {len(missing):,} folder{'s' * (len(missing) > 1)} that "
+                f"{root} does not have: {', '.join(missing[:_SHOWN])}{more}"
+            )
+        found = [
+            ClipFile(path, split, self.classes.index(name), _frames(root, path, most))
+            for path, split, name in self.rows
+        ]
+        return sorted(found, key=lambda clip: clip.name)
+
+
+def read_clip_table(path: Path) -> ClipTable:
+    """Read a table with the columns ``path``, ``label`` and ``split``.
+
+    The classes are the sorted labels of the training clips; where these are the seven emotions, or
+    synonyms of them, the classes are the emotions in the project's order.
+
+    Raises:
+        DataError: there is no such table, or a row is not what it should be.
+        OSError: it cannot be read.
+    """
+    if not path.is_file():
+        raise DataError(f"data.labels={path}: there is no such file")
+    table = read_table(path, "path")
+    if lacking := [name for name in _COLUMNS[1:] if name not in table.cells]:
+        raise DataError(f"{path} needs the columns {', '.join(_COLUMNS)}: no {lacking[0]!r}")
+    rows = list(zip(map(_inside, table.keys), table.cells["split"], table.cells["label"],
+                    table.lines, strict=True))  # fmt: skip
+    seen: set[str] = set()
+    for name, split, label, line in rows:
+        wrong = ""
+        if not name or name.startswith("/") or ".." in name.split("/"):
+            wrong = f"the path {name!r}, where one below data.root is needed"
+        elif name in seen:
+            wrong = f"{name} again"
+        elif split not in SPLITS:
+            wrong = f"the split {split!r}, which is none of {', '.join(SPLITS)}"
+        elif not label:
+            wrong = "no label"
+        if wrong:
+            raise DataError(f"{path}: row {line} has {wrong}")
+        seen.add(name)
+    named = _meanings({label for _, split, label, _ in rows if split == "train"})
+    if len({*named.values()}) < 2:
+        raise DataError(
+            f"{path} has {len({*named.values()})} classes in train, at least 2 are needed"
+        )
+    other = {label for _, _, label, _ in rows} - {*named}
+    more = {label: meant for label in other if (meant := _emotion(label)) in {*named.values()}}
+    if unknown := sorted(other - {*more}):
+        raise DataError(
+            f"{path} has labels that no training clip has: {', '.join(unknown[:_SHOWN])}"
+        )
+    named |= more
+    classes = EMOTIONS if {*named.values()} == {*EMOTIONS} else tuple(sorted({*named.values()}))
+    return ClipTable(
+        classes,
+        tuple((name, split, named[label]) for name, split, label, _ in rows),
+        table.sha256,
+    )
+
+
+def _meanings(labels: set[str]) -> dict[str, str]:
+    """Return the class that each label of the training clips means."""
+    meant = {label: _emotion(label) for label in labels}
+    if {*meant.values()} == {*EMOTIONS}:
+        return meant
+    return {label: label for label in labels}
+
+
+def _emotion(label: str) -> str:
+    try:
+        return canonical(label)
+    except ValueError:
+        return ""
+
+
+def _inside(path: str) -> str:
+    return path.replace("\\", "/").removeprefix("./").rstrip("/")
+
+
+def _frames(root: Path, name: str, most: int) -> tuple[PictureFile, ...]:
+    """Return the frames of a clip in order: by name, the numbers in it counted as such."""
+    found = sorted(pictures_in(root, *name.split("/")), key=lambda file: _order(file.name))
+    return tuple(found[i] for i in thinned(len(found), most)) if found else ()
+
+
+def _order(name: str) -> tuple[list[tuple[int, str]], str]:
+    """Return what sorts frame2 before frame10.
+
+    Example:
+        >>> sorted(["f10.png", "f2.png", "f1.png"], key=_order)
+        ['f1.png', 'f2.png', 'f10.png']
+    """
+    parts = re.split(r"(\d+)", name)
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts], name
+
+
+def no_frames(clips: Sequence[ClipFile]) -> Iterator[tuple[int, str]]:
+    """Yield the position of each clip without a frame, and what is wrong with it."""
+    for place, clip in enumerate(clips):
+        if not clip.frames:
+            yield place, f"no frames ({', '.join(SUFFIXES[:3])}, …)"
+
+
+def files_of(clips: Sequence[ClipFile]) -> list[PictureFile]:
+    """Return the frames of all clips, one clip after the other."""
+    return [file for clip in clips for file in clip.frames]
+
+
+def by_split(clips: Sequence[ClipFile]) -> Mapping[str, list[int]]:
+    """Return the positions of the clips of each split, in the order of splits."""
+    found = {split: [i for i, clip in enumerate(clips) if clip.split == split] for split in SPLITS}
+    return {split: some for split, some in found.items() if some}
