@@ -162,7 +162,9 @@ def judged(config: DictConfig, source: Any, model: LinearModel, folder: Path) ->
     metrics = judge(case)
     if config.robustness:
         val = faces.splits["val"]
-        found = measure(model, val.images, val.labels, seed=config.seed)
+        found = measure(
+            model, val.images, val.labels, seed=config.seed, at_most=config.robustness_faces
+        )
         metrics["robustness"] = {"split": names["val"], **found}
     metrics["branches"] = None
     metrics["unavailable"]["branches"] = "a linear model has no branches"

@@ -159,7 +159,12 @@ def _robustness(config: DictConfig, model: Model, case: Case) -> dict[str, Any]:
     some = case.faces.splits[split]
     beside = encoded_metadata(model, some)
     found = measure(
-        model, some.images, some.labels, metadata=beside, seed=config.seed, progress=True
+        model,
+        some.images,
+        some.labels,
+        metadata=beside,
+        seed=config.seed,
+        at_most=config.robustness_faces,
     )
     return {"split": case.names[split], **found}
 

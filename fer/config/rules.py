@@ -62,6 +62,7 @@ RULES: Final[dict[str, Rule]] = {
         optional=True,
     ),
     "robustness": choice(False, True, "test"),
+    "robustness_faces": integer(1, optional=True),
     "seeds": listing(integer(0, 2**32 - 1), least=1),
     "kind": choice("families", "ablations", "clips", "all"),
     "only": either(listing(text(), least=1), optional=True),

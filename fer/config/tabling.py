@@ -20,7 +20,8 @@ from fer.evaluation.table.plan import BEST, Job, Row, Run
 
 #: What must be as its rule says before rows can be made of it.
 _OWN: Final = (
-    "seeds", "kind", "only", "jobs", "test", "robustness", "pace", "fresh", "overrides",
+    "seeds", "kind", "only", "jobs", "test", "robustness", "robustness_faces", "pace", "fresh",
+    "overrides",
 )  # fmt: skip
 
 #: The row that the others of a kind are held against; ablations depart from theirs.
@@ -40,6 +41,9 @@ _STATED: Final[Mapping[str, tuple[str, ...]]] = {
 _SAME_TABLE: Final = (
     "seeds", "kind", "only", "jobs", "test", "robustness", "pace", "fresh", "write", "data.root",
 )  # fmt: skip
+
+#: What changes nothing of what a baseline learns.
+_LOOKS: Final = ("report", "robustness", "robustness_faces")
 
 #: What makes a training short enough to measure its pace alone.
 _SHORT: Final = (
@@ -141,6 +145,12 @@ class _Maker:
         self.given = [text for text in overrides if _key(text).startswith(("data.", "paths."))]
         self._take("families")
 
+    @property
+    def _faces(self) -> str:
+        """The number of faces that are corrupted, for the command line."""
+        number = self.config.robustness_faces
+        return "null" if number is None else str(number)
+
     def _take(self, kind: str) -> None:
         """Take up the data and the budget of rows of a kind."""
         config = self.config
@@ -238,6 +248,7 @@ class _Maker:
             "tta=false",
             "report=false",
             f"robustness={str(robust).lower()}",
+            f"robustness_faces={self._faces}",
         ]
         place = folder / "evaluation"
         return Job("evaluation", place, tuple(overrides), test=True, robustness=robust)
@@ -252,10 +263,11 @@ class _Maker:
             f"seed={seed}",
             "report=false",
             f"robustness={str(robust).lower()}",
+            f"robustness_faces={self._faces}",
             f"test={str(test).lower()}",
         ]
         config = compose("baseline", overrides)
-        stale = self._stale(folder, differences(folder, config, but=("report", "robustness")))
+        stale = self._stale(folder, differences(folder, config, but=_LOOKS))
         job = Job("baseline", folder, tuple(overrides), test=test, robustness=robust)
         return Run(name, seed, folder, (job,), stale=stale)
 

@@ -138,6 +138,7 @@ def measure(
     metadata: npt.NDArray[np.float32] | None = None,
     seed: int = 0,
     kinds: Sequence[str] | None = None,
+    at_most: int | None = None,
     progress: bool = True,
 ) -> dict[str, Any]:
     """Measure a network's accuracy under each kind and severity.
@@ -150,6 +151,8 @@ def measure(
             corrupted.
         seed: of the corruptions.
         kinds: some of :data:`KINDS`; all of them by default.
+        at_most: so many faces, spread evenly over those there are, with the corruptions that they
+            have among all; None: all of them.
         progress: show a bar on stderr.
 
     Returns:
@@ -173,12 +176,19 @@ def measure(
             f"{len(model.classes)} classes"
         )
 
+    chosen = np.arange(n)
+    if at_most is not None and at_most < n:
+        chosen = np.arange(at_most) * n // at_most
+        images, labels = images[chosen], labels[chosen]
+        metadata = None if metadata is None else metadata[chosen]
+        n = at_most
+
     def accuracy(kind: str | None, severity: int) -> float:
         right = 0
         for part in _parts(n):
             some = images[part]
             if kind is not None:
-                some = corrupt(some, kind, severity, seed=seed, indices=range(n)[part])
+                some = corrupt(some, kind, severity, seed=seed, indices=chosen[part])
             known = None if metadata is None else metadata[part]
             answers = model.logits(some, known).argmax(axis=1)
             right += int((answers == labels[part]).sum())

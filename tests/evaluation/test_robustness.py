@@ -170,6 +170,26 @@ def test_many_faces_are_corrupted_as_few(monkeypatch: pytest.MonkeyPatch, faces:
     assert measure(ByBrightness(110.0), faces, labels, kinds=["hand"], progress=False) == whole
 
 
+def test_some_faces_are_spread_evenly_and_corrupted_as_among_all(faces: Images) -> None:
+    labels = np.arange(len(faces)) % 2
+    seen: list[Images] = []
+
+    class Watching(ByBrightness):
+        def logits(
+            self, images: Images, metadata: npt.NDArray[np.float32] | None = None
+        ) -> npt.NDArray[np.float32]:
+            seen.append(images.copy())
+            return super().logits(images, metadata)
+
+    found = measure(Watching(120), faces, labels, kinds=["noise"], at_most=4, progress=False)
+    assert found["n"] == 4
+    chosen = [0, 5, 10, 15]
+    np.testing.assert_array_equal(seen[0], faces[chosen])
+    np.testing.assert_array_equal(seen[3], corrupt(faces, "noise", 3)[chosen])
+    every = measure(Watching(120), faces, labels, kinds=["noise"], at_most=99, progress=False)
+    assert every["n"] == len(faces)
+
+
 def test_a_model_that_is_never_right_has_no_ratio(faces: Images) -> None:
     labels = np.zeros(len(faces), dtype=np.int64)
     result = measure(ByBrightness(-1.0), faces, labels, kinds=["dark"], progress=False)

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -59,11 +59,13 @@ class Result:
         figures: by what they are: ``parameters``, ``multiply-adds``, ``speed``, ``public``,
             ``private``, ``deduplicated``, ``difference``, ``robustness``, as far as measured.
         marks: why the row's numbers are no scores, if any run says so.
+        corrupted: how many faces ``robustness`` was measured on; 0 where it was not.
     """
 
     row: Row
     figures: Mapping[str, Figure]
     marks: tuple[str, ...] = ()
+    corrupted: int = 0
 
 
 def results_of(rows: Sequence[Row], reference: Row | None, *, seed: int = 0) -> list[Result]:
@@ -116,7 +118,14 @@ def _result(row: Row, reference: Row | None, seed: int) -> Result:
         row,
         {name: figure for name, figure in figures.items() if figure is not None},
         tuple(sorted(marks)),
+        corrupted=corrupted_faces(judged.values()),
     )
+
+
+def corrupted_faces(judged: Iterable[Run]) -> int:
+    """Return how many faces were corrupted to measure robustness; 0 where it was not measured."""
+    known = ((metrics_in(run.judgement) or {}).get("robustness") for run in judged)
+    return next((int(one["n"]) for one in known if one and "n" in one), 0)
 
 
 def over_seeds(

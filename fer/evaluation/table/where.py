@@ -11,7 +11,7 @@ import numpy as np
 from fer.evaluation.comparison import difference_interval
 from fer.evaluation.predictions import Predictions, read_predictions
 from fer.evaluation.table.plan import Row, Run, metrics_in
-from fer.evaluation.table.results import Figure, Result, over_seeds
+from fer.evaluation.table.results import Figure, Result, corrupted_faces, over_seeds
 from fer.evaluation.table.writing import id_of
 
 #: What begins the name of the difference that belongs to a figure.
@@ -26,7 +26,8 @@ _TITLES: Final = {
 }
 _WHAT: Final = {
     "recall": "recall of {row} for {what} on {test}, single view",
-    "under": "accuracy of {row} on {val}, mean over corruptions ({what}) in 5 severities",
+    "under": "accuracy of {row} on {n} faces of {val}, mean over corruptions ({what}) in 5 "
+    "severities",
 }
 
 _METHOD: Final = "paired bootstrap over faces and seeds"
@@ -56,7 +57,8 @@ def where_helps(row: Row, reference: Row, *, seed: int = 0) -> tuple[Result, Res
         theirs[name], ours[name] = first, second
         if difference is not None:
             ours[f"{GAIN}{name}"] = difference
-    return Result(reference, theirs), Result(row, ours)
+    n = corrupted_faces(judged[1].values())
+    return Result(reference, theirs, corrupted=n), Result(row, ours, corrupted=n)
 
 
 def where_table(results: tuple[Result, Result], words: Mapping[str, str]) -> dict[str, Any]:
@@ -77,18 +79,20 @@ def where_table(results: tuple[Result, Result], words: Mapping[str, str]) -> dic
     return {"id": WHERE, "header": ["", f"`{first}`", f"`{second}`", "difference"], "rows": rows}
 
 
-def describe(name: str, row: str, reference: str, words: Mapping[str, str]) -> str:
+def describe(result: Result, name: str, reference: str, words: Mapping[str, str]) -> str:
     """Say in the words of the ledger what a figure is.
 
     Args:
+        result: whose figure it is.
         name: of the figure.
-        row: whose it is.
         reference: what its differences are held against.
         words: what ``val`` and ``test`` are called.
     """
     aspect = name.removeprefix(GAIN)
     kind, _, what = aspect.partition("-")
-    said = _WHAT[kind].format(row=row, what=what.replace("_", " "), **words)
+    said = _WHAT[kind].format(
+        row=result.row.name, n=f"{result.corrupted:,}", what=what.replace("_", " "), **words
+    )
     return said if aspect == name else f"{said} less that of {reference}"
 
 

@@ -35,7 +35,8 @@ _WHAT: Final[Mapping[str, str]] = {
     "private": "accuracy of {row} on {test}, single view",
     "deduplicated": "accuracy of {row} on {test} without copies of training faces",
     "difference": "accuracy of {row} on {test} less that of {reference}",
-    "robustness": "accuracy of {row} on {val}, mean over 14 corruptions in 5 severities",
+    "robustness": "accuracy of {row} on {n} {thing}s of {val}, mean over 14 corruptions in 5 "
+    "severities",
 }
 
 
@@ -104,7 +105,7 @@ def record_of(
     commits = list(dict.fromkeys(origin["commit"] for origin in origins))
     if None in commits:
         raise UserError(f"{runs[0].folder} was made by code that no commit holds")
-    what = what or _worded(_WHAT[name], row.kind, words, row=row.name)
+    what = what or _worded(_WHAT[name], row.kind, words, row=row.name, n=f"{result.corrupted:,}")
     # PrivateTest is FER2013's: drawn clips have a test split of their own.
     looks = sum(map(looks_at_test, runs)) if figure.on_test and row.kind != "clips" else 0
     if len(commits) > 1:

@@ -29,7 +29,7 @@ def corrupted(row: Row, *, gain: float) -> Row:
         kinds = {name: {"family": KINDS[name], "mean": mean} for name, mean in means.items()}
         metrics: Any = dict(metrics_in(run.judgement) or {})
         mean = float(np.mean(list(means.values())))
-        metrics["robustness"] = {"clean": 0.6 + gain, "kinds": kinds, "mean": mean}
+        metrics["robustness"] = {"clean": 0.6 + gain, "kinds": kinds, "mean": mean, "n": 50}
         write(run.judgement / "metrics.json", metrics)
     return row
 
@@ -101,7 +101,7 @@ def test_the_table_and_its_records(pair: tuple[Result, Result], tmp_path: Path) 
     (tmp_path / "results").mkdir()
     (tmp_path / "results" / "claims.json").write_text(json.dumps({"claims": []}), encoding="utf-8")
     records = [
-        record_of(one, name, WORDS, describe(name, one.row.name, "cnn", WORDS))
+        record_of(one, name, WORDS, describe(one, name, "cnn", WORDS))
         for one in pair
         for name in one.figures
     ]
@@ -109,8 +109,8 @@ def test_the_table_and_its_records(pair: tuple[Result, Result], tmp_path: Path) 
     claims = read_ledger(tmp_path).claims
     gain = claims["table-cnn_lstm-gain-under-light"]
     assert gain["what"] == (
-        "accuracy of cnn_lstm on PublicTest, mean over corruptions (light) in 5 severities less "
-        "that of cnn"
+        "accuracy of cnn_lstm on 50 faces of PublicTest, mean over corruptions (light) in 5 "
+        "severities less that of cnn"
     )
     assert gain["private_test_looks"] == 0
     assert claims["table-cnn-recall-dog"]["private_test_looks"] == 3
