@@ -21,6 +21,7 @@ from fer.config.misfits import (
     frozen_between_processes,
     lacking,
     unlogged_monitors,
+    unshared_statistics,
     wrong_count,
 )
 from fer.config.problems import ConfigError, Problem
@@ -135,7 +136,7 @@ def build_trainer(config: DictConfig, folder: Path) -> lightning.Trainer:
     if trainer is None:
         raise ConfigError(problems)
     built: lightning.Trainer = trainer
-    for misfit in (wrong_count, frozen_between_processes):
+    for misfit in (wrong_count, frozen_between_processes, unshared_statistics):
         if (problem := misfit(built)) is not None:
             raise ConfigError([problem])
     return built

@@ -150,8 +150,20 @@ def _run(
             holds=holds,
             check=check,
         )
+        if args.multirun and _is_check_only(args.overrides):
+            # Whatever would start the runs is asked for nothing, as on a cluster's login machine.
+            sys.argv[1:] = [text for text in sys.argv[1:] if not _is_launcher(text)]
     hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name=name)(task)()
     return 0
+
+
+def _is_check_only(overrides: Sequence[str]) -> bool:
+    """Say whether a command line asks for a check alone."""
+    return any(text.lstrip("+").lower() == "check_only=true" for text in overrides)
+
+
+def _is_launcher(override: str) -> bool:
+    return override.lstrip("+").startswith(("hydra/launcher=", "hydra.launcher."))
 
 
 def _check(
@@ -189,7 +201,11 @@ def _check(
             continue
         launcher = str(config.hydra.launcher.get("_target_"))
         problem = (
-            misfit(config.trainer, launcher, multirun=multirun) if "trainer" in config else None
+            misfit(
+                config.trainer, launcher, multirun=multirun, check_only=bool(config.check_only)
+            )
+            if "trainer" in config
+            else None
         )
         if problem is not None and problem not in problems:
             problems.append(problem)

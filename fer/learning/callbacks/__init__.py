@@ -4,7 +4,7 @@ from fer.learning.callbacks.averaging import ExponentialAverage
 from fer.learning.callbacks.checkpoint import BestAndLast
 from fer.learning.callbacks.history import History
 from fer.learning.callbacks.nan_guard import DivergedError, StopOnNaN
-from fer.learning.callbacks.processes import EndTogether
+from fer.learning.callbacks.processes import EndTogether, ProcessDiedError
 from fer.learning.callbacks.progressive import Progressive
 from fer.learning.callbacks.throughput import Throughput
 from fer.learning.callbacks.wandb_pictures import MisreadPictures
@@ -17,6 +17,7 @@ __all__ = [
     "ExponentialAverage",
     "History",
     "MisreadPictures",
+    "ProcessDiedError",
     "Progressive",
     "StopOnNaN",
     "Throughput",
