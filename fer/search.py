@@ -52,7 +52,9 @@ def make(config: DictConfig, planner: Planner) -> None:
     from fer.tuning.trials import search
 
     if HydraConfig.get().mode == RunMode.MULTIRUN:
-        raise UserError("a search is a single run, without -m: search.trials=N says how many trials")
+        raise UserError(
+            "a search is a single run, without -m: search.trials=N says how many trials"
+        )
     plan = planner.plan
     assert plan is not None  # noqa: S101 - the check has made it
     begin(config, plan)

@@ -43,7 +43,7 @@ def train(config: DictConfig) -> float | None:
     from fer.config.folder import record, run_folder
     from fer.config.hardware import missing_hardware
     from fer.data.findings import findings_table
-    from fer.learning.callbacks import closing_run
+    from fer.learning.callbacks import closing_run, hand_in
     from fer.learning.run import check_faces, fit, prepare, report
     from fer.learning.summary import network_table
 
@@ -66,6 +66,7 @@ def train(config: DictConfig) -> float | None:
             score = report(trainer, parts.module, parts.data, folder, test=config.test)
             if trainer.is_global_zero:
                 complete(folder / "checkpoints" / "best.ckpt", faces.splits["val"], folder)
+                hand_in(trainer, folder, artifacts=config.logger.get("artifacts", False))
             return score
 
 

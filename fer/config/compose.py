@@ -147,10 +147,9 @@ def _sort(
                 )
             )
         elif key.split("/")[0].split(".")[0] == "hydra":
-            if (problem := missing_plugin(override)) is None:
-                line.hydra.append(override)
-            else:
-                problems.append(problem)
+            missing = missing_plugin(override)
+            problems += missing
+            line.hydra += [] if missing else [override]
         elif override.type == OverrideType.DEL:
             problems.append(
                 Problem(text, "nothing can be taken out; some groups have a choice 'none'")

@@ -201,9 +201,7 @@ def _check(
             continue
         launcher = str(config.hydra.launcher.get("_target_"))
         problem = (
-            misfit(
-                config.trainer, launcher, multirun=multirun, check_only=bool(config.check_only)
-            )
+            misfit(config.trainer, launcher, multirun=multirun, check_only=bool(config.check_only))
             if "trainer" in config
             else None
         )

@@ -18,25 +18,25 @@ EXTRAS: Final = {
 }
 
 
-def missing_plugin(override: Override) -> Problem | None:
-    """Say what is wrong with a choice of launcher or sweeper, while Hydra is initialised, if any is.
+def missing_plugin(override: Override) -> list[Problem]:
+    """Say what is wrong with a choice of launcher or sweeper, if any is; Hydra is initialised.
 
     Args:
         override: one of Hydra's own.
     """
     group, text = override.key_or_group, override.input_line or ""
     if group not in ("hydra/launcher", "hydra/sweeper"):
-        return None
+        return []
     chosen = str(override.value())
     there = GlobalHydra.instance().config_loader().get_group_options(group)
     if chosen in there:
-        return None
+        return []
     if group == "hydra/sweeper":
-        return Problem(text, "searches are made by python -m fer.search (docs/scale.md)")
+        return [Problem(text, "searches are made by python -m fer.search (docs/scale.md)")]
     if chosen in EXTRAS:
         extra = EXTRAS[chosen]
         what = f"needs the extra {extra}: pip install 'fer-framework[train,{extra}]'"
-        return Problem(text, what)
+        return [Problem(text, what)]
     known = sorted({*there, *EXTRAS})
     hint = nearest(chosen, known) or f"; there are {', '.join(known)}"
-    return Problem(text, f"there is no launcher {chosen!r}{hint}")
+    return [Problem(text, f"there is no launcher {chosen!r}{hint}")]

@@ -77,8 +77,8 @@ def begin(config: DictConfig, plan: Plan) -> None:
         raise ConfigError([Problem("hydra.run.dir", why)])
     if different := differences(plan.folder, config, but=_MAY_DIFFER):
         what = (
-            f"{plan.folder} holds another search ({'; '.join(different[:4])}): hydra.run.dir=FOLDER "
-            "begins another"
+            f"{plan.folder} holds another search ({'; '.join(different[:4])}): "
+            "hydra.run.dir=FOLDER begins another"
         )
         raise ConfigError([Problem("hydra.run.dir", what)])
     if not (plan.folder / "config.yaml").is_file():
@@ -131,7 +131,11 @@ def _parameter(name: str, spec: Any, problems: list[Problem]) -> Parameter | Non
         if any(spec.get(name) is not None for name in ("low", "high", "step", "log")):
             wrong("has choices, or numbers from low to high, not both")
         plain = (str, int, float, bool, type(None))
-        if not isinstance(choices, list) or not choices or not all(isinstance(c, plain) for c in choices):
+        if (
+            not isinstance(choices, list)
+            or not choices
+            or not all(isinstance(c, plain) for c in choices)
+        ):
             wrong("choices is a list of single values; quote one that is a list: '[8,16]'")
     elif any(not isinstance(n, int | float) or isinstance(n, bool) for n in numbers):
         wrong("needs low and high, or choices")
@@ -139,7 +143,9 @@ def _parameter(name: str, spec: Any, problems: list[Problem]) -> Parameter | Non
         wrong(f"low must be below high, not {numbers[0]} and {numbers[1]}")
     elif spec.get("log") and (numbers[0] <= 0 or spec.get("step") is not None):
         wrong("log: true needs a low above 0, and no step")
-    elif (step := spec.get("step")) is not None and not (isinstance(step, int | float) and step > 0):
+    elif (step := spec.get("step")) is not None and not (
+        isinstance(step, int | float) and step > 0
+    ):
         wrong(f"step must be a number above 0, not {step}")
     if len(problems) > before:
         return None
@@ -159,9 +165,7 @@ def _misfits(plan: Plan) -> list[Problem]:
     first = {one.name: one.ends()[0] for one in plan.space}
     problems: list[Problem] = []
     tried: list[Mapping[str, Any]] = [first]
-    tried += [
-        {**first, one.name: value} for one in plan.space for value in one.ends()[1:]
-    ]
+    tried += [{**first, one.name: value} for one in plan.space for value in one.ends()[1:]]
     for values in tried:
         try:
             line = [*plan.arguments(values), "test=false"]

@@ -9,8 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from fer import locks
@@ -44,16 +43,6 @@ class _Working:
     slot: int
 
 
-@dataclass(slots=True)
-class _State:
-    #: Begun before, and not ended.
-    waiting: list[Trial]
-    working: list[_Working] = field(default_factory=list)
-    #: Those in whose folders processes of a search that was killed still work.
-    busy: list[Trial] = field(default_factory=list)
-    failures: list[str] = field(default_factory=list)
-
-
 def search(
     plan: Plan, *, interval: float = _INTERVAL, python: Sequence[str] = (sys.executable,)
 ) -> list[str]:
@@ -72,112 +61,153 @@ def search(
     """
     handle = locks.take(plan.folder / "search.lock")
     if handle is None:
-        raise UserError(f"another process searches in {plan.folder}: wait for it, or name another "
-            "folder by hydra.run.dir=FOLDER")  # fmt: skip
+        raise UserError(
+            f"another process searches in {plan.folder}: wait for it, or name another folder by "
+            "hydra.run.dir=FOLDER"
+        )
     try:
         memory = Memory(plan)
-        state = _State(memory.going_on())
         with signals_interrupt(), Progress(plan, memory) as progress:
+            running = _Running(plan, memory, progress, python)
             try:
-                while _look(plan, memory, state, progress, python):
+                while running.look():
                     time.sleep(interval)
             finally:
-                stop([one.process for one in state.working])
-        return state.failures
+                stop([one.process for one in running.working])
+        return running.failures
     finally:
         locks.release(handle)
 
 
-def _look(
-    plan: Plan, memory: Memory, state: _State, progress: Progress, python: Sequence[str]
-) -> bool:
-    """Take down what has happened and begin what there is room for; say whether more is to come."""
-    for one in list(state.working):
-        number = one.trial.number
+class _Running:
+    """A search at work.
+
+    Attributes:
+        waiting: trials that were begun before and have not ended.
+        working: those whose commands run.
+        busy: those in whose folders commands of a search that was killed still work.
+        failures: what went wrong.
+    """
+
+    def __init__(
+        self, plan: Plan, memory: Memory, progress: Progress, python: Sequence[str]
+    ) -> None:
+        self.plan, self.memory, self.progress, self.python = plan, memory, progress, python
+        self.waiting = memory.going_on()
+        self.working: list[_Working] = []
+        self.busy: list[Trial] = []
+        self.failures: list[str] = []
+
+    def look(self) -> bool:
+        """Take down what happened and begin what there is room for; say whether more is to come."""
+        for one in list(self.working):
+            self._watch(one)
+        self.busy.clear()
+        for trial in list(self.waiting):
+            if self._has_room():
+                self._begin(trial)
+        while (
+            self._has_room()
+            and not self.waiting
+            and len(self.memory.trials()) < self.plan.options["trials"]
+        ):
+            self.waiting.append(self.memory.new())
+            self._begin(self.waiting[-1])
+        working = [one.trial.number for one in self.working]
+        self.progress.show(working, [trial.number for trial in self.busy])
+        return bool(self.working or self.waiting)
+
+    def _has_room(self) -> bool:
+        return len(self.working) + len(self.busy) < int(self.plan.options["jobs"])
+
+    def _watch(self, one: _Working) -> None:
+        """Take down what became of a command, and end it where it promises little."""
         code = one.process.poll()
-        if not _is_promising(plan, one.trial):
+        if not is_promising(self.plan, one.trial):
             stop([one.process])
-            _end(plan, memory, one.trial, "stopped", progress)
+            self._end(one.trial, "stopped")
         elif code is None:
-            continue
+            return
         elif code == 0:
-            _end(plan, memory, one.trial, "done", progress)
-        elif (code < 0 or code == _INTERRUPTED) and _may_go_on(plan, one.trial):
-            progress.say(f"trial {number}: killed (code {code}), goes on")
-            state.waiting.insert(0, one.trial)
+            self._end(one.trial, "done")
+        elif (code < 0 or code == _INTERRUPTED) and self._may_go_on(one.trial):
+            self.progress.say(f"trial {one.trial.number}: killed (code {code}), goes on")
+            self.waiting.insert(0, one.trial)
         else:
-            _failed(plan, memory, state, one.trial, code, progress)
-        state.working.remove(one)
-    jobs, state.busy = plan.options["jobs"], []
-    for trial in list(state.waiting):
-        if len(state.working) + len(state.busy) < jobs:
-            _begin(plan, memory, state, trial, progress, python)
-    while (
-        len(state.working) + len(state.busy) < jobs
-        and not state.waiting
-        and len(memory.trials()) < plan.options["trials"]
-    ):
-        state.waiting.append(memory.new())
-        _begin(plan, memory, state, state.waiting[-1], progress, python)
-    progress.show([one.trial.number for one in state.working], [t.number for t in state.busy])
-    return bool(state.working or state.waiting)
+            self._failed(one.trial, code)
+        self.working.remove(one)
+
+    def _begin(self, trial: Trial) -> None:
+        """Begin a trial, or go on with it, as soon as nobody else works in its folder."""
+        handle = locks.take(self.plan.lock(trial.number))
+        if handle is None:
+            self.busy.append(trial)
+            return
+        try:
+            self.waiting.remove(trial)
+            # What happened while nobody looked.
+            if not is_promising(self.plan, trial):
+                self._end(trial, "stopped")
+            elif _best(self.plan, trial.number) is not None:
+                self._end(trial, "done")
+            else:
+                self._start(trial, handle)
+        finally:
+            locks.release(handle)
+
+    def _start(self, trial: Trial, handle: int) -> None:
+        plan = self.plan
+        taken = {one.slot for one in self.working}
+        slot = next(n for n in range(plan.options["jobs"]) if n not in taken)
+        place = '"' + str(plan.trial_folder(trial.number)).replace('"', '\\"') + '"'
+        own = ["test=false", "trainer.enable_progress_bar=false", "resume=auto"]
+        line = [*plan.arguments(values_of(trial, plan.space)), *own, f"hydra.run.dir={place}"]
+        environment = environment_of(plan.options["jobs"])
+        if (gpus := plan.options["gpus"]) is not None:
+            environment["CUDA_VISIBLE_DEVICES"] = str(slot % gpus)
+        log = plan.log(trial.number)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as output:
+            process = subprocess.Popen(  # noqa: S603 - our own module
+                [*self.python, *plan.command(), *line],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                # The terminal's interrupt is for the search, which hands it on once.
+                start_new_session=True,
+                pass_fds=() if os.name == "nt" else (handle,),
+            )
+        self.working.append(_Working(trial, process, slot))
+
+    def _end(self, trial: Trial, end: str) -> None:
+        value = _best(self.plan, trial.number) if end == "done" else None
+        # Without a validated epoch there is nothing to compare.
+        self.memory.end(trial, "failed" if end == "done" and value is None else end, value)
+        write(self.plan, self.memory.trials())
+        self.progress.ended(trial.number)
+
+    def _may_go_on(self, trial: Trial) -> bool:
+        """Count how often a trial was killed; it may go on until that was too often."""
+        count = trial.user_attrs.get("restarts", 0) + 1
+        trial.set_user_attr("restarts", count)
+        return bool(count <= self.plan.options["restarts"])
+
+    def _failed(self, trial: Trial, code: int) -> None:
+        log = self.plan.log(trial.number)
+        said = without_bar(log)[-_LINES:]
+        if any(line.startswith(DIVERGED) for line in said):
+            # No failure, but the worst that values can do.
+            self._end(trial, "diverged")
+            return
+        shown = "".join(f"\n    {line}" for line in said)
+        what = f"trial {trial.number} ended with code {code}; the end of {log}:{shown}"
+        self.failures.append(what)
+        self.progress.say(f"FAILED: {what}")
+        self._end(trial, "failed")
 
 
-def _begin(
-    plan: Plan,
-    memory: Memory,
-    state: _State,
-    trial: Trial,
-    progress: Progress,
-    python: Sequence[str],
-) -> None:
-    """Begin a trial, or go on with it, as soon as nobody else works in its folder."""
-    handle = locks.take(plan.lock(trial.number))
-    if handle is None:
-        state.busy.append(trial)
-        return
-    try:
-        state.waiting.remove(trial)
-        # What happened while nobody looked.
-        if not _is_promising(plan, trial):
-            _end(plan, memory, trial, "stopped", progress)
-        elif _best(plan, trial.number) is not None:
-            _end(plan, memory, trial, "done", progress)
-        else:
-            taken = {one.slot for one in state.working}
-            slot = next(n for n in range(plan.options["jobs"]) if n not in taken)
-            process = _start(plan, trial, slot, python, handle)
-            state.working.append(_Working(trial, process, slot))
-    finally:
-        locks.release(handle)
-
-
-def _start(
-    plan: Plan, trial: Trial, slot: int, python: Sequence[str], handle: int
-) -> subprocess.Popen[bytes]:
-    folder = plan.trial_folder(trial.number)
-    place = '"' + str(folder).replace('"', '\\"') + '"'
-    own = ["test=false", "trainer.enable_progress_bar=false", "resume=auto"]
-    line = [*plan.arguments(values_of(trial, plan.space)), *own, f"hydra.run.dir={place}"]
-    environment = environment_of(plan.options["jobs"])
-    if (gpus := plan.options["gpus"]) is not None:
-        environment["CUDA_VISIBLE_DEVICES"] = str(slot % gpus)
-    log = plan.log(trial.number)
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as output:
-        return subprocess.Popen(  # noqa: S603 - our own module
-            [*python, *plan.command(), *line],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env=environment,
-            # The terminal's interrupt is for the search, which hands it on once.
-            start_new_session=True,
-            pass_fds=() if os.name == "nt" else (handle,),
-        )
-
-
-def _is_promising(plan: Plan, trial: Trial) -> bool:
+def is_promising(plan: Plan, trial: Trial) -> bool:
     """Report the epochs that a trial has finished, one by one, until it is to be stopped.
 
     One by one, since what is decided must not depend on when somebody looked.
@@ -195,7 +225,7 @@ def _is_promising(plan: Plan, trial: Trial) -> bool:
 
 
 def epochs_in(plan: Plan, number: int) -> list[tuple[int, float]]:
-    """Return the finished epochs of a trial, from 0 on, and the metric of each that was validated."""
+    """Return the validated epochs of a trial, from 0 on, with the metric of each."""
     path = plan.trial_folder(number) / "history.csv"
     if not path.is_file():
         return []
@@ -206,38 +236,8 @@ def epochs_in(plan: Plan, number: int) -> list[tuple[int, float]]:
 
 def _best(plan: Plan, number: int) -> float | None:
     """Return the metric of the best checkpoint of a trial that has ended well."""
-    path: Path = plan.trial_folder(number) / "metrics.json"
+    path = plan.trial_folder(number) / "metrics.json"
     if not path.is_file():
         return None
     value: float | None = json.loads(path.read_text(encoding="utf-8")).get(plan.monitor)
     return value
-
-
-def _end(plan: Plan, memory: Memory, trial: Trial, end: str, progress: Progress) -> None:
-    value = _best(plan, trial.number) if end == "done" else None
-    # Without a validated epoch there is nothing to compare.
-    memory.end(trial, "failed" if end == "done" and value is None else end, value)
-    write(plan, memory.trials())
-    progress.ended(trial.number)
-
-
-def _may_go_on(plan: Plan, trial: Trial) -> bool:
-    """Count how often a trial was killed; it may go on until that was too often."""
-    count = trial.user_attrs.get("restarts", 0) + 1
-    trial.set_user_attr("restarts", count)
-    return bool(count <= plan.options["restarts"])
-
-
-def _failed(
-    plan: Plan, memory: Memory, state: _State, trial: Trial, code: int, progress: Progress
-) -> None:
-    said = without_bar(plan.log(trial.number))[-_LINES:]
-    if any(line.startswith(DIVERGED) for line in said):
-        # No failure, but the worst that values can do.
-        _end(plan, memory, trial, "diverged", progress)
-        return
-    shown = "".join(f"\n    {line}" for line in said)
-    what = f"trial {trial.number} ended with code {code}; the end of {plan.log(trial.number)}:"
-    state.failures.append(f"{what}{shown}")
-    progress.say(f"FAILED: {what}{shown}")
-    _end(plan, memory, trial, "failed", progress)

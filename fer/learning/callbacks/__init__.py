@@ -9,8 +9,10 @@ from fer.learning.callbacks.progressive import Progressive
 from fer.learning.callbacks.throughput import Throughput
 from fer.learning.callbacks.wandb_pictures import MisreadPictures
 from fer.learning.callbacks.wandb_run import begin, closing_run
+from fer.learning.callbacks.wandb_tracking import OBJECTIVE, Tracking, hand_in
 
 __all__ = [
+    "OBJECTIVE",
     "BestAndLast",
     "DivergedError",
     "EndTogether",
@@ -21,6 +23,8 @@ __all__ = [
     "Progressive",
     "StopOnNaN",
     "Throughput",
+    "Tracking",
     "begin",
     "closing_run",
+    "hand_in",
 ]

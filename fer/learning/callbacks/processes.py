@@ -104,9 +104,7 @@ def _kill(others: Sequence[subprocess.Popen[bytes]]) -> None:
         other.wait()
 
 
-def _first_dead(
-    others: Sequence[subprocess.Popen[bytes]], *, patience: float = 0.0
-) -> str | None:
+def _first_dead(others: Sequence[subprocess.Popen[bytes]], *, patience: float = 0.0) -> str | None:
     """Return what became of the first process that did not end well, if one does in time."""
     deadline = time.monotonic() + patience
     while True:
