@@ -104,7 +104,7 @@ def _refusals(config: DictConfig) -> list[Problem]:
         what = "the best trial is found by that of default: choose 'callbacks=[default,…]'"
         problems.append(Problem("callbacks", what))
     elif not str(config.callbacks.checkpoint.monitor).startswith("val/"):
-        what = "a search goes by validation: choose a metric that begins by val/"
+        what = "a search goes by validation: choose a metric whose name begins by val/"
         problems.append(Problem("callbacks.checkpoint.monitor", what))
     return problems
 
@@ -126,7 +126,7 @@ def _parameter(name: str, spec: Any, problems: list[Problem]) -> Parameter | Non
     if any(key == other or key.startswith((f"{other}.", f"{other}/")) for other in _NOT_SEARCHED):
         wrong(f"{key} is no setting that can be searched")
     choices = spec.get("choices")
-    numbers = [spec.get("low"), spec.get("high")]
+    low, high = spec.get("low"), spec.get("high")
     if choices is not None:
         if any(spec.get(name) is not None for name in ("low", "high", "step", "log")):
             wrong("has choices, or numbers from low to high, not both")
@@ -137,11 +137,11 @@ def _parameter(name: str, spec: Any, problems: list[Problem]) -> Parameter | Non
             or not all(isinstance(c, plain) for c in choices)
         ):
             wrong("choices is a list of single values; quote one that is a list: '[8,16]'")
-    elif any(not isinstance(n, int | float) or isinstance(n, bool) for n in numbers):
+    elif not isinstance(low, int | float) or not isinstance(high, int | float):
         wrong("needs low and high, or choices")
-    elif not numbers[0] < numbers[1]:
-        wrong(f"low must be below high, not {numbers[0]} and {numbers[1]}")
-    elif spec.get("log") and (numbers[0] <= 0 or spec.get("step") is not None):
+    elif not low < high:
+        wrong(f"low must be below high, not {low} and {high}")
+    elif spec.get("log") and (low <= 0 or spec.get("step") is not None):
         wrong("log: true needs a low above 0, and no step")
     elif (step := spec.get("step")) is not None and not (
         isinstance(step, int | float) and step > 0
@@ -152,8 +152,8 @@ def _parameter(name: str, spec: Any, problems: list[Problem]) -> Parameter | Non
     return Parameter(
         name,
         key,
-        spec.get("low"),
-        spec.get("high"),
+        low,
+        high,
         spec.get("step"),
         bool(spec.get("log")),
         tuple(choices or ()),

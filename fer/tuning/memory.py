@@ -63,7 +63,7 @@ class Memory:
                 storage=storage,
                 sampler=self._sampler(0),
                 pruner=self._pruner(),
-                direction=f"{plan.mode}imize",
+                direction="maximize" if plan.mode == "max" else "minimize",
                 load_if_exists=True,
             )
         except (ValueError, KeyError, AssertionError) as error:
@@ -143,8 +143,8 @@ def draw(trial: Trial, one: Parameter) -> None:
         low, high = int(one.low or 0), int(one.high or 0)
         trial.suggest_int(one.name, low, high, step=int(one.step or 1), log=one.log)
     else:
-        low, high = one.low or 0.0, one.high or 0.0
-        trial.suggest_float(one.name, low, high, step=one.step, log=one.log)
+        least, most = float(one.low or 0), float(one.high or 0)
+        trial.suggest_float(one.name, least, most, step=one.step, log=one.log)
 
 
 def values_of(trial: FrozenTrial | Trial, space: Sequence[Parameter]) -> dict[str, Value]:

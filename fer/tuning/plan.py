@@ -51,9 +51,9 @@ class Parameter:
             >>> Parameter("mixup", "a.b", choices=(None, True)).override(None)
             'a.b=null'
         """
-        words = {None: "null", True: "true", False: "false"}
-        is_word = value is None or isinstance(value, bool)
-        return f"{self.key}={words[value] if is_word else value}"
+        if value is None:
+            return f"{self.key}=null"
+        return f"{self.key}={str(value).lower() if isinstance(value, bool) else value}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,11 @@ def _id_file(folder: Path) -> Path:
     return folder / "wandb" / "run_id"
 
 
+@rank_zero_only
+def _keep_id(folder: Path, identity: str) -> None:
+    write_text(_id_file(folder), f"{identity}\n")
+
+
 def begin(logger: WandbLogger, folder: Path) -> None:
     """Begin the run now, so that a missing key or network is found before any data is read.
 
@@ -44,8 +49,7 @@ def begin(logger: WandbLogger, folder: Path) -> None:
     except Error as error:
         first_line = str(error).strip().split("\n")[0]
         raise ValueError(f"W&B: {first_line} (logger.mode=offline goes without)") from error
-    if rank_zero_only.rank == 0:
-        write_text(_id_file(folder), f"{run.id}\n")
+    _keep_id(folder, run.id)
 
 
 @contextmanager
