@@ -230,17 +230,14 @@ def test_two_machines_train_as_one(
     line = [sys.executable, "-m", "torch.distributed.run", *nodes, "-m", "fer.train", *TWO]
     line += ["data.workers=1", "trainer.devices=1", "trainer.num_nodes=2", "hydra.run.dir=run"]
     slurm = {"SLURM_NTASKS": "2", "SLURM_JOB_NAME": "fer", "SLURM_JOB_ID": "7"}
-    started = []
-    for number in range(2):
-        started.append(
-            subprocess.Popen(
-                line,
-                cwd=tmp_path,
-                env={**environment, **slurm, "SLURM_PROCID": str(number)},
-                stdout=(tmp_path / f"{number}.out").open("w"),
-                stderr=(tmp_path / f"{number}.err").open("w"),
-            )
-        )
+
+    def machine(number: int) -> subprocess.Popen[bytes]:
+        own = {**environment, **slurm, "SLURM_PROCID": str(number)}
+        out, err = (tmp_path / f"{number}.{name}" for name in ("out", "err"))
+        with out.open("wb") as said, err.open("wb") as complained:
+            return subprocess.Popen(line, cwd=tmp_path, env=own, stdout=said, stderr=complained)
+
+    started = [machine(0), machine(1)]
     try:
         codes = [one.wait(timeout=240) for one in started]
     finally:
