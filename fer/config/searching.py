@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -11,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from fer.config.compose import compose
 from fer.config.problems import ConfigError, Problem
+from fer.config.processes import quoted
 from fer.config.resume import differences
 from fer.config.training import check_training
 from fer.files import unusable, write_text
@@ -185,4 +185,4 @@ def _names(config: DictConfig) -> list[str]:
     """Return overrides that keep the trials of a search together where they are logged."""
     if "group" not in config.logger or config.logger.group is not None:
         return []
-    return [f"logger.group={shlex.quote(Path(config.hydra.run.dir).name)}"]
+    return [f"logger.group={quoted(Path(config.hydra.run.dir).name)}"]

@@ -47,8 +47,8 @@ def test_a_range_can_be_moved() -> None:
 
 
 def test_trials_share_a_group_where_they_are_logged() -> None:
-    assert "logger.group=rate" in planned("logger=wandb").overrides
-    assert "logger.group=rate" not in planned("logger=wandb", "logger.group=mine").overrides
+    assert 'logger.group="rate"' in planned("logger=wandb").overrides
+    assert planned("logger=wandb", "logger.group=mine").overrides[-1] == "logger.group=mine"
 
 
 def test_a_space_of_ones_own(tmp_path: Path) -> None:
