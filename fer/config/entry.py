@@ -212,7 +212,10 @@ def _check(
             if config.ckpt_path is not None:
                 problems.append(Problem("resume=auto", "finds its checkpoint: leave out ckpt_path"))
             elif multirun:
-                problems.append(Problem("resume=auto", "goes with a single run, not with -m"))
+                # Each run finds out for itself what there is of it in its folder.
+                if not any(t.lstrip("+").startswith("hydra.sweep.dir=") for t in run_overrides):
+                    what = "goes on with a sweep that hydra.sweep.dir=FOLDER names"
+                    problems.append(Problem("resume=auto", what))
             elif (found := run_to_resume(config, folder if named else None)) is not None:
                 resumed = _continued(found)
             if resumed:
