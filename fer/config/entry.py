@@ -182,7 +182,6 @@ def _check(
     """
     from fer.config.compose import compose, single_runs
     from fer.config.problems import ConfigError, Problem
-    from fer.config.resume import run_to_resume
 
     if config_dir is not None and not Path(config_dir).is_dir():
         raise ConfigError([Problem("--config-dir", f"there is no folder {config_dir!r}")])
@@ -195,7 +194,6 @@ def _check(
         except ConfigError as error:
             problems += [problem for problem in error.problems if problem not in problems]
             continue
-        named = any(text.lstrip("+").startswith("hydra.run.dir=") for text in run_overrides)
         if not str(config.hydra.run.dir).strip():
             problems.append(Problem("hydra.run.dir", "must name a folder"))
             continue
@@ -207,17 +205,9 @@ def _check(
         )
         if problem is not None and problem not in problems:
             problems.append(problem)
-        folder = Path(config.hydra.run.dir)
         if config.get("resume") == "auto":
-            if config.ckpt_path is not None:
-                problems.append(Problem("resume=auto", "finds its checkpoint: leave out ckpt_path"))
-            elif multirun:
-                # Each run finds out for itself what there is of it in its folder.
-                if not any(t.lstrip("+").startswith("hydra.sweep.dir=") for t in run_overrides):
-                    what = "goes on with a sweep that hydra.sweep.dir=FOLDER names"
-                    problems.append(Problem("resume=auto", what))
-            elif (found := run_to_resume(config, folder if named else None)) is not None:
-                resumed = _continued(found)
+            problem, resumed = _resumption(config, run_overrides, multirun=multirun)
+            problems += [] if problem is None or problem in problems else [problem]
             if resumed:
                 continue
         problem = _folder_problem(config, holds, multirun=multirun)
@@ -226,6 +216,28 @@ def _check(
     if problems:
         raise ConfigError(problems)
     return resumed
+
+
+def _resumption(
+    config: Any, overrides: Sequence[str], *, multirun: bool
+) -> tuple[Problem | None, list[str]]:
+    """Find what a run is to go on with.
+
+    Returns:
+        What is wrong with that, and the overrides that it takes. A sweep's runs look themselves.
+    """
+    from fer.config.problems import Problem
+    from fer.config.resume import run_to_resume
+
+    key = "hydra.sweep.dir=" if multirun else "hydra.run.dir="
+    named = any(text.lstrip("+").startswith(key) for text in overrides)
+    if config.ckpt_path is not None:
+        return Problem("resume=auto", "finds its checkpoint: leave out ckpt_path"), []
+    if multirun:
+        what = "goes on with a sweep that hydra.sweep.dir=FOLDER names"
+        return (None if named else Problem("resume=auto", what)), []
+    found = run_to_resume(config, Path(config.hydra.run.dir) if named else None)
+    return None, ([] if found is None else _continued(found))
 
 
 def _folder_problem(config: Any, holds: Sequence[str], *, multirun: bool) -> Problem | None:
