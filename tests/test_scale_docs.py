@@ -79,6 +79,7 @@ def test_files_that_the_page_names_are_there() -> None:
         assert (ROOT / "sweeps" / "".join(name)).is_file(), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda one: " ".join(one.words))
 def test_every_command_passes_the_check(command: Command) -> None:
     name = command.module.removeprefix("fer.")

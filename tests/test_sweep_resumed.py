@@ -11,6 +11,7 @@ from tests.support.train_command import SMALL, Train, rows
 SWEEP = ("-m", *SMALL, "seed=0,1", "test=false", "logger=none", "hydra.sweep.dir=sweep")
 
 
+@pytest.mark.slow
 def test_a_sweep_goes_on(train: Train, elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "hydra.sweep.dir=FOLDER names" in train(*SWEEP[:-1], "resume=auto").err
     first = train(*SWEEP, "resume=auto", "trainer.max_epochs=1")

@@ -11,7 +11,7 @@ import pytest
 from fer.config.compose import compose
 from fer.config.location import conf_folder
 from fer.config.training import check_training
-from tests.support.sweeps import FILES, command_of, proposals, read
+from tests.support.sweeps import FILES, command_of, grid, proposals, read
 from tests.support.train_command import SMALL, environment_of, run_process
 from tests.support.wheel import ROOT
 
@@ -53,22 +53,29 @@ def test_the_objective_is_the_best_epoch(sweep: dict[str, Any]) -> None:
         assert stop["min_iter"] >= 1
 
 
-def test_every_proposed_run_passes_the_check(sweep: dict[str, Any]) -> None:
-    """All of a grid's values; composing all of its combinations would take minutes."""
-    runs = proposals(sweep)
-    seen: set[tuple[str, str]] = set()
-    for values in runs:
-        new = {(name, str(value)) for name, value in values.items()} - seen
-        if not new:
-            continue
-        seen |= new
-        line = command_of(sweep, values)[4:]
-        config = compose("train", ["data=synthetic", *line], check=check_training)
-        assert config.test is False
-        assert config.callbacks.checkpoint.mode == "max"
-        for key, value in values.items():
-            if key in config.hydra.runtime.choices:
-                assert config.hydra.runtime.choices[key] == value
+def assert_possible(sweep: dict[str, Any], values: dict[str, Any]) -> None:
+    line = command_of(sweep, values)[4:]
+    config = compose("train", ["data=synthetic", *line], check=check_training)
+    assert config.test is False
+    assert config.callbacks.checkpoint.mode == "max"
+    for key, value in values.items():
+        if key in config.hydra.runtime.choices and key != "callbacks":
+            assert config.hydra.runtime.choices[key] == value
+
+
+def test_every_proposed_value_passes_the_check(sweep: dict[str, Any]) -> None:
+    for values in proposals(sweep):
+        assert_possible(sweep, values)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "path", [path for path in FILES if read(path)["method"] == "grid"], ids=lambda path: path.stem
+)
+def test_every_run_of_a_grid_passes_the_check(path: Path) -> None:
+    sweep = read(path)
+    for values in grid(sweep):
+        assert_possible(sweep, values)
 
 
 def test_null_is_null(sweep: dict[str, Any]) -> None:

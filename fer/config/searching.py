@@ -49,6 +49,8 @@ class Planner:
         """
         problems = _refusals(config)
         space: Any = OmegaConf.to_container(config.search.space, resolve=True)
+        if not space:
+            problems.append(Problem("search.space", "is empty: there is nothing to search"))
         parameters = [_parameter(name, spec, problems) for name, spec in space.items()]
         if problems:
             return problems
@@ -161,15 +163,16 @@ def _parameter(name: str, spec: Any, problems: list[Problem]) -> Parameter | Non
 
 
 def _misfits(plan: Plan) -> list[Problem]:
-    """Compose a training with each end of each parameter, beside the first ones of the others."""
-    first = {one.name: one.ends()[0] for one in plan.space}
+    """Compose trainings in which each end of each parameter occurs, all at a time.
+
+    Any combination may be tried, so that these must be possible; one by one would take long.
+    """
     problems: list[Problem] = []
-    tried: list[Mapping[str, Any]] = [first]
-    tried += [{**first, one.name: value} for one in plan.space for value in one.ends()[1:]]
-    for values in tried:
+    ends = {one.name: one.ends() for one in plan.space}
+    for k in range(max(map(len, ends.values()), default=0)):
+        line = plan.arguments({name: values[k % len(values)] for name, values in ends.items()})
         try:
-            line = [*plan.arguments(values), "test=false"]
-            compose("train", line, plan.config_dirs, check_training)
+            compose("train", [*line, "test=false"], plan.config_dirs, check_training)
         except ConfigError as error:
             problems += [problem for problem in error.problems if problem not in problems]
     return problems

@@ -23,16 +23,17 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def proposals(sweep: Mapping[str, Any], seed: int = 0) -> list[dict[str, Any]]:
-    """Return runs in which each value occurs: all of a grid, else ends and draws of each range."""
-    parameters = sweep["parameters"]
-    if sweep["method"] == "grid":
-        values = [spec["values"] for spec in parameters.values()]
-        return [dict(zip(parameters, run, strict=True)) for run in itertools.product(*values)]
-    columns = {name: list(_values(spec, random.Random(seed))) for name, spec in parameters.items()}
-    longest = max(map(len, columns.values()))
-    return [
-        {name: column[k % len(column)] for name, column in columns.items()} for k in range(longest)
-    ]
+    """Return runs in which every choice, both ends of every range and some draws of it occur."""
+    rng = random.Random(seed)
+    columns = {name: list(_values(spec, rng)) for name, spec in sweep["parameters"].items()}
+    runs = range(max(map(len, columns.values())))
+    return [{name: column[k % len(column)] for name, column in columns.items()} for k in runs]
+
+
+def grid(sweep: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return every run of a grid."""
+    values = [spec["values"] for spec in sweep["parameters"].values()]
+    return [dict(zip(sweep["parameters"], run, strict=True)) for run in itertools.product(*values)]
 
 
 def _values(spec: Mapping[str, Any], rng: random.Random) -> Iterator[Any]:
