@@ -27,6 +27,7 @@ python -m fer.train trainer.max_epochs=10 optimizer.lr=0.0005 data.root=FOLDER
 python -m fer.train model.lstm.depth=1 model.lstm.units=128 augmentation=none
 python -m fer.train logger=wandb logger.mode=offline logger.project=faces
 python -m fer.train -m seed=0,1,2 test=false              # three runs
+python -m fer.train -m seed=0,1,2 hydra.sweep.dir=FOLDER resume=auto   # what is missing of them
 python -m fer.train resume=auto                           # go on with the same command's last run
 python -m fer.train init_from=RUN/checkpoints/best.ckpt 'callbacks=[default,progressive]'
 python -m fer.train hydra.run.dir=FOLDER                  # name the run folder
@@ -43,12 +44,16 @@ def train(config: DictConfig) -> float | None:
     from fer.config.building import build_parts, build_trainer
     from fer.config.folder import record, run_folder
     from fer.config.hardware import missing_hardware
+    from fer.config.resume import go_on_in_sweep
     from fer.data.findings import findings_table
-    from fer.learning.callbacks import closing_run
+    from fer.learning.callbacks import closing_run, hand_in
     from fer.learning.run import check_faces, fit, prepare, report
     from fer.learning.summary import network_table
 
     with run_folder() as folder:
+        if (score := go_on_in_sweep(config, folder)) is not None:
+            sys.stdout.write(f"done before: {folder}\n")
+            return score
         if config.before and not config.check_only:
             make_before(config, folder)
         used = with_paths(config, folder)
@@ -70,6 +75,7 @@ def train(config: DictConfig) -> float | None:
             score = report(trainer, parts.module, parts.data, folder, test=config.test)
             if trainer.is_global_zero:
                 complete(folder / "checkpoints" / "best.ckpt", faces.splits["val"], folder)
+                hand_in(trainer, folder, artifacts=config.logger.get("artifacts", False))
             return score
 
 

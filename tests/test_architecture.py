@@ -30,15 +30,22 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "inference": (*TRAINING_ONLY, "fer.data", "fer.learning", "fer.config", "fer.live"),
     "live": (*TRAINING_ONLY, "fer.data", "fer.models", "fer.learning", "fer.config"),
     "config": ("fer.train", "fer.inference", "fer.live"),
-}
+    "tuning": (
+        *TRAINING_ONLY, "torch", "fer.data", "fer.models", "fer.learning", "fer.config",
+        "fer.inference", "fer.evaluation", "fer.live",
+    ),
+    "children": ("fer", "torch"),
+    "locks": ("fer", "torch"),
+}  # fmt: skip
 
 #: The only rooms that import a library, and whether they do it inside a function.
 ONLY_IN: dict[str, tuple[tuple[str, ...], bool]] = {
-    "hydra": (("config", "train", "evaluate", "baseline", "table"), False),
-    "omegaconf": (("config", "train", "evaluate", "baseline", "table"), False),
+    "hydra": (("config", "train", "evaluate", "baseline", "table", "search"), False),
+    "omegaconf": (("config", "train", "evaluate", "baseline", "table", "search"), False),
     "wandb": (("learning/callbacks",), True),
     "albumentations": (("data/augmentation", "data/_augmentation", "evaluation/robustness"), True),
     "timm": (("models",), False),
+    "optuna": (("tuning",), True),
 }
 
 #: ``from fer.models import …`` in inference is for checkpoints alone, and only where it is used.
@@ -202,6 +209,10 @@ def test_rules_name_rooms_that_exist(room: str) -> None:
         ("evaluation/robustness", "def f():\n    import albumentations", 0),
         ("evaluation/robustness_shifts", "def f():\n    import albumentations", 0),
         ("evaluation/report", "def f():\n    import albumentations", 1),
+        ("tuning/memory", "def f():\n    import optuna", 0),
+        ("tuning/memory", "import optuna", 1),
+        ("tuning/trials", "from fer.learning import FerModule", 1),
+        ("search", "def f():\n    import optuna", 1),
     ],
 )
 def test_the_rules_catch_what_breaks_them(module: str, source: str, complaints: int) -> None:

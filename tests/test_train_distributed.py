@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -158,6 +160,97 @@ def test_what_one_process_meets_ends_the_other(tmp_path: Path, full_disk: dict[s
     assert answer.code == 2, answer
     assert answer.err == "fer.train: [Errno 28] No space left on device\n"
     assert last(tmp_path / "run")["global_step"] == 4
+
+
+#: The command, whose second process comes to a bad end in the second epoch. What it was to exchange
+#: next breaks off, or is waited for in vain, as between GPUs.
+BAD_END = """
+import os, signal, sys, time
+from fer.learning.callbacks import History
+from fer.train import main
+
+how, real = os.environ["HOW"], History.on_train_epoch_start
+
+def start(self, trainer, module):
+    real(self, trainer, module)
+    if trainer.current_epoch == 1:
+        if trainer.global_rank == 1:
+            if how == "raise":
+                raise OSError(5, "Input/output error")
+            os.kill(os.getpid(), signal.SIGKILL)
+        if how == "hang":
+            time.sleep(600)
+
+History.on_train_epoch_start = start
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("how", ["die", "hang", "raise", "torchrun"])
+def test_a_process_that_dies_ends_the_job_with_its_reason(
+    whole: tuple[Path, Answer], tmp_path: Path, environment: dict[str, str], how: str
+) -> None:
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "bad_end.py").write_text(BAD_END)
+    path = f"{tmp_path / 'code'}{os.pathsep}{ROOT}"
+    start = (*TORCHRUN[:-1], "bad_end") if how == "torchrun" else (sys.executable, "-m", "bad_end")
+    line = (*TWO, "data.workers=1", "hydra.run.dir=run", "resume=auto")
+    answer = run_process(
+        tmp_path, {**environment, "PYTHONPATH": path, "HOW": how}, *line, start=start
+    )
+    ended = time.time()
+    run = tmp_path / "run"
+    assert ended - (run / "checkpoints" / "last.ckpt").stat().st_mtime < 60
+    if how == "torchrun":
+        assert answer.code == 1, answer
+        assert re.search(r"Root Cause.*rank +: 1 .*exitcode +: -9", answer.err, re.DOTALL)
+    else:
+        assert answer.code == 2, answer
+        why = "ended with code 2: see above" if how == "raise" else "was killed by SIGKILL"
+        told = [line for line in answer.err.splitlines() if "process 2 of 2" in line]
+        assert len(told) == 1, answer
+        assert told[0].startswith(f"fer.train: process 2 of 2 {why}")
+        assert told[0].endswith("the same with resume=auto goes on")
+        assert "Traceback" not in answer.out + answer.err
+        assert ("Input/output error" in answer.err) == (how == "raise")
+    assert_none_is_left(tmp_path)
+    answer = run_process(tmp_path, environment, *line)
+    assert answer.code == 0, answer
+    assert_same_end(run, whole[0])
+
+
+def test_two_machines_train_as_one(
+    whole: tuple[Path, Answer], tmp_path: Path, environment: dict[str, str]
+) -> None:
+    """A torchrun for each, as two machines of a SLURM job have it."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        place = f"127.0.0.1:{free.getsockname()[1]}"
+    nodes = ("--nnodes=2", "--nproc-per-node=1", "--rdzv-backend=c10d", f"--rdzv-endpoint={place}")
+    line = [sys.executable, "-m", "torch.distributed.run", *nodes, "-m", "fer.train", *TWO]
+    line += ["data.workers=1", "trainer.devices=1", "trainer.num_nodes=2", "hydra.run.dir=run"]
+    slurm = {"SLURM_NTASKS": "2", "SLURM_JOB_NAME": "fer", "SLURM_JOB_ID": "7"}
+
+    def machine(number: int) -> subprocess.Popen[bytes]:
+        own = {**environment, **slurm, "SLURM_PROCID": str(number)}
+        out, err = (tmp_path / f"{number}.{name}" for name in ("out", "err"))
+        with out.open("wb") as said, err.open("wb") as complained:
+            return subprocess.Popen(line, cwd=tmp_path, env=own, stdout=said, stderr=complained)
+
+    started = [machine(0), machine(1)]
+    try:
+        codes = [one.wait(timeout=240) for one in started]
+    finally:
+        for one in started:
+            one.kill()
+    said = [(tmp_path / f"{number}.out").read_text() for number in range(2)]
+    errors = [(tmp_path / f"{number}.err").read_text() for number in range(2)]
+    assert codes == [0, 0], errors
+    # Which machine is the first is torchrun's to say.
+    assert sum(text.count("FusionNetwork") for text in said) == 1
+    assert sum(text.count("test accuracy") for text in said) == 1
+    assert files_in(tmp_path / "run") == PROMISED | LOGS
+    assert_same_end(tmp_path / "run", whole[0])
 
 
 def test_a_sweep_of_them_is_refused(tmp_path: Path, environment: dict[str, str]) -> None:

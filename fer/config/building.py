@@ -9,7 +9,9 @@ from typing import Any, TypeVar
 
 import lightning
 import torch
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import InstantiationException
+from hydra.types import RunMode
 from hydra.utils import instantiate
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback
@@ -21,6 +23,7 @@ from fer.config.misfits import (
     frozen_between_processes,
     lacking,
     unlogged_monitors,
+    unshared_statistics,
     wrong_count,
 )
 from fer.config.problems import ConfigError, Problem
@@ -38,6 +41,7 @@ from fer.learning.callbacks import (
     MisreadPictures,
     Progressive,
     Throughput,
+    Tracking,
 )
 from fer.learning.checkpoint_io import WholeCheckpointIO, check_checkpoint
 from fer.learning.initial_weights import begin_with
@@ -142,7 +146,7 @@ def build_trainer(config: DictConfig, folder: Path) -> lightning.Trainer:
     if trainer is None:
         raise ConfigError(problems)
     built: lightning.Trainer = trainer
-    for misfit in (wrong_count, frozen_between_processes):
+    for misfit in (wrong_count, frozen_between_processes, unshared_statistics):
         if (problem := misfit(built)) is not None:
             raise ConfigError([problem])
     return built
@@ -265,14 +269,18 @@ def _build_callbacks(config: DictConfig) -> list[Callback]:
     callbacks: list[Callback] = [
         instantiate(node, _convert_="all") for node in config.callbacks.values()
     ]
-    callbacks += [EndTogether(), Throughput()]
+    callbacks += [EndTogether(), Throughput(), Tracking()]
     if pictures := config.logger.get("pictures", 0):
         callbacks.append(MisreadPictures(pictures))
     return callbacks
 
 
 def _build_logger(config: DictConfig, folder: Path) -> Logger | None:
+    options = {}
+    hydra = HydraConfig.get() if HydraConfig.initialized() else None
+    if config.logger.get("group", "") is None and hydra and hydra.mode == RunMode.MULTIRUN:
+        options["group"] = Path(hydra.sweep.dir).name
     logger: Logger | None = instantiate(
-        config.logger, folder=folder, name=config.name or folder.name, _convert_="all"
+        config.logger, folder=folder, name=config.name or folder.name, **options, _convert_="all"
     )
     return logger

@@ -24,6 +24,7 @@ from omegaconf.errors import OmegaConfBaseException
 from fer.config.comparing import LISTED, compare, compare_node, summary
 from fer.config.keys import MISSING, lookup, unknown_key
 from fer.config.location import conf_folder, groups_of
+from fer.config.plugins import missing_plugin
 from fer.config.problems import ConfigError, Problem, nearest
 from fer.config.shorthand import spelled_out
 
@@ -31,7 +32,7 @@ from fer.config.shorthand import spelled_out
 Check = Callable[[DictConfig, Sequence[str]], list[Problem]]
 
 #: Groups whose files only change what other groups define: they add no keys of their own.
-_CHANGE_ONLY: Final = ("experiment", "debug", "hparams_search")
+_CHANGE_ONLY: Final = ("experiment", "debug")
 
 
 @dataclass(slots=True)
@@ -146,7 +147,9 @@ def _sort(
                 )
             )
         elif key.split("/")[0].split(".")[0] == "hydra":
-            line.hydra.append(override)
+            missing = missing_plugin(override)
+            problems += missing
+            line.hydra += [] if missing else [override]
         elif override.type == OverrideType.DEL:
             problems.append(
                 Problem(text, "nothing can be taken out; some groups have a choice 'none'")

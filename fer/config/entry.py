@@ -150,8 +150,20 @@ def _run(
             holds=holds,
             check=check,
         )
+        if args.multirun and _is_check_only(args.overrides):
+            # Whatever would start the runs is asked for nothing, as on a cluster's login machine.
+            sys.argv[1:] = [text for text in sys.argv[1:] if not _is_launcher(text)]
     hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name=name)(task)()
     return 0
+
+
+def _is_check_only(overrides: Sequence[str]) -> bool:
+    """Say whether a command line asks for a check alone."""
+    return any(text.lstrip("+").lower() == "check_only=true" for text in overrides)
+
+
+def _is_launcher(override: str) -> bool:
+    return override.lstrip("+").startswith(("hydra/launcher=", "hydra.launcher."))
 
 
 def _check(
@@ -170,7 +182,6 @@ def _check(
     """
     from fer.config.compose import compose, single_runs
     from fer.config.problems import ConfigError, Problem
-    from fer.config.resume import run_to_resume
 
     if config_dir is not None and not Path(config_dir).is_dir():
         raise ConfigError([Problem("--config-dir", f"there is no folder {config_dir!r}")])
@@ -183,24 +194,20 @@ def _check(
         except ConfigError as error:
             problems += [problem for problem in error.problems if problem not in problems]
             continue
-        named = any(text.lstrip("+").startswith("hydra.run.dir=") for text in run_overrides)
         if not str(config.hydra.run.dir).strip():
             problems.append(Problem("hydra.run.dir", "must name a folder"))
             continue
         launcher = str(config.hydra.launcher.get("_target_"))
         problem = (
-            misfit(config.trainer, launcher, multirun=multirun) if "trainer" in config else None
+            misfit(config.trainer, launcher, multirun=multirun, check_only=bool(config.check_only))
+            if "trainer" in config
+            else None
         )
         if problem is not None and problem not in problems:
             problems.append(problem)
-        folder = Path(config.hydra.run.dir)
         if config.get("resume") == "auto":
-            if config.ckpt_path is not None:
-                problems.append(Problem("resume=auto", "finds its checkpoint: leave out ckpt_path"))
-            elif multirun:
-                problems.append(Problem("resume=auto", "goes with a single run, not with -m"))
-            elif (found := run_to_resume(config, folder if named else None)) is not None:
-                resumed = _continued(found)
+            problem, resumed = _resumption(config, run_overrides, multirun=multirun)
+            problems += [] if problem is None or problem in problems else [problem]
             if resumed:
                 continue
         problem = _folder_problem(config, holds, multirun=multirun)
@@ -209,6 +216,28 @@ def _check(
     if problems:
         raise ConfigError(problems)
     return resumed
+
+
+def _resumption(
+    config: Any, overrides: Sequence[str], *, multirun: bool
+) -> tuple[Problem | None, list[str]]:
+    """Find what a run is to go on with.
+
+    Returns:
+        What is wrong with that, and the overrides that it takes. A sweep's runs look themselves.
+    """
+    from fer.config.problems import Problem
+    from fer.config.resume import run_to_resume
+
+    key = "hydra.sweep.dir=" if multirun else "hydra.run.dir="
+    named = any(text.lstrip("+").startswith(key) for text in overrides)
+    if config.ckpt_path is not None:
+        return Problem("resume=auto", "finds its checkpoint: leave out ckpt_path"), []
+    if multirun:
+        what = "goes on with a sweep that hydra.sweep.dir=FOLDER names"
+        return (None if named else Problem("resume=auto", what)), []
+    found = run_to_resume(config, Path(config.hydra.run.dir) if named else None)
+    return None, ([] if found is None else _continued(found))
 
 
 def _folder_problem(config: Any, holds: Sequence[str], *, multirun: bool) -> Problem | None:

@@ -24,4 +24,7 @@ def groups_of(name: str) -> list[str]:
     """Return the groups that the configuration ``conf/NAME.yaml`` chooses from."""
     text = (conf_folder() / f"{name}.yaml").read_text(encoding="utf-8")
     lines = yaml.safe_load(text)["defaults"]
-    return sorted(group for line in lines if isinstance(line, dict) for group in line)
+    groups = {group for line in lines if isinstance(line, dict) for group in line}
+    # A configuration may begin with another one.
+    bases = (line for line in lines if isinstance(line, str) and line != "_self_")
+    return sorted(groups.union(*map(groups_of, bases)))

@@ -75,3 +75,15 @@ def frozen_between_processes(trainer: lightning.Trainer) -> Problem | None:
         "trainer.strategy=ddp_find_unused_parameters_true"
     )
     return Problem("trainer.strategy", what)
+
+
+def unshared_statistics(trainer: lightning.Trainer) -> Problem | None:
+    """Find batch statistics that were to be shared between processes without GPUs."""
+    strategy = trainer.strategy
+    if not isinstance(strategy, DDPStrategy) or strategy._layer_sync is None:
+        return None
+    device = strategy.root_device.type
+    if device == "cuda":
+        return None
+    what = f"GPUs alone can share batch statistics, and this training runs on {device}: set false"
+    return Problem("trainer.sync_batchnorm", what)

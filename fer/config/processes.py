@@ -35,7 +35,13 @@ _GRACE: Final = 10.0
 
 def is_follower() -> bool:
     """Say whether this is another process of a distributed training than the first."""
-    return int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))) > 0
+    for name in ("RANK", "LOCAL_RANK"):
+        if name in os.environ:
+            return int(os.environ[name]) > 0
+    # SLURM's own number is of what it has started: by hydra/launcher=submitit_slurm these are the
+    # processes of a training, otherwise they may be anything.
+    by_submitit = os.environ.get("SUBMITIT_EXECUTOR") == "slurm"
+    return by_submitit and int(os.environ.get("SLURM_PROCID", "0")) > 0
 
 
 def torchrun_processes() -> int | None:
@@ -43,7 +49,9 @@ def torchrun_processes() -> int | None:
     return int(os.environ["WORLD_SIZE"]) if "TORCHELASTIC_RUN_ID" in os.environ else None
 
 
-def misfit(trainer: Mapping[str, Any], launcher: str, *, multirun: bool) -> Problem | None:
+def misfit(
+    trainer: Mapping[str, Any], launcher: str, *, multirun: bool, check_only: bool = False
+) -> Problem | None:
     """Say what is wrong with these processes, or with starting them in this way, if anything.
 
     Lightning starts the others by the whole command, so each would run the whole sweep.
@@ -52,9 +60,10 @@ def misfit(trainer: Mapping[str, Any], launcher: str, *, multirun: bool) -> Prob
         trainer: the configuration's node.
         launcher: import path of Hydra's launcher.
         multirun: several runs by one command.
+        check_only: no process is to be started, as on a cluster's login machine.
     """
-    if trainer["num_nodes"] > 1 and not ("SLURM_NTASKS" in os.environ or torchrun_processes()):
-        return Problem("trainer.num_nodes", "several machines need torchrun on each of them")
+    if not check_only and not multirun and (problem := _unstarted(trainer)) is not None:
+        return problem
     if trainer["sync_batchnorm"] and trainer["accelerator"] in ("cpu", "mps"):
         return Problem("trainer.sync_batchnorm", "GPUs alone can share batch statistics: set false")
     # SLURM starts the processes of each job itself.
@@ -68,6 +77,25 @@ def misfit(trainer: Mapping[str, Any], launcher: str, *, multirun: bool) -> Prob
         "hydra/launcher=submitit_slurm, or one command a run, as "
         "torchrun --nproc-per-node N -m fer.train …",
     )
+
+
+def _unstarted(trainer: Mapping[str, Any]) -> Problem | None:
+    """Say why the processes of a run would not come to be, if they would not."""
+    if torchrun_processes() or not _has_several(trainer):
+        return None
+    # In jobs of these names, which are sessions at a terminal, Lightning starts them itself.
+    at_terminal = os.environ.get("SLURM_JOB_NAME") in ("bash", "interactive")
+    if "SLURM_NTASKS" in os.environ and not at_terminal:
+        # Lightning would take SLURM's tasks for these, which nobody has told where the run is.
+        what = (
+            "in a SLURM job, torchrun starts the processes, once on each machine: srun "
+            "--ntasks-per-node=1 torchrun … -m fer.train … (docs/scale.md has the whole script)"
+        )
+        return Problem("trainer.devices", what)
+    if trainer["num_nodes"] > 1:
+        what = "several machines need torchrun on each of them (docs/scale.md has the commands)"
+        return Problem("trainer.num_nodes", what)
+    return None
 
 
 def follow() -> list[str]:

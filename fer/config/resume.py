@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from fer.config.problems import ConfigError, Problem
+from fer.files import remove_leftovers
 
 #: What may differ between a run and its continuation: where things lie, what is reported, and how
 #: the work is done where that can't change the result.
@@ -45,6 +50,37 @@ def run_to_resume(config: DictConfig, named: Path | None) -> Path | None:
     runs = Path(config.paths.runs).glob("*/*/config.yaml")
     matching = [file for file in runs if not _differences(file.parent, wanted)]
     return max(matching, key=_age).parent if matching else None
+
+
+def go_on_in_sweep(config: DictConfig, folder: Path) -> float | None:
+    """Take up a sweep's run where it broke off in its folder, if it began there.
+
+    Args:
+        config: of the run; its ``ckpt_path`` is set where there is a checkpoint to go on from.
+        folder: of the run.
+
+    Returns:
+        The score of a run that has ended, with which nothing is to be done.
+
+    Raises:
+        ConfigError: the folder holds another run.
+    """
+    is_sweep = HydraConfig.get().mode == RunMode.MULTIRUN
+    if config.resume != "auto" or not is_sweep or not (folder / "config.yaml").is_file():
+        return None
+    wanted = _flat(_plain(config))
+    if different := _differences(folder, wanted):
+        what = f"{folder} holds another run: {'; '.join(different[:8])}"
+        raise ConfigError([Problem("resume=auto", what)])
+    if (folder / "metrics.json").is_file() and not _differences(folder, wanted, longer=False):
+        metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        score = metrics.get(config.callbacks.checkpoint.monitor)
+        return math.nan if score is None else float(score)
+    for place in (folder, folder / "checkpoints", folder / "figures"):
+        remove_leftovers(place)
+    if (checkpoint := last_checkpoint(folder)) is not None:
+        config.ckpt_path = str(checkpoint)
+    return None
 
 
 def differences(folder: Path, config: DictConfig, *, but: Sequence[str] = ()) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
-from fer.learning.callbacks.wandb_run import begin
+from fer.learning.callbacks.wandb_run import begin, earlier_id
 
 
 def csv(folder: Path, name: str) -> Logger:
@@ -47,12 +47,13 @@ def wandb(
     mode: str | None = None,
     log_model: bool = False,
     pictures: int = 0,
+    artifacts: bool = True,
 ) -> Logger:
     """Weights & Biases, online or offline.
 
     ``mode`` is handed to the run itself and not to the environment, where it would outlive the run
-    and silence the next one of the process. Without it, ``WANDB_MODE`` counts. ``pictures`` is
-    read by the callback that sends them.
+    and silence the next one of the process. Without it, ``WANDB_MODE`` counts. ``pictures`` and
+    ``artifacts`` are read by what sends them. A training that is gone on with goes on in its run.
     """
     options: dict[str, Any] = {} if mode is None else {"mode": mode}
     logger = WandbLogger(
@@ -65,7 +66,8 @@ def wandb(
         notes=notes,
         tags=list(tags),
         log_model=log_model,
+        id=earlier_id(folder),
         **options,
     )
-    begin(logger)
+    begin(logger, folder)
     return logger

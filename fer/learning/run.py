@@ -16,7 +16,13 @@ from fer.data.datamodule import FaceDataModule
 from fer.data.protocols import Mark
 from fer.data.source import DataError, Faces
 from fer.files import write_json, write_text
-from fer.learning.callbacks import BestAndLast, History, Throughput
+from fer.learning.callbacks import (
+    BestAndLast,
+    EndTogether,
+    History,
+    ProcessDiedError,
+    Throughput,
+)
 from fer.learning.figures import plot_confusion, plot_curves
 from fer.learning.module import FerModule
 
@@ -78,8 +84,9 @@ def fit(
 
     Raises:
         KeyboardInterrupt: the user stopped it; the checkpoints of finished epochs are kept.
+        ProcessDiedError: another process of the training died; they are kept too.
     """
-    with _interruptible(trainer):
+    with _interruptible(trainer), _naming_the_dead(trainer):
         trainer.fit(module, datamodule=data, ckpt_path=ckpt_path, weights_only=True)
 
 
@@ -92,6 +99,19 @@ def _interruptible(trainer: lightning.Trainer) -> Iterator[None]:
         if trainer.interrupted:
             raise KeyboardInterrupt from None
         raise
+
+
+@contextmanager
+def _naming_the_dead(trainer: lightning.Trainer) -> Iterator[None]:
+    """Say which process died, instead of what its end did to an exchange."""
+    try:
+        yield
+    except RuntimeError as error:
+        callbacks = getattr(trainer, "callbacks", ())
+        died = next((c.died for c in callbacks if isinstance(c, EndTogether)), None)
+        if died is None:
+            raise
+        raise ProcessDiedError(died) from error
 
 
 def report(

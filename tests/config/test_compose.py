@@ -10,11 +10,11 @@ from fer.config.compose import compose, single_runs
 from fer.config.location import conf_folder
 from fer.config.problems import ConfigError, Problem
 
-#: Every choice of every group, as an override.
+#: Every choice of every group of a training, as an override.
 CHOICES = sorted(
     f"{file.parent.name}={file.stem}"
     for file in conf_folder().glob("*/*.yaml")
-    if not file.stem.startswith("_")
+    if not file.stem.startswith("_") and file.parent.name != "hparams_search"
 )
 
 

@@ -83,7 +83,7 @@ assert main() == 2
     assert not modules & {*SLOW, "sklearn", "scipy", "pyarrow"}
 
 
-@pytest.mark.parametrize("name", ["train", "evaluate", "baseline", "table"])
+@pytest.mark.parametrize("name", ["train", "evaluate", "baseline", "table", "search"])
 def test_a_command_without_its_extra_says_so(name: str, tmp_path: Path) -> None:
     program = (
         "import sys, runpy\n"

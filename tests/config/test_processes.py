@@ -17,13 +17,17 @@ BASIC, SLURM = (
 
 @pytest.fixture(autouse=True)
 def no_launcher(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE", "TORCHELASTIC_RUN_ID", "SLURM_NTASKS"):
+    for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE", "TORCHELASTIC_RUN_ID", "SUBMITIT_EXECUTOR"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("SLURM_NTASKS", "SLURM_PROCID", "SLURM_JOB_NAME"):
         monkeypatch.delenv(name, raising=False)
 
 
-def complaint(*overrides: str, multirun: bool = True, launcher: str = BASIC) -> str | None:
+def complaint(
+    *overrides: str, multirun: bool = True, launcher: str = BASIC, check_only: bool = False
+) -> str | None:
     trainer: Any = compose("train", ["data=synthetic", *overrides]).trainer
-    problem = misfit(trainer, launcher, multirun=multirun)
+    problem = misfit(trainer, launcher, multirun=multirun, check_only=check_only)
     return problem and f"{problem.where}: {problem.what}"
 
 
@@ -79,6 +83,31 @@ def test_torchrun_starts_no_sweep_and_several_machines(monkeypatch: pytest.Monke
     assert complaint("trainer=cpu") is not None
 
 
+def test_a_login_machine_checks_what_it_can_not_start() -> None:
+    nodes = ("trainer=ddp", "trainer.num_nodes=4", "trainer.devices=8")
+    assert complaint(*nodes, multirun=False, check_only=True) is None
+    shared = ("trainer=ddp_cpu", "trainer.sync_batchnorm=true")
+    told = complaint(*shared, multirun=False, check_only=True)
+    assert told is not None
+    assert "GPUs alone can share batch statistics" in told
+
+
+def test_slurm_starts_torchrun_and_not_the_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own tasks would each take themselves for the first."""
+    nodes = ("trainer=ddp", "trainer.num_nodes=2")
+    monkeypatch.setenv("SLURM_NTASKS", "2")
+    told = complaint(*nodes, multirun=False)
+    assert told is not None
+    assert "srun --ntasks-per-node=1 torchrun" in told
+    assert complaint("trainer=gpu", multirun=False) is None
+    assert complaint("trainer=ddp_cpu", multirun=False) is not None
+    monkeypatch.setenv("SLURM_JOB_NAME", "interactive")
+    assert complaint("trainer=ddp_cpu", multirun=False) is None
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "a")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert complaint(*nodes, multirun=False) is None
+
+
 @pytest.mark.parametrize(
     ("environment", "follows"),
     [
@@ -88,6 +117,10 @@ def test_torchrun_starts_no_sweep_and_several_machines(monkeypatch: pytest.Monke
         ({"RANK": "0", "LOCAL_RANK": "0"}, False),
         # The first process of the second machine.
         ({"RANK": "2", "LOCAL_RANK": "0"}, True),
+        # Two trainings side by side, say of an agent on each.
+        ({"SLURM_PROCID": "1"}, False),
+        ({"SLURM_PROCID": "1", "SUBMITIT_EXECUTOR": "slurm"}, True),
+        ({"SLURM_PROCID": "1", "SUBMITIT_EXECUTOR": "slurm", "RANK": "0"}, False),
     ],
 )
 def test_the_first_process_speaks(

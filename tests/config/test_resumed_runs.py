@@ -87,7 +87,7 @@ def test_a_finished_run_stays_as_it_is(train: Train, elsewhere: Path) -> None:
 
 def test_a_sweep_is_not_resumed(train: Train, elsewhere: Path) -> None:
     answer = train("-m", *RUN, "resume=auto", "seed=0,1")
-    assert_refused(answer, elsewhere, "resume=auto", "not with -m")
+    assert_refused(answer, elsewhere, "resume=auto", "that hydra.sweep.dir=FOLDER names")
 
 
 #: The command, killed in the middle of its second epoch as by a power cut.

@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import Final
 
-from fer.evaluation.table import lock
+from fer import locks
+from fer.children import environment_of, signals_interrupt, stop, without_bar
 from fer.evaluation.table.looks import count_look
 from fer.evaluation.table.plan import Job, Run
 from fer.evaluation.table.progress import Progress
 
 #: Seconds between two looks at what runs.
 _INTERVAL: Final = 0.5
-
-#: Seconds that a process gets to end by itself before it is ended.
-_GRACE: Final = 60.0
 
 #: Lines of a failed command's output that are shown.
 _LINES: Final = 6
@@ -45,10 +40,7 @@ class Failure:
     code: int
 
     def __str__(self) -> str:
-        said = self.job.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        # A progress bar is one line that was written again and again.
-        lines = [line.rpartition("\r")[2] for line in said[-_LINES:]]
-        shown = "".join(f"\n    {line}" for line in lines)
+        shown = "".join(f"\n    {line}" for line in without_bar(self.job.log)[-_LINES:])
         what = f"{self.run.name}: {self.job.step} ended with code {self.code}"
         return f"{what}; the end of {self.job.log}:{shown}"
 
@@ -100,8 +92,8 @@ def run_missing(
     state = _State([run for run in runs if run.stale or run.next_job() is not None])
     if not state.waiting:
         return []
-    environment = _environment(threads or (1 if jobs > 1 else None))
-    with _signals_interrupt(), Progress(runs) as progress:
+    environment = environment_of(jobs, threads=threads)
+    with signals_interrupt(), Progress(runs) as progress:
         try:
             while state.waiting or state.working:
                 for one in [w for w in state.working if w.process.poll() is not None]:
@@ -111,7 +103,7 @@ def run_missing(
                 if state.waiting or state.working:
                     time.sleep(interval)
         finally:
-            _stop([one.process for one in state.working])
+            stop([one.process for one in state.working])
     return state.failures
 
 
@@ -127,7 +119,7 @@ def _begin(
     for run in list(state.waiting):
         if len(state.working) + len(state.busy) >= jobs:
             break
-        handle = lock.take(run.lock)
+        handle = locks.take(run.lock)
         if handle is None:
             state.busy.append(run)
             continue
@@ -143,7 +135,7 @@ def _begin(
                 process = _start(run, job, environment, python, handle)
                 state.working.append(_Working(run, job, process, time.monotonic()))
         finally:
-            lock.release(handle)
+            locks.release(handle)
 
 
 def _start(
@@ -189,46 +181,3 @@ def _end(state: _State, one: _Working, progress: Progress) -> None:
     failure = Failure(one.run, one.job, code)
     state.failures.append(failure)
     progress.say(f"FAILED: {failure}")
-
-
-def _stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:
-    """End processes: gently, so that they keep what is finished, then by force."""
-    alive = [process for process in processes if process.poll() is None]
-    for process in alive:
-        process.send_signal(signal.SIGINT)
-    deadline = time.monotonic() + _GRACE
-    for process in alive:
-        try:
-            process.wait(max(0.0, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _environment(threads: int | None) -> dict[str, str]:
-    """Return the environment of a command.
-
-    Two processes of one thread outrun one of two.
-    """
-    own = {} if threads is None else {"OMP_NUM_THREADS": str(threads)}
-    return {**own, **os.environ}
-
-
-@contextmanager
-def _signals_interrupt() -> Iterator[None]:
-    """Let a request to end, or a terminal that is closed, be an interrupt."""
-    names = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    try:
-        before = {name: signal.signal(name, interrupt) for name in names}
-    except ValueError:
-        # Not in the main thread, where nobody can listen.
-        before = {}
-    try:
-        yield
-    finally:
-        for name, handler in before.items():
-            signal.signal(name, handler)

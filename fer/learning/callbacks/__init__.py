@@ -5,13 +5,15 @@ from fer.learning.callbacks.checkpoint import BestAndLast
 from fer.learning.callbacks.distillation import Distillation
 from fer.learning.callbacks.history import History
 from fer.learning.callbacks.nan_guard import DivergedError, StopOnNaN
-from fer.learning.callbacks.processes import EndTogether
+from fer.learning.callbacks.processes import EndTogether, ProcessDiedError
 from fer.learning.callbacks.progressive import Progressive
 from fer.learning.callbacks.throughput import Throughput
 from fer.learning.callbacks.wandb_pictures import MisreadPictures
 from fer.learning.callbacks.wandb_run import begin, closing_run
+from fer.learning.callbacks.wandb_tracking import OBJECTIVE, Tracking, hand_in
 
 __all__ = [
+    "OBJECTIVE",
     "BestAndLast",
     "Distillation",
     "DivergedError",
@@ -19,9 +21,12 @@ __all__ = [
     "ExponentialAverage",
     "History",
     "MisreadPictures",
+    "ProcessDiedError",
     "Progressive",
     "StopOnNaN",
     "Throughput",
+    "Tracking",
     "begin",
     "closing_run",
+    "hand_in",
 ]

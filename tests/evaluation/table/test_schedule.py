@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from fer.evaluation.table import lock
+from fer import locks
 from fer.evaluation.table.looks import looks_at_test
 from fer.evaluation.table.plan import Job, Run
 from fer.evaluation.table.schedule import run_missing
@@ -140,13 +140,13 @@ def test_a_stale_run_is_made_anew_as_a_whole(python: tuple[str, ...]) -> None:
 
 def test_a_folder_that_another_process_works_in_is_waited_for(python: tuple[str, ...]) -> None:
     run = some_run("a")
-    handle = lock.take(run.lock)
+    handle = locks.take(run.lock)
     assert handle is not None
-    assert lock.take(run.lock) is None
+    assert locks.take(run.lock) is None
     command = [sys.executable, "-c", "import time; time.sleep(0.6)"]
     # Its parent lets go, as one that was killed would: the child still holds it.
     child = subprocess.Popen(command, pass_fds=(handle,))
-    lock.release(handle)
+    locks.release(handle)
     begun = time.monotonic()
     assert run_missing([run], jobs=1, interval=0.02, python=python) == []
     assert time.monotonic() - begun > 0.4
@@ -178,9 +178,9 @@ def test_an_interrupt_ends_the_commands_and_keeps_what_is_finished(
     table.send_signal(number)
     _, error = table.communicate(timeout=30)
     assert b"KeyboardInterrupt" in error
-    handle = lock.take(Path("runs/b/seed0.lock"))
+    handle = locks.take(Path("runs/b/seed0.lock"))
     assert handle is not None, "nobody works there any more"
-    lock.release(handle)
+    locks.release(handle)
     assert json.loads(done.read_text(encoding="utf-8"))["official"] == {}
     assert run_missing([some_run("a"), some_run("b")], jobs=2, interval=0.02, python=python) == []
     assert sum("runs/a/seed0 " in line for line in calls()) == 1

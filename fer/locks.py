@@ -11,7 +11,7 @@ def take(path: Path) -> int | None:
     """Take a lock and return its file descriptor; None where another process holds it.
 
     The descriptor is handed to the process that works in the folder. So the lock is held until
-    both have ended, and a table that was killed leaves its trainings' folders locked as long as
+    both have ended, and a command that was killed leaves its trainings' folders locked as long as
     those still run. Windows knows no such lock: there nobody is kept out.
 
     Raises:
