@@ -12,6 +12,7 @@ from typing import Final, Literal
 import numpy as np
 import numpy.typing as npt
 
+from fer.data._drawing import stratified
 from fer.data._metadata import METADATA_FILE, read_metadata
 from fer.data._pictures import PictureFile, folders_in, pictures_in, read_pictures
 from fer.data.cache import Cache, Entry, default_folder, folder_key
@@ -91,7 +92,7 @@ class ImageFolder:
             DataNotFoundError: the root is not given or not there, or has no folder ``train``.
             DataError: the folders are not those of one set of classes.
         """
-        return _read_layout(self._find()).classes
+        return read_layout(self._find()).classes
 
     def metadata_columns(self) -> Columns:
         """Return the description of the training pictures' metadata; nothing without a table.
@@ -101,7 +102,7 @@ class ImageFolder:
             OSError: the table cannot be read.
         """
         root = self._find()
-        names = [file.name for file in _list_files(root, _read_layout(root))]
+        names = [file.name for file in list_files(root, read_layout(root))]
         metadata, _ = read_metadata(root / METADATA_FILE, names)
         train = np.array([name.startswith("train/") for name in names])
         return describe({column: values[train] for column, values in metadata.items()})
@@ -118,14 +119,14 @@ class ImageFolder:
             OSError: a file cannot be read.
         """
         root = self._find()
-        layout = _read_layout(root)
-        files = _list_files(root, layout)
+        layout = read_layout(root)
+        files = list_files(root, layout)
         kind = "folder-sound" if self._drop else "folder"
         key = folder_key(root, files, kind, _VERSION, self.size, self.fit)
 
         def build() -> Entry:
             entry = self._read(root, files)
-            if _list_files(root, layout) != files:
+            if list_files(root, layout) != files:
                 raise DataError(f"{root}: files changed while they were read; load them again")
             return entry
 
@@ -186,7 +187,7 @@ class ImageFolder:
         )
 
     def _members(
-        self, root: Path, layout: _Layout, names: Sequence[str], kept: npt.NDArray[np.int64]
+        self, root: Path, layout: Layout, names: Sequence[str], kept: npt.NDArray[np.int64]
     ) -> dict[str, npt.NDArray[np.int64]]:
         """Return the positions in ``kept`` of each split's pictures, in the order of splits."""
         folders = np.array([names[i].split("/")[0] for i in kept])
@@ -199,7 +200,7 @@ class ImageFolder:
                 )
             train = members["train"]
             labels = layout.labels(names, kept[train])
-            chosen = _stratified(labels, self.val_share, self.seed)
+            chosen = stratified(labels, self.val_share, self.seed)
             members |= {"train": train[~chosen], "val": train[chosen]}
             _LOG.warning(
                 "%s has no folder 'val': %d of its %d training pictures are the validation split, "
@@ -210,20 +211,26 @@ class ImageFolder:
 
 
 @dataclass(frozen=True, slots=True)
-class _Layout:
+class Layout:
     """The classes, and which folder of each split holds which of them."""
 
     classes: tuple[str, ...]
     folders: Mapping[str, Mapping[str, str]]
 
     def labels(self, names: Sequence[str], rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Return the labels of some pictures, int64 ``[N]``."""
         numbers = {name: i for i, name in enumerate(self.classes)}
         parts = (names[row].split("/") for row in rows)
         found = [numbers[self.folders[split][folder]] for split, folder, _ in parts]
         return np.array(found, dtype=np.int64)
 
 
-def _read_layout(root: Path) -> _Layout:
+def read_layout(root: Path) -> Layout:
+    """Return the classes and folders below a root that holds ``train``.
+
+    Raises:
+        DataError: the folders are not those of one set of classes.
+    """
     found = {name: folders_in(root / name) for name in SPLITS if (root / name).is_dir()}
     if len(found["train"]) < 2:
         raise DataError(
@@ -246,7 +253,7 @@ def _read_layout(root: Path) -> _Layout:
                 f"{root / split} lacks the classes {', '.join(missing[:10])}, which train/ has"
             )
         folders[split] = class_of
-    return _Layout(classes, folders)
+    return Layout(classes, folders)
 
 
 def _emotions(folder: Path, names: Sequence[str]) -> dict[str, str] | None:
@@ -265,7 +272,12 @@ def _emotions(folder: Path, names: Sequence[str]) -> dict[str, str] | None:
     return found
 
 
-def _list_files(root: Path, layout: _Layout) -> list[PictureFile]:
+def list_files(root: Path, layout: Layout) -> list[PictureFile]:
+    """Return the pictures of all splits and classes, sorted by path.
+
+    Raises:
+        DataError: a class has no training pictures, or a name is no text.
+    """
     files = []
     for split, folders in layout.folders.items():
         for folder in folders:
@@ -284,14 +296,3 @@ def _rows_of(images: npt.NDArray[np.uint8], chosen: npt.NDArray[np.int64]) -> np
     if len(chosen) and chosen[-1] - chosen[0] == len(chosen) - 1:
         return images[chosen[0] : chosen[-1] + 1]
     return images[chosen]
-
-
-def _stratified(labels: npt.NDArray[np.int64], share: float, seed: int) -> npt.NDArray[np.bool_]:
-    """Choose a share of each class: of those with two faces or more at least one, never all."""
-    rng = np.random.default_rng(seed)
-    chosen = np.zeros(len(labels), dtype=np.bool_)
-    for label in np.unique(labels):
-        members = rng.permutation(np.flatnonzero(labels == label))
-        count = min(max(round(share * len(members)), 1), len(members) - 1)
-        chosen[members[:count]] = True
-    return chosen
