@@ -46,7 +46,9 @@ def score_table(options: argparse.Namespace) -> int:
         detector=options.detector,
         detect_size=options.detect_size,
     )
-    threads = usable_threads() if options.threads is None else options.threads
+    # On Ray, as many recognizers work at once as there are cores.
+    usual = 1 if options.engine == "ray" else usable_threads()
+    threads = usual if options.threads is None else options.threads
     job = Job(table, options.to, options.model, asking, threads)
     with begun(job, options.shard, options.shards) as left:
         interrupted = _work(job, left, options)

@@ -6,6 +6,7 @@ the answers are the same byte for byte, and what was finished is kept whatever d
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -44,6 +45,8 @@ def score_on_ray(job: Job, parts: Sequence[Part], advance: Callable[[int], objec
 
     if not parts:
         return
+    # It tells of its plans at length.
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     # Actors of a cluster work elsewhere; paths that begin here mean nothing there.
     job = replace(
         job,
@@ -53,6 +56,7 @@ def score_on_ray(job: Job, parts: Sequence[Part], advance: Callable[[int], objec
     )
     began = not ray.is_initialized()
     if began:
+        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
         ray.init(log_to_driver=False, include_dashboard=False, logging_level="ERROR")
     try:
         DataContext.get_current().enable_progress_bars = False
