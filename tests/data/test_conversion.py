@@ -52,7 +52,7 @@ def test_a_folder(pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
     assert data_convert(pictures, "--to", root, "--size", 20, "--shard", 4) == 2
     said = capsys.readouterr().err
     assert "holds another conversion: --size was 16 and is 20, --fit was stretch and is pad" in said
-    with pytest.raises(DataError, match="--fit stretch, but data.fit is pad"):
+    with pytest.raises(DataError, match=r"--fit stretch, but data\.fit is pad"):
         ConvertedFaces(str(root), size=16, fit="pad").load()
 
 
@@ -252,8 +252,8 @@ def test_a_source_that_changes_is_refused(
         (["pictures", "--to", "set", "--val-share", "1"], "must be a number from 0.001 to 0.999"),
     ],
 )
+@pytest.mark.usefixtures("pictures")
 def test_wrong_use_is_refused(
-    pictures: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],

@@ -28,12 +28,12 @@ def png(image: npt.NDArray[np.uint8]) -> bytes:
 
 
 def write_crops(
-    path: Path, images: Sequence[Any], *, group: int = 40, kind: Any = None, **columns: Any
+    file: Path, images: Sequence[Any], *, group: int = 40, kind: Any = None, **columns: Any
 ) -> Path:
     """Write faces as raw grey pixels, or as cells of a type; None where a cell is empty."""
     if kind is None:
         kind = pa.binary(np.asarray(images[0]).size)
         images = [None if image is None else np.asarray(image).tobytes() for image in images]
     table = pa.table({"image": pa.array(list(images), kind), **columns})
-    pq.write_table(table, path, row_group_size=group)
-    return path
+    pq.write_table(table, file, row_group_size=group)
+    return file
