@@ -100,6 +100,9 @@ def _predict(options: argparse.Namespace) -> int:
     for name, default in ONLY_TABLES.items():
         if getattr(options, name) != default:
             raise UserError(f"--{name} is for tables: name by --to FOLDER where the answers go")
+    for path in options.pictures:
+        if path.suffix.lower() in (".csv", ".parquet") and path.is_file():
+            raise UserError(f"{path} is a table: name by --to FOLDER where the answers go")
     pictures = collect(options.pictures, leave=options.draw)
     places: list[Path] | None = None
     if options.draw is not None:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 
 from fer.errors import UserError
 from fer.options import whole
-from fer.pictures import shown
 
 if TYPE_CHECKING:
     from fer.inference.scoring import Job, Part
@@ -33,6 +32,7 @@ def score_table(options: argparse.Namespace) -> int:
     from fer.inference.onnx_model import usable_threads
     from fer.inference.scoring import Job, begun, open_table
     from fer.inference.scoring.folder import Asking, tally
+    from fer.pictures import shown
 
     (path,) = options.pictures
     table = open_table(path, column=options.column, rows=options.part)
@@ -111,6 +111,8 @@ def _check(options: argparse.Namespace) -> None:
         raise UserError("--engine ray needs Ray: pip install 'fer-framework[ray]'")
     table, to = options.pictures[0].resolve(), options.to.resolve()
     if to == table or table in to.parents:
+        from fer.pictures import shown
+
         raise UserError(f"--to {shown(options.to)} lies in what is read: name another folder")
 
 

@@ -294,6 +294,7 @@ def test_another_job_is_refused(predict: Predict, small_onnx: Path) -> None:
         (["faces.parquet", "--to", "out", "--crops"], "this one holds faces already"),
         (["faces.parquet", "--to", "out", "--model", "no.onnx"], "there is no model file no.onnx"),
         (["faces.parquet", "--to", "out", "--part", "0"], "whole number of at least 1"),
+        (["faces.parquet"], "faces.parquet is a table: name by --to FOLDER"),
         (["faces.parquet", "--shards", "2"], "--shards is for tables: name by --to FOLDER"),
     ],
 )

@@ -6,10 +6,9 @@ any program reads it. Faces lie there at their final size, uncompressed: the pla
 by its number, which is why a stream has the same order, the same exact resume and the same sharding
 over processes and workers as faces in memory: that of :class:`fer.data.loading.EpochSampler`.
 
-Libraries for streams (litdata, mosaicml-streaming, webdataset) were weighed and left: they deal out
-whole shards to processes and workers and shuffle inside a window, so that the order depends on how
-many of those there are, which is not that of the same faces in memory; and they are made for
-object stores, whose clients they bring along.
+Libraries for streams were weighed and left, see CONTRIBUTING.md: litdata and webdataset deal out
+whole shards and shuffle inside a window, so that the order is not that of the same faces in memory;
+mosaicml-streaming and Hugging Face datasets bring much for what is one read at an offset here.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.support.converted import converted
 from tests.support.fer2013_archives import write_tar, write_zip
 from tests.support.fer2013_csv import make_faces, row_text, write_fer2013, write_lines
 from tests.support.picture_folders import write_class_folders, write_fer2013_folders
@@ -83,6 +84,12 @@ def _folder(root: Path) -> tuple[str, ...]:
     return ("data=folder", f"data.root={root}")
 
 
+def _converted(root: Path) -> tuple[str, ...]:
+    _folder(root / "pictures")
+    converted(root / "pictures", root / "set")
+    return ("data=streaming", f"data.root={root / 'set'}")
+
+
 def _synthetic(root: Path) -> tuple[str, ...]:
     return ("data=synthetic", *(f"data.source.{s}=14" for s in ("train", "val", "test")))
 
@@ -98,5 +105,6 @@ FORMS: dict[str, Callable[[Path], tuple[str, ...]]] = {
     "FER+, majority": _votes,
     "FER+, distribution": _distribution,
     "folders of classes": _folder,
+    "a converted set": _converted,
     "synthetic": _synthetic,
 }

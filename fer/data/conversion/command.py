@@ -69,7 +69,7 @@ def _convert(options: argparse.Namespace) -> int:
     if to.resolve() == source.resolve() or source.resolve() in to.resolve().parents:
         raise DataError(f"--to {to} lies in the source, which is not changed: name another folder")
     plan = make_plan(source)
-    making = Making(options.size, options.fit, options.val_share, options.shard)
+    making = Making.of(options.size, options.shard, fit=options.fit, val_share=options.val_share)
     bar = tqdm(total=len(plan), unit=" faces", desc=f"converting {source.name}", disable=None)
     with bar:
         facts = convert(
@@ -115,8 +115,8 @@ def _parser() -> argparse.ArgumentParser:
         "(default %(default)s)")  # fmt: skip
     add("--val-share", metavar="SHARE", type=_share, default=0.1, help="of train, drawn for val "
         "where there is none (default %(default)s)")  # fmt: skip
-    add("--shard", metavar="N", type=_whole(1, 1 << 20), default=SHARD, help="faces a shard, the "
-        "most that a kill costs (default %(default)s)")  # fmt: skip
+    add("--shard", metavar="N", type=_whole(1, 1 << 20), help="faces a shard, the most that a "
+        f"kill costs (default {SHARD}, fewer where they are large)")  # fmt: skip
     return parser
 
 

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -25,13 +25,18 @@ FORMS: Final = (
     "and split, or FER2013 in any form that fer data check reads"
 )
 
-#: Faces of a shard, the unit that a kill may cost.
+#: Faces of a shard, the unit that a kill may cost, and bytes that it takes in memory at most.
 SHARD: Final = 4096
+_BYTES: Final = 1 << 28
 
 
 @dataclass(frozen=True, slots=True)
 class Making:
     """How a set is made.
+
+    Example:
+        >>> Making.of(48).shard, Making.of(1024).shard
+        (4096, 256)
 
     Attributes:
         size: height and width of its faces, in pixels.
@@ -44,6 +49,11 @@ class Making:
     fit: Fit = "pad"
     val_share: float = 0.1
     shard: int = SHARD
+
+    @classmethod
+    def of(cls, size: int, shard: int | None = None, **more: Any) -> Self:
+        """Return how a set of faces of some size is made, with shards that suit it."""
+        return cls(size, shard=shard or min(SHARD, max(1, _BYTES // size**2)), **more)
 
 
 @dataclass(frozen=True, slots=True)
