@@ -97,6 +97,11 @@ def _video(arguments: list[str]) -> int:
 
 
 def _data(arguments: list[str]) -> int:
+    if arguments[:1] == ["convert"]:
+        # It needs less than the checks do.
+        from fer.data.conversion.command import main as convert
+
+        return convert(arguments[1:])
     from fer.data.quality.command import main as data
 
     return data(arguments)

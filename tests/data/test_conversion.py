@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -285,3 +287,16 @@ def test_a_converted_set_is_not_checked(pictures: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is a converted set"):
         load_any(tmp_path / "set", size=48, fit="pad", val_share=0.1)
     assert json.loads((tmp_path / "set/plan.json").read_text())["faces"] == 21
+
+
+def test_it_needs_no_training_libraries(pictures: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "for name in ('torch', 'lightning', 'hydra', 'scipy', 'sklearn', 'jinja2', 'pyarrow'):\n"
+        "    sys.modules[name] = None\n"
+        "from fer.cli import main\n"
+        "sys.exit(main())"
+    )
+    command = [sys.executable, "-c", code, "data", "convert", "pictures", "--to", "set"]
+    ran = subprocess.run(command, check=False, cwd=tmp_path, capture_output=True, text=True)
+    assert (ran.returncode, ran.stderr) == (0, "")

@@ -53,10 +53,6 @@ def main(arguments: Sequence[str]) -> int:
     Args:
         arguments: what follows ``fer data``.
     """
-    if arguments[:1] == ["convert"]:
-        from fer.data.conversion.command import main as convert
-
-        return convert(arguments[1:])
     options = _parser().parse_args(arguments)
     try:
         return _check(options)
@@ -165,7 +161,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    # It has a parser of its own; here it is listed.
+    # It is another command, and listed here.
     commands.add_parser("convert", add_help=False, help="bring a data set into a form that "
         "training streams from the disk")  # fmt: skip
     add = parser.add_argument

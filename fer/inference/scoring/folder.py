@@ -170,9 +170,10 @@ def begun(job: Job, shard: int = 0, shards: int = 1) -> Iterator[list[Part]]:
     try:
         _agree(job)
         mine = [part for part in job.table.parts if part.number % shards == shard]
-        for part in mine:
-            # What a killed process had begun; nobody else writes these.
-            for leftover in folder.glob(f".{job.file(part).stem}-*.parquet"):
+        stems = {job.file(part).stem for part in mine}
+        for leftover in folder.glob(".part-*-*.parquet"):
+            # What a killed process had begun; of these parts, nobody else writes any.
+            if leftover.name[1:].rpartition("-")[0] in stems:
                 leftover.unlink(missing_ok=True)
         yield [part for part in mine if not job.file(part).is_file()]
     finally:

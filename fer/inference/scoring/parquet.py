@@ -19,6 +19,8 @@ _COLUMNS: Final = ("image", "path")
 #: Rows read at a time, and bytes of a column: memory does not follow the size of the file.
 _BATCH: Final = 1024
 _BYTES: Final = 1 << 20
+#: Bytes of a part at most, or about: large pictures make smaller parts.
+_PART_BYTES: Final = 1 << 26
 
 #: What the rows are, the column that says it, and the column with names, if there is one.
 Columns = tuple[Kind, str, str | None]
@@ -71,9 +73,9 @@ def open_parquet(
             if found not in (None, this):
                 raise TableError(f"{shown(path)} is of another kind than {shown(files[0])}")
             found = this
-            most = rows or ROWS[this[0]]
             for group in range(groups.num_row_groups):
                 inside = groups.row_group(group).num_rows
+                most = rows or _most(groups.row_group(group), name, this[0])
                 for skip in range(0, inside, most):
                     count = min(most, inside - skip)
                     parts.append(Part(len(parts), number, group, skip, first, count))
@@ -87,6 +89,17 @@ def _names(schema: Any, column: str) -> bool:
     import pyarrow as pa
 
     return column in schema.names and pa.types.is_string(schema.field(column).type)
+
+
+def _most(group: Any, column: str, kind: Kind) -> int:
+    """Return how many rows of a row group suit a part."""
+    chunks = (group.column(i) for i in range(group.num_columns))
+    size = sum(
+        chunk.total_uncompressed_size
+        for chunk in chunks
+        if chunk.path_in_schema.partition(".")[0] == column
+    )
+    return max(1, min(ROWS[kind], _PART_BYTES * group.num_rows // max(1, size)))
 
 
 def _parquet(path: Path) -> Any:
@@ -122,7 +135,8 @@ def group_rows(
     at, held = 0, list[Any]()
     try:
         with _parquet(path) as opened:
-            for batch in opened.iter_batches(_BATCH, row_groups=[group], columns=names):
+            rows = min(_BATCH, max(part.rows for part in parts))
+            for batch in opened.iter_batches(rows, row_groups=[group], columns=names):
                 start, at = at, at + batch.num_rows
                 while part is not None:
                     low, high = max(part.skip, start), min(part.skip + part.rows, at)
