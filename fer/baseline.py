@@ -40,12 +40,15 @@ def baseline(config: DictConfig) -> None:
     from fer.config.sources import cleaned_source
     from fer.data.findings import findings_csv, findings_table
     from fer.data.scaling import scaled
+    from fer.data.source import SPLITS
+    from fer.data.stored import in_memory
     from fer.files import write_json, write_text
 
     with run_folder() as folder:
         cleaned = cleaned_source(config)
         size, fit = config.data.size, config.data.fit
-        faces = scaled(cleaned.load(), size, fit)
+        # Features of all faces are held in memory anyway.
+        faces = scaled(in_memory(cleaned.load(), *SPLITS), size, fit)
         sys.stdout.write(findings_table(faces.findings))
         check(faces, test=config.test)
         model, found = fitted(config, faces)
@@ -135,6 +138,7 @@ def judged(config: DictConfig, source: Any, model: LinearModel, folder: Path) ->
     """Judge a classifier as ``python -m fer.evaluate`` does, and write its answers and page."""
     from fer.data.benchmark import crowd_or_why_not, has_earlier_copy, split_names
     from fer.data.scaling import scaled
+    from fer.data.stored import in_memory
     from fer.evaluation import Case, judge, predict, write_predictions
     from fer.evaluation.report import write_report
     from fer.evaluation.robustness import measure
@@ -143,7 +147,8 @@ def judged(config: DictConfig, source: Any, model: LinearModel, folder: Path) ->
 
     original = source.load()
     crowd, no_crowd = crowd_or_why_not(source, original)
-    faces, names = scaled(original, model.size, model.fit), split_names(source)
+    faces = scaled(in_memory(original, "test"), model.size, model.fit)
+    names = split_names(source)
     predictions, views = predict(model, faces, names, tta=config.tta)
     case = Case(
         predictions,

@@ -57,6 +57,7 @@ def judge_one(config: DictConfig, folder: Path) -> None:
     from fer.config.evaluating import check_form, chosen_data, evaluation_source
     from fer.config.folder import record_evaluation
     from fer.data.benchmark import crowd_or_why_not, has_earlier_copy, split_names
+    from fer.data.stored import in_memory
     from fer.evaluation import Case, judge, write_predictions
     from fer.evaluation.judgement import MARKS
     from fer.evaluation.predicting import check_classes, check_faces, unread_metadata
@@ -74,7 +75,9 @@ def judge_one(config: DictConfig, folder: Path) -> None:
     original = source.load()
     check_faces(original, model)
     crowd, no_crowd = crowd_or_why_not(source, original)
-    answers = _asked(config, model, original, source) if model else _read(config, original, source)
+    # Each test face is looked at several times.
+    faces = in_memory(original, "test")
+    answers = _asked(config, model, faces, source) if model else _read(config, faces, source)
     unread = unread_metadata(model, answers.faces.splits["test"])
     case = Case(
         answers.predictions,

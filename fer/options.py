@@ -20,15 +20,15 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--model", default="default", metavar="default|fast|PATH", help="a model that comes with "
         "the package, an exported one or a checkpoint (default: default)")  # fmt: skip
-    add("--threads", type=_whole(1), metavar="N", help="cores to use (default: all that this "
+    add("--threads", type=whole(1), metavar="N", help="cores to use (default: all that this "
         "process may)")  # fmt: skip
     add("--confidence", type=_probability, default=0.0, metavar="P", help="faces whose likeliest "
         "class has a lower probability are uncertain (default: 0)")  # fmt: skip
-    add("--min-face", type=_whole(0), default=MIN_FACE, metavar="N", help="faces of fewer pixels "
+    add("--min-face", type=whole(0), default=MIN_FACE, metavar="N", help="faces of fewer pixels "
         f"on the shorter side are uncertain (default: {MIN_FACE})")  # fmt: skip
     add("--detector", default="default", metavar="default|yunet:PATH", help="what finds the faces; "
         "yunet needs the file of its weights (default: default)")  # fmt: skip
-    add("--detect-size", type=_whole(32), default=DETECT_SIZE, metavar="N", help="pixels of the "
+    add("--detect-size", type=whole(32), default=DETECT_SIZE, metavar="N", help="pixels of the "
         "long side on which faces are looked for; more finds smaller faces and takes longer "
         f"(default: {DETECT_SIZE})")  # fmt: skip
 
@@ -60,8 +60,8 @@ def recognizer_of(options: argparse.Namespace) -> Recognizer:
     return recognizer
 
 
-def _whole(lowest: int) -> Callable[[str], int]:
-    """Return what reads a whole number from some lowest one."""
+def whole(lowest: int) -> Callable[[str], int]:
+    """Return what reads a whole number from some lowest one, for argparse."""
 
     def read(text: str) -> int:
         try:

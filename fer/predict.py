@@ -1,4 +1,4 @@
-"""The command ``fer predict IMAGE|FOLDER …``."""
+"""The command ``fer predict IMAGE|FOLDER …``; tables with ``--to`` go to :mod:`fer.scoring`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from fer.errors import UserError
 from fer.options import add_model_options, recognizer_of
+from fer.scoring import ONLY_TABLES, add_table_options, score_table
 
 if TYPE_CHECKING:
     from fer.inference import Face, Recognizer
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
 _DESCRIPTION: Final = """\
 Find the faces in pictures and say what each shows: the label that annotators would give it, not
 what a person feels. Folders are read with all below them. Without --json, --csv or --draw, a table
-goes to the screen."""
+goes to the screen.
+
+With --to, a whole table is scored instead, in parts that are written one by one: ended at any
+moment, the same command goes on, and the answers are the same in the end."""
 
 _EPILOG: Final = """\
 examples:
@@ -31,6 +35,9 @@ examples:
   fer predict photos more/photo.png --csv faces.csv --confidence 0.5
   fer predict photos --json faces.json --draw annotated
   fer predict photo.jpg --model model.onnx --detector yunet:face_detection_yunet_2023mar.onnx
+  fer predict photos.csv --to answers
+  fer predict faces.parquet --to answers --engine ray
+  fer predict faces.parquet --to answers --shards 4 --shard 0
 
 columns of --csv, a row a face, and one with the picture alone where no face was found:
   picture             as it was named, or below the folder that was
@@ -43,11 +50,16 @@ columns of --csv, a row a face, and one with the picture alone where no face was
 --json holds the same: {"model", "classes", "pictures": [{"picture", "faces": [{"box": [x, y, w, h],
 "score", "label", "probabilities": {class: p}}]} or {"picture", "problem"}]}
 
+columns of --to: row (of the table, from 0), path (where it has one), face, x, y, w, h, score (where
+faces were looked for), label, p_angry, …, problem; a row a face, and one for a row without any.
+Paths are below the table's own folder, or whole. Faces may be encoded pictures (binary), n·n grey
+bytes (fixed_size_binary, or lists of numbers), or lists of rows of pixels.
+
 Pictures may be JPEG, PNG, WebP, TIFF, BMP, GIF, PPM or AVIF; they are turned as their EXIF data
 say. What is transparent lies on white. Films (animated GIF) are for fer video.
 
-exit codes: 0 done (no face is a result), 1 done but some pictures could not be read and are listed,
-2 wrong use or bad input: nothing was written, 130 interrupted: what was finished is kept"""
+exit codes: 0 done (no face is a result), 1 done but some pictures or rows could not be read and are
+listed, 2 wrong use or bad input: nothing was written, 130 interrupted: what was finished is kept"""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -61,6 +73,8 @@ def main(arguments: Sequence[str]) -> int:
         # A name that the terminal has no letters for must not end the work.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
+        if options.to is not None:
+            return score_table(options)
         return _predict(options)
     except KeyboardInterrupt:
         sys.stderr.write("fer predict: interrupted; nothing was written\n")
@@ -83,6 +97,12 @@ class _Tally:
 def _predict(options: argparse.Namespace) -> int:
     from fer.inference.collecting import collect, drawn_places
 
+    for name, default in ONLY_TABLES.items():
+        if getattr(options, name) != default:
+            raise UserError(f"--{name} is for tables: name by --to FOLDER where the answers go")
+    for path in options.pictures:
+        if path.suffix.lower() in (".csv", ".parquet") and path.is_file():
+            raise UserError(f"{path} is a table: name by --to FOLDER where the answers go")
     pictures = collect(options.pictures, leave=options.draw)
     places: list[Path] | None = None
     if options.draw is not None:
@@ -220,12 +240,14 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("pictures", metavar="IMAGE|FOLDER", type=Path, nargs="+", help="what to read")
+    add("pictures", metavar="IMAGE|FOLDER", type=Path, nargs="+", help="what to read; with --to, "
+        "one table")  # fmt: skip
     add("--json", metavar="FILE", type=Path, help="write what was found as JSON")
     add("--csv", metavar="FILE", type=Path, help="write what was found as CSV")
     add("--draw", metavar="OUT", type=Path, help="write annotated pictures: a file for one "
         "picture, else a folder")  # fmt: skip
     add("--tta", action="store_true", help="look at each face ten times, mirrored and shifted: "
         "slower, a little more accurate")  # fmt: skip
+    add_table_options(parser)
     add_model_options(parser)
     return parser

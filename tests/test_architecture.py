@@ -29,6 +29,12 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "evaluation": ("fer.learning", "fer.models", "fer.config", "fer.train", "fer.live"),
     "inference": (*TRAINING_ONLY, "fer.data", "fer.learning", "fer.config", "fer.live"),
     "live": (*TRAINING_ONLY, "fer.data", "fer.models", "fer.learning", "fer.config"),
+    "scoring": (*TRAINING_ONLY, "torch", "fer.data", "fer.models", "fer.learning", "fer.config"),
+    "inference/scoring": ("torch", "fer.models"),
+    # Whoever only converts needs no torch.
+    "data/stored": ("torch",),
+    "data/streaming": ("torch",),
+    "data/conversion": ("torch",),
     "config": ("fer.train", "fer.inference", "fer.live"),
     "tuning": (
         *TRAINING_ONLY, "torch", "fer.data", "fer.models", "fer.learning", "fer.config",
@@ -46,10 +52,15 @@ ONLY_IN: dict[str, tuple[tuple[str, ...], bool]] = {
     "albumentations": (("data/augmentation", "data/_augmentation", "evaluation/robustness"), True),
     "timm": (("models",), False),
     "optuna": (("tuning",), True),
+    "ray": (("inference/scoring/on_ray",), True),
 }
 
 #: ``from fer.models import …`` in inference is for checkpoints alone, and only where it is used.
-LAZY_ONLY: dict[str, tuple[str, ...]] = {"inference": ("fer.models", "torch")}
+LAZY_ONLY: dict[str, tuple[str, ...]] = {
+    "inference": ("fer.models", "torch"),
+    # Parquet is an extra.
+    "inference/scoring": ("pyarrow",),
+}
 
 
 @dataclass(frozen=True)
@@ -213,6 +224,13 @@ def test_rules_name_rooms_that_exist(room: str) -> None:
         ("tuning/memory", "import optuna", 1),
         ("tuning/trials", "from fer.learning import FerModule", 1),
         ("search", "def f():\n    import optuna", 1),
+        ("inference/scoring/on_ray", "def f():\n    import ray", 0),
+        ("inference/scoring/on_ray", "from ray import data", 1),
+        ("inference/scoring/table", "def f():\n    import ray", 1),
+        ("inference/scoring/table", "import pyarrow", 1),
+        ("scoring", "def f():\n    import lightning", 1),
+        ("scoring", "def f():\n    import torch", 1),
+        ("data/stored", "import torch", 1),
     ],
 )
 def test_the_rules_catch_what_breaks_them(module: str, source: str, complaints: int) -> None:

@@ -77,14 +77,3 @@ def _emotions(folder: Path, names: Sequence[str]) -> dict[str, str] | None:
         if len(same := [name for name, meant in found.items() if meant == emotion]) > 1:
             raise DataError(f"{folder}: {' and '.join(same)} both mean {emotion!r}: join them")
     return found
-
-
-def stratified(labels: npt.NDArray[np.int64], share: float, seed: int) -> npt.NDArray[np.bool_]:
-    """Choose a share of each class: of those with two faces or more at least one, never all."""
-    rng = np.random.default_rng(seed)
-    chosen = np.zeros(len(labels), dtype=np.bool_)
-    for label in np.unique(labels):
-        members = rng.permutation(np.flatnonzero(labels == label))
-        count = min(max(round(share * len(members)), 1), len(members) - 1)
-        chosen[members[:count]] = True
-    return chosen

@@ -8,7 +8,7 @@ have seen the test.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final, Literal, get_args
 
@@ -19,6 +19,7 @@ from fer.data._hashing import pixel_hash
 from fer.data.findings import Action, Finding
 from fer.data.fixes import Fixes
 from fer.data.source import SPLITS, Faces, Source, Split, WrappedSource
+from fer.data.stored import stored
 
 Blank = Literal["train", "all", "keep"]
 Duplicates = Literal["keep", "within", "across", "both"]
@@ -75,9 +76,8 @@ class Cleaning:
 
     def _blank(self, work: _Work) -> None:
         for name, split in work.faces.splits.items():
-            flat = split.images.reshape(len(split), -1)
             drop = self.blank in ("all", name)
-            for i in np.flatnonzero((flat == flat[:, :1]).all(axis=1)).tolist():
+            for i in np.flatnonzero(_are_blank(split)).tolist():
                 work.note(_Member(name, i), "blank", "dropped" if drop else "kept")
 
     def _copies(self, work: _Work, members: list[_Member]) -> None:
@@ -117,6 +117,26 @@ class Cleaning:
                 if work.label(m) != votes[0][0]:
                     work.relabel(m, model)
                     yield m, "relabelled"
+
+
+def _are_blank(split: Split) -> npt.NDArray[np.bool_]:
+    if (on_disk := stored(split.images)) is not None:
+        return on_disk.blank
+    flat = split.images.reshape(len(split), -1)
+    blank: npt.NDArray[np.bool_] = (flat == flat[:, :1]).all(axis=1)
+    return blank
+
+
+def _pixel_keys(split: Split) -> Iterator[tuple[int, Hashable]]:
+    """Yield positions, and what is the same for the same pixels; of stored faces that may have any.
+
+    What was found about those when they were converted is not looked for again.
+    """
+    if (on_disk := stored(split.images)) is not None:
+        group = on_disk.group
+        yield from ((i, int(group[i])) for i in np.flatnonzero(group >= 0).tolist())
+        return
+    yield from ((i, (image.shape, pixel_hash(image))) for i, image in enumerate(split.images))
 
 
 class Cleaned(WrappedSource):
@@ -173,11 +193,11 @@ class _Work:
 
     def copies(self) -> Iterator[list[_Member]]:
         """Yield each group of faces with the same pixels, in the order of splits and positions."""
-        groups = defaultdict[tuple[tuple[int, ...], bytes], list[_Member]](list)
+        groups = defaultdict[Hashable, list[_Member]](list)
         for name in SPLITS:
-            split = self.faces.splits.get(name)
-            for i, image in enumerate(split.images if split is not None else ()):
-                groups[image.shape, pixel_hash(image)].append(_Member(name, i))
+            if (split := self.faces.splits.get(name)) is not None:
+                for i, key in _pixel_keys(split):
+                    groups[key].append(_Member(name, i))
         yield from (members for members in groups.values() if len(members) > 1)
 
     def note(self, member: _Member, what: str, action: Action, group: int | None = None) -> None:

@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from fer.clips import stacked
-from fer.data._class_folders import stratified
 from fer.data._clip_files import (
     LAYOUT,
     ClipFile,
@@ -24,6 +23,7 @@ from fer.data._clip_files import (
     no_frames,
     read_clip_table,
 )
+from fer.data._drawing import stratified
 from fer.data._pictures import PictureFile, read_pictures
 from fer.data.cache import Cache, Entry, folder_key, folder_of
 from fer.data.defects import LISTED

@@ -11,7 +11,8 @@ from typing import Final, Literal
 import numpy as np
 import numpy.typing as npt
 
-from fer.data._class_folders import Layout, read_layout, stratified
+from fer.data._class_folders import Layout, read_layout
+from fer.data._drawing import stratified
 from fer.data._metadata import METADATA_FILE, read_metadata
 from fer.data._pictures import PictureFile, pictures_in, read_pictures
 from fer.data.cache import Cache, Entry, default_folder, folder_key
@@ -23,7 +24,7 @@ from fer.pixels import FITS, Fit, square_grey
 
 _LOG: Final = logging.getLogger(__name__)
 _VERSION: Final = 1  # raise it when the same files would be read as something else
-_LAYOUT: Final = "train/<class>/*, val/<class>/* and test/<class>/*"
+LAYOUT: Final = "train/<class>/*, val/<class>/* and test/<class>/*"
 
 
 class ImageFolder:
@@ -90,7 +91,7 @@ class ImageFolder:
             DataNotFoundError: the root is not given or not there, or has no folder ``train``.
             DataError: the folders are not those of one set of classes.
         """
-        return read_layout(self._find(), _LAYOUT).classes
+        return read_layout(self._find(), LAYOUT).classes
 
     def metadata_columns(self) -> Columns:
         """Return the description of the training pictures' metadata; nothing without a table.
@@ -100,7 +101,7 @@ class ImageFolder:
             OSError: the table cannot be read.
         """
         root = self._find()
-        names = [file.name for file in _list_files(root, read_layout(root, _LAYOUT))]
+        names = [file.name for file in list_files(root, read_layout(root, LAYOUT))]
         metadata, _ = read_metadata(root / METADATA_FILE, names)
         train = np.array([name.startswith("train/") for name in names])
         return describe({column: values[train] for column, values in metadata.items()})
@@ -117,14 +118,14 @@ class ImageFolder:
             OSError: a file cannot be read.
         """
         root = self._find()
-        layout = read_layout(root, _LAYOUT)
-        files = _list_files(root, layout)
+        layout = read_layout(root, LAYOUT)
+        files = list_files(root, layout)
         kind = "folder-sound" if self._drop else "folder"
         key = folder_key(root, files, kind, _VERSION, self.size, self.fit)
 
         def build() -> Entry:
             entry = self._read(root, files)
-            if _list_files(root, layout) != files:
+            if list_files(root, layout) != files:
                 raise DataError(f"{root}: files changed while they were read; load them again")
             return entry
 
@@ -161,12 +162,12 @@ class ImageFolder:
     def _find(self) -> Path:
         if self.root is None:
             raise DataNotFoundError(
-                f"data=folder needs data.root=FOLDER, the folder that holds {_LAYOUT}"
+                f"data=folder needs data.root=FOLDER, the folder that holds {LAYOUT}"
             )
         if not (self.root / "train").is_dir():
             there = "has no folder 'train'" if self.root.exists() else "does not exist"
             raise DataNotFoundError(
-                f"{self.root} {there}; data.root names the folder that holds {_LAYOUT}"
+                f"{self.root} {there}; data.root names the folder that holds {LAYOUT}"
             )
         return self.root
 
@@ -208,7 +209,12 @@ class ImageFolder:
         return {name: chosen for name, chosen in members.items() if len(chosen)}
 
 
-def _list_files(root: Path, layout: Layout) -> list[PictureFile]:
+def list_files(root: Path, layout: Layout) -> list[PictureFile]:
+    """Return the pictures of all splits and classes, sorted by path.
+
+    Raises:
+        DataError: a class has no training pictures, or a name is no text.
+    """
     files = []
     for split, folders in layout.folders.items():
         for folder in folders:

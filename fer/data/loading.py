@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NotRequired, TypedDict, cast
+from typing import Any, Final, NotRequired, TypedDict, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,9 @@ from torch.utils.data import Dataset, Sampler
 
 from fer.data.augmentation import Augmentation
 from fer.data.source import Split
+
+#: Draws that a sampler hands out from one list.
+_AT_A_TIME: Final = 4096
 
 
 class Batch(TypedDict):
@@ -78,7 +81,9 @@ class EpochSampler(Sampler[int]):
         else:
             order = np.arange(self.size)
         mine = order[self.rank :: self.world_size][: len(self)]
-        return iter((mine + self.epoch * self.size).tolist())
+        # Some at a time: as Python's numbers, those of millions would be much of the memory.
+        for start in range(0, len(mine), _AT_A_TIME):
+            yield from (mine[start : start + _AT_A_TIME] + self.epoch * self.size).tolist()
 
 
 class FaceDataset(Dataset[Batch]):

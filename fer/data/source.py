@@ -35,7 +35,8 @@ class Split:
 
     Attributes:
         images: uint8 ``[N, H, W]`` square grey faces; of clips ``[N, T, H, W]``, see
-            :func:`fer.clips.stacked`. May be a read-only memory map.
+            :func:`fer.clips.stacked`. May be a read-only memory map, or
+            :class:`fer.data.stored.StoredImages`, which reads what is indexed from the disk.
         labels: int64 ``[N]``, positions in :attr:`Faces.classes`.
         rows: int64 ``[N]``, each face's 0-based place in its source (the row of a CSV file),
             which predictions are joined by.
@@ -70,9 +71,11 @@ class Split:
 
     def take(self, chosen: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> Self:
         """Return the faces at some positions, or where a mask is true."""
+        # Faces that stay on the disk are chosen without being read.
+        choose = getattr(self.images, "chosen", self.images.__getitem__)
         return replace(
             self,
-            images=self.images[chosen],
+            images=choose(chosen),
             labels=self.labels[chosen],
             rows=self.rows[chosen],
             metadata={name: values[chosen] for name, values in self.metadata.items()},

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import Final
 
 #: What a value may be: a share written in percent, a difference of two in percentage points,
-#: milliseconds, a rate, a plain number, a count, a word.
-UNITS: Final[tuple[str, ...]] = ("%", "points", "ms", "/s", "number", "count", "word")
+#: milliseconds, seconds, a rate, mebibytes, a plain number, a count, a word.
+UNITS: Final[tuple[str, ...]] = (
+    "%", "points", "ms", "s", "/s", "MiB", "number", "count", "word",
+)  # fmt: skip
 
 #: How an interval was found that is the mean of several runs with their standard deviation (of a
 #: sample) to both sides.
@@ -34,6 +36,8 @@ def wording(
         ('58.6 % (57.1–60.3)', '0.45', '2.6 ms')
         >>> wording(0.5862, "%", (0.5819, 0.5905), spread=True)
         '58.6 ± 0.4 %'
+        >>> wording(41.27, "s"), wording(312.4, "MiB")
+        ('41.3 s', '312 MiB')
         >>> wording(-0.0121, "points", (-0.0204, 0.0003)), wording(687783, "count")
         ('−1.2 points (−2.0 to +0.0)', '0.69 M')
     """
@@ -45,7 +49,9 @@ def wording(
         "%": (100.0, 1, " %"),
         "points": (100.0, 1, " points"),
         "ms": (1.0, 2 if value < 1 else 1, " ms"),
+        "s": (1.0, 1, " s"),
         "/s": (1.0, 0, " /s"),
+        "MiB": (1.0, 0, " MiB"),
     }.get(unit, (1.0, 2, ""))
     sign = "+" if unit == "points" else ""
 

@@ -21,6 +21,8 @@ examples:
       --what "accuracy on FER2013 PublicTest, best of 10 epochs"
   fer claims add runs/small-score --id small-private --metric official.accuracy --looks 1 \\
       --what "accuracy on FER2013 PrivateTest"
+  fer claims add benchmark --id scoring-million --metric scoring.1000000.rate --unit /s --looks 0 \\
+      --what "faces a second"              # of a folder that a benchmark has written
   fer claims add runs/s0 runs/s1 runs/s2 --id small-3 --metric val/best_acc --what "mean of 3"
 
 Exit codes: 0 done, 1 documents differ from the ledger, 2 wrong use or input.

@@ -75,16 +75,7 @@ def load_model(model: str | Path, *, threads: int | None = None, device: str = "
         threads: how many cores it may use; None: as many as this process may.
         device: where a checkpoint computes, as torch calls it; exported models compute on the CPU.
     """
-    path = Path(model)
-    if isinstance(model, str) and path.name == model and not path.suffix:
-        path = SHIPPED / f"{model}.onnx"
-        if not path.is_file() and not Path(model).is_file():
-            there = sorted(one.stem for one in SHIPPED.glob("*.onnx"))
-            names = f"there are {', '.join(there)}" if there else "none ships with fer yet"
-            raise UserError(
-                f"there is no model called {model!r}: {names}; or name the path of a .onnx file "
-                "or of a checkpoint"
-            )
+    path = model_file(model)
     if path.suffix != ".onnx":
         from fer.inference.checkpoint import load_checkpoint
 
@@ -94,6 +85,26 @@ def load_model(model: str | Path, *, threads: int | None = None, device: str = "
     if device != "cpu":
         raise UserError(f"{path} is an exported model, which computes on the CPU: leave device out")
     return OnnxModel(path, threads=threads)
+
+
+def model_file(model: str | Path) -> Path:
+    """Return the file of a model that comes with the package, or that is named itself.
+
+    Raises:
+        UserError: there is no model of that name.
+    """
+    path = Path(model)
+    if not isinstance(model, str) or path.name != model or path.suffix:
+        return path
+    shipped = SHIPPED / f"{model}.onnx"
+    if not shipped.is_file() and not path.is_file():
+        there = sorted(one.stem for one in SHIPPED.glob("*.onnx"))
+        names = f"there are {', '.join(there)}" if there else "none ships with fer yet"
+        raise UserError(
+            f"there is no model called {model!r}: {names}; or name the path of a .onnx file "
+            "or of a checkpoint"
+        )
+    return shipped
 
 
 def _check_torch(path: Path) -> None:

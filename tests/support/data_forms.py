@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.support.converted import converted
 from tests.support.fer2013_archives import write_tar, write_zip
 from tests.support.fer2013_csv import make_faces, row_text, write_fer2013, write_lines
 from tests.support.picture_folders import (
@@ -109,6 +110,12 @@ def _synthetic_clips(root: Path) -> tuple[str, ...]:
     return ("data=synthetic_clips", "data.frames=8", *counts)
 
 
+def _converted(root: Path) -> tuple[str, ...]:
+    _folder(root / "pictures")
+    converted(root / "pictures", root / "set")
+    return ("data=streaming", f"data.root={root / 'set'}")
+
+
 def _synthetic(root: Path) -> tuple[str, ...]:
     return ("data=synthetic", *(f"data.source.{s}=14" for s in ("train", "val", "test")))
 
@@ -124,6 +131,7 @@ FORMS: dict[str, Callable[[Path], tuple[str, ...]]] = {
     "FER+, majority": _votes,
     "FER+, distribution": _distribution,
     "folders of classes": _folder,
+    "a converted set": _converted,
     "synthetic": _synthetic,
     "clips in folders": _clip_folders,
     "clips in a table": _clip_table,

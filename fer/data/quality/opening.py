@@ -8,6 +8,7 @@ from fer.data._fer2013_folders import is_official, is_picture_folder
 from fer.data.fer2013 import PLACES, Fer2013
 from fer.data.folder import ImageFolder
 from fer.data.source import DataError, DataNotFoundError, Faces
+from fer.data.streaming import SET_FILE
 from fer.pixels import Fit
 
 _FORMS = (
@@ -48,6 +49,10 @@ def load_any(
             str(path), size=size, fit=fit, val_share=val_share, cache=cache, defects="drop"
         )
         return _not_empty(folder.load()), "folder"
+    elif (path / SET_FILE).is_file():
+        raise DataError(
+            f"{path} is a converted set; what can be checked and mended is what it was made of"
+        )
     else:
         raise DataNotFoundError(f"{path} holds no data set that is known; PATH is {_FORMS}")
     return _not_empty(source.load()), name

@@ -1,0 +1,120 @@
+"""How fast faces come from the disk, beside the same faces in memory, and what memory they take.
+
+Run with ``python -m benchmarks.data [--faces N] [--to FOLDER]`` on a machine that does nothing
+else. Each line is a pair: an epoch of shuffled batches of a converted set, and of the same faces as
+arrays in memory, by the same loader, in turns, each turn in a process of its own; the ratio is that
+of the medians, above 1 where the stream is faster. The augmentation is that of
+``augmentation=paper``. The last lines are the peaks of memory of one epoch of as many faces as
+FER2013 has, and of ten times as many.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from benchmarks.figures import peak_mib, write_figures
+from benchmarks.scoring import converting
+
+_FER2013 = 35_887
+_KINDS: dict[str, dict[str, Any]] = {
+    "plain": {"augmented": False, "workers": 0},
+    "augmented": {"augmented": True, "workers": 0},
+    "augmented, one worker": {"augmented": True, "workers": 1},
+}
+
+
+def epoch(kind: str, way: str, folder: Path) -> dict[str, float]:
+    """Return the faces a second of an epoch, and the peak of memory in MiB."""
+    import torch
+
+    from fer.data.augmentation import Augmentation
+    from fer.data.datamodule import FaceDataModule
+    from fer.data.stored import in_memory
+    from fer.data.streaming import ConvertedFaces
+
+    torch.set_num_threads(1)
+    settings = _KINDS[kind]
+    paper = Augmentation(rotation=10.0, zoom=0.1, flip=0.5)
+
+    class Source(ConvertedFaces):
+        def load(self) -> Any:
+            faces = super().load()
+            return faces if way == "stream" else in_memory(faces, "train", "val")
+
+    data = FaceDataModule(
+        Source(str(folder)),
+        paper if settings["augmented"] else Augmentation(),
+        size=48,
+        batch_size=64,
+        resident=False,
+        workers=settings["workers"],
+        seed=0,
+    )
+    loader = data.train_dataloader()
+    batches = iter(loader)
+    next(batches)  # What warms up is not counted.
+    start, seen = time.perf_counter(), 0
+    for batch in batches:
+        seen += len(batch["label"])
+    return {"rate": seen / (time.perf_counter() - start), "mib": peak_mib()}
+
+
+def measured(kind: str, way: str, folder: Path) -> dict[str, float]:
+    command = [sys.executable, "-m", "benchmarks.data", "--worker", kind, way, str(folder)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def main() -> int:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--faces", type=int, default=_FER2013, help="of the smaller set")
+    parser.add_argument("--turns", type=int, default=3, help="of each pair (default 3)")
+    parser.add_argument("--to", type=Path, help="a folder for the figures, as fer claims takes it")
+    parser.add_argument("--worker", nargs=3, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.worker:
+        kind, way, folder = options.worker
+        print(json.dumps(epoch(kind, way, Path(folder))))
+        return 0
+    metrics: dict[str, Any] = {"throughput": {}, "memory": {}}
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        small, large = options.faces, 10 * options.faces
+        for count in (small, large):
+            converting(count, folder)(lambda _: None)
+        print(f"{'epoch':<24}{'stream /s':>11}{'memory /s':>11}{'ratio':>8}  ratios of the turns")
+        for kind in _KINDS:
+            turns = [
+                [measured(kind, way, folder / f"set-{small}")["rate"] for way in ("stream", "held")]
+                for _ in range(options.turns)
+            ]
+            stream, held = (statistics.median(column) for column in zip(*turns, strict=True))
+            found = {"stream": stream, "memory": held, "ratio": stream / held}
+            metrics["throughput"][kind.replace(", ", "_").replace(" ", "_")] = found
+            each = " ".join(f"{a / b:.2f}" for a, b in turns)
+            print(f"{kind:<24}{stream:>11,.0f}{held:>11,.0f}{stream / held:>8.2f}  {each}",
+                  flush=True)  # fmt: skip
+        print(f"{'memory of an epoch':<24}{'stream MiB':>11}{'held MiB':>11}")
+        for count in (small, large):
+            peaks = [
+                measured("plain", way, folder / f"set-{count}")["mib"] for way in ("stream", "held")
+            ]
+            metrics["memory"][str(count)] = dict(zip(("stream", "held"), peaks, strict=True))
+            print(f"{f'{count:,} faces':<24}{peaks[0]:>11.0f}{peaks[1]:>11.0f}", flush=True)
+    if options.to:
+        write_figures(options.to, metrics, {"faces": options.faces}, "faces made up from seed 0")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

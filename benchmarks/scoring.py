@@ -1,0 +1,206 @@
+"""Time and memory of converting, streaming and scoring 10 thousand, 100 thousand, a million faces.
+
+Run with ``python -m benchmarks.scoring MODEL.onnx --to FOLDER`` on a machine that does nothing
+else. Each step is a process of its own with one thread. The faces are made up as they are asked
+for, part by part, so that scoring keeps nothing but the answers; a converted set (2.2 GB for a
+million faces of 48 pixels) is removed when it was streamed. Killed, the same command goes on: with
+the step, the shard and the part that were in hand.
+
+The ratios say how seconds and memory grow from one size to the next, which is ten times the faces:
+a ratio of 10 of the time is linear, one of 1 of the memory is none. ``FOLDER`` is one that
+``fer claims add`` takes numbers from, by metrics such as ``scoring.1000000.rate``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.figures import Watch, peak_mib, read_figures, write_figures
+from fer.inference.scoring.parts import Part, Rows
+from fer.inference.scoring.table import Table
+
+SIZES = (10_000, 100_000, 1_000_000)
+STEPS = ("converting", "streaming", "scoring")
+_SIDE = 48
+_DRAWN = 700
+_PART = 4096
+_BATCH = 64
+
+
+def faces(first: int, count: int) -> npt.NDArray[np.uint8]:
+    """Return some made-up faces, uint8 ``[count, 48, 48]``: drawn ones, shifted and lit anew."""
+    base = _drawn()
+    found = np.empty((count, _SIDE, _SIDE), dtype=np.uint8)
+    for i in range(count):
+        rng = np.random.default_rng((0, first + i))
+        down, right, light = rng.integers(-3, 4), rng.integers(-3, 4), rng.integers(-20, 21)
+        face = np.roll(base[(first + i) % len(base)], (down, right), (0, 1)).astype(np.int16)
+        found[i] = np.clip(face + light, 0, 255)
+    return found
+
+
+@cache
+def _drawn() -> npt.NDArray[np.uint8]:
+    from fer.data.synthetic import SyntheticFaces
+
+    return SyntheticFaces(train=_DRAWN, val=0, test=0).load().splits["train"].images
+
+
+@dataclass(frozen=True, slots=True)
+class MadeUp(Table):
+    """A table of faces that are made when they are read."""
+
+    def read(self, parts: Sequence[Part]) -> Iterator[tuple[Part, Rows]]:
+        """Yield parts and their rows."""
+        import pyarrow as pa
+
+        for part in parts:
+            some = faces(part.first, part.rows).reshape(part.rows, -1)
+            cells = pa.FixedSizeBinaryArray.from_buffers(
+                pa.binary(some.shape[1]), part.rows, [None, pa.py_buffer(some.tobytes())]
+            )
+            yield part, Rows(None, pa.chunked_array([cells]), {})
+
+
+def table(count: int) -> MadeUp:
+    """Return a table of so many faces."""
+    starts = range(0, count, _PART)
+    parts = tuple(
+        Part(n, 0, 0, first, first, min(_PART, count - first)) for n, first in enumerate(starts)
+    )
+    return MadeUp((Path("made-up.parquet"),), "crops", "image", None, parts, f"made up {count}")
+
+
+Work = Callable[[Callable[[int], object]], None]
+
+
+def converting(count: int, folder: Path, _: str = "") -> Work:
+    """Make a converted set, by what ``fer data convert`` does."""
+    from fer.data.conversion.plan import Making, Plan
+    from fer.data.conversion.writing import convert
+    from fer.labels import EMOTIONS
+
+    rows = np.arange(count, dtype=np.int64)
+    splits = (rows % 10 == 0).astype(np.uint8)
+    plan = Plan(
+        folder, EMOTIONS, splits, rows % 7, rows, lambda i: faces(i, 1)[0], f"made up {count}"
+    )
+
+    def work(tick: Callable[[int], object]) -> None:
+        convert(plan, folder / f"set-{count}", Making(), advance=tick)
+
+    return work
+
+
+def streaming(count: int, folder: Path, _: str = "") -> Work:
+    """Go through an epoch of a converted set, shuffled, without augmentation."""
+    import torch
+
+    from fer.data.augmentation import Augmentation
+    from fer.data.datamodule import FaceDataModule
+    from fer.data.streaming import ConvertedFaces
+
+    source = ConvertedFaces(str(folder / f"set-{count}"))
+    data = FaceDataModule(
+        source, Augmentation(), size=_SIDE, batch_size=_BATCH, resident=False, workers=0, seed=0
+    )
+    torch.set_num_threads(1)
+
+    def work(tick: Callable[[int], object]) -> None:
+        for batch in data.train_dataloader():
+            tick(len(batch["label"]))
+
+    return work
+
+
+def scoring(count: int, folder: Path, model: str) -> Work:
+    """Score a table, by what ``fer predict TABLE --to FOLDER`` does."""
+    from fer.inference.scoring import Job, begun, score_here
+    from fer.inference.scoring.folder import Asking, tally
+
+    job = Job(table(count), folder / f"answers-{count}", model, Asking(), 1)
+    # What is loaded once is not counted: neither its libraries nor the model.
+    job.recognizer().classify(faces(0, 1))
+
+    def work(tick: Callable[[int], object]) -> None:
+        with begun(job) as left:
+            score_here(job, left, tick)
+            assert tally(job).faces == count, "each face is answered once"
+
+    return work
+
+
+def measured(step: str, count: int, folder: Path, model: str) -> dict[str, float]:
+    """Return the cost of a step in a new process."""
+    command = [sys.executable, "-m", "benchmarks.scoring", model, "--to", str(folder)]
+    command += ["--worker", step, str(count)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def worker(step: str, count: int, folder: Path, model: str) -> None:
+    """Do a step and print its cost as JSON."""
+    import cv2
+
+    cv2.setNumThreads(1)
+    _drawn()
+    steps: dict[str, Callable[[int, Path, str], Work]]
+    steps = {"converting": converting, "streaming": streaming, "scoring": scoring}
+    work = steps[step](count, folder, model)
+    before = peak_mib()
+    watch = Watch(folder / f"{step}-{count}.seconds")
+    work(watch.tick)
+    seconds = watch.seconds
+    # Nine tenths of the faces of a set are those of an epoch.
+    seen = count - -(-count // 10) if step == "streaming" else count
+    found = {"seconds": seconds, "rate": seen / seconds, "mib": peak_mib(), "mib_before": before}
+    print(json.dumps({name: round(value, 3) for name, value in found.items()}))
+
+
+def main() -> int:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model", help="an exported model, or the name of a shipped one")
+    parser.add_argument("--to", type=Path, required=True, help="the folder of the figures")
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="numbers of faces")
+    parser.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.worker:
+        worker(options.worker[0], int(options.worker[1]), options.to, options.model)
+        return 0
+    options.to.mkdir(parents=True, exist_ok=True)
+    config = {"model": Path(options.model).name, "side": _SIDE, "part": _PART, "batch": _BATCH}
+    metrics: dict[str, Any] = read_figures(options.to, config)
+    print(f"{'step':<12}{'faces':>10}{'s':>10}{'/s':>9}{'× s':>7}{'MiB':>8}{'× MiB':>8}")
+    for count in options.sizes:
+        for step in STEPS:
+            known = metrics.setdefault(step, {})
+            if str(count) not in known:
+                known[str(count)] = measured(step, count, options.to, options.model)
+                write_figures(options.to, metrics, config, "faces made up from seed 0")
+                for rest in options.to.glob(f"{step}-{count}.*"):
+                    rest.unlink()
+            one, less = known[str(count)], known.get(str(count // 10))
+            growth = [f"{one[key] / less[key]:.2f}" if less else "" for key in ("seconds", "mib")]
+            print(f"{step:<12}{count:>10,}{one['seconds']:>10.1f}{one['rate']:>9,.0f}{growth[0]:>7}"
+                  f"{one['mib']:>8.0f}{growth[1]:>8}", flush=True)  # fmt: skip
+        shutil.rmtree(options.to / f"set-{count}", ignore_errors=True)
+        shutil.rmtree(options.to / f"answers-{count}", ignore_errors=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
