@@ -43,9 +43,7 @@ def told(
         patience: for how many frames a track outlives its face.
         cohort: in place of a new one.
     """
-    aggregator = Aggregator(
-        Measures(classes, index), seconds=1.0, cohort=cohort or Cohort(least)
-    )
+    aggregator = Aggregator(Measures(classes, index), seconds=1.0, cohort=cohort or Cohort(least))
     windows, seen = [], {}
     for number, shown in enumerate(frames):
         seen |= dict.fromkeys(shown, number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import statistics
 from collections import deque
@@ -80,8 +81,9 @@ class Window:
 
 
 class Aggregator:
-    """Makes windows of the faces of frames. Nothing of a face outlives its window, but the last
-    values of those that are counted.
+    """Makes windows of the faces of frames.
+
+    Nothing of a face outlives its window, but the last values of those that are counted.
 
     Volatility is the root mean square of successive differences (RMSSD; von Neumann et al. 1941):
     ``sqrt(mean((v[t] - v[t-1])²))`` over the valences told in the last minute, of windows that
@@ -109,8 +111,11 @@ class Aggregator:
         self._number = 0
         self._since: dict[str, float] = {}
         self._last_time: float | None = None
-        self._told: deque[tuple[int, int, float]] = deque(maxlen=max(2, round(_LOOK_BACK / seconds)))
+        self._told: deque[tuple[int, int, float]] = deque(
+            maxlen=max(2, round(_LOOK_BACK / seconds))
+        )
         self._alive: set[str] = set()
+        self._stays: list[float] = []
         self._clear()
 
     def add(
@@ -162,7 +167,7 @@ class Aggregator:
     def _clear(self) -> None:
         self._rows: dict[str, tuple[Values | float, int]] = {}
         self._heads: list[int] = []
-        self._stays: list[float] = []
+        self._stays = []
 
     def _end(self, end: float) -> Window | None:
         if not self._heads:
@@ -202,10 +207,9 @@ class Aggregator:
         )
 
     def _volatility(self) -> float | None:
-        told = list(self._told)
         steps = [
             (after[2] - before[2]) ** 2
-            for before, after in zip(told, told[1:], strict=False)
+            for before, after in itertools.pairwise(self._told)
             if after[0] == before[0] + 1 and after[1] == before[1]
         ]
         return round(math.sqrt(statistics.fmean(steps)), 3) if len(steps) > 1 else None

@@ -77,8 +77,7 @@ def test_the_threshold_is_known_after_a_minute() -> None:
 
 def test_other_faces_are_no_shift() -> None:
     some = restless(100, 0) + [
-        replace(one, generation=2, valence=0.8, number=one.number + 100)
-        for one in restless(30, 1)
+        replace(one, generation=2, valence=0.8, number=one.number + 100) for one in restless(30, 1)
     ]
     assert [time for time in shifts_of(some) if time > 200] == []
 
