@@ -38,5 +38,5 @@ clean: ## Remove the environment and what tools left.
 	@touch $@
 
 .venv/.dev: pyproject.toml | .venv/.python
-	$(BIN)/python -m pip install --quiet --editable '.[train,video,labels,dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[train,video,serve,labels,dev]'
 	@touch $@ .venv/.train

@@ -37,7 +37,7 @@ def write(options: argparse.Namespace) -> int:
         min_group=options.min_group or MIN_GROUP,
         index=options.index,
     )
-    record = Record(session.aggregator, _title(options.source), Path(options.model).name)
+    record = Record(session.aggregator, title_of(options.source), Path(options.model).name)
     if not session.aggregator.measures.has_valence:
         left_out = "valence" if options.index is None else f"valence and --index {options.index}"
         say(f"{left_out} left out: the model's classes are not the seven emotions")
@@ -76,7 +76,7 @@ def _summarise(tally: Tally, record: Record) -> None:
         put(f"turning point at {clock(point.time)}\n")
 
 
-def _title(source: str) -> str:
+def title_of(source: str) -> str:
     """Return what a page calls a source: no path, and no password."""
     from fer.live.sources import without_password
     from fer.pictures import shown
