@@ -66,9 +66,7 @@ def main() -> int:
         pictures = [as_jpeg(one.image) for one in scenes[640, 480, 5]]
         rng.shuffle(pictures)
         before = resident_mib(pid)
-        rates, refused = asyncio.run(
-            many_pages(port, pictures, options.seconds, options.clients)
-        )
+        rates, refused = asyncio.run(many_pages(port, pictures, options.seconds, options.clients))
         after = resident_mib(pid)
     print(f"{options.clients} pages: {min(rates):.2f} to {max(rates):.2f} frames/s each")
     print(f"  memory {before:.0f} -> {after:.0f} MiB; one more is told: {refused}")

@@ -29,6 +29,8 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "evaluation": ("fer.learning", "fer.models", "fer.config", "fer.train", "fer.live"),
     "inference": (*TRAINING_ONLY, "fer.data", "fer.learning", "fer.config", "fer.live"),
     "live": (*TRAINING_ONLY, "fer.data", "fer.models", "fer.learning", "fer.config"),
+    "live/aggregation": ("cv2", "fer.live.server", "fer.live.report"),
+    "live/report": ("fer.live.server", "matplotlib", "jinja2"),
     "config": ("fer.train", "fer.inference", "fer.live"),
 }
 
@@ -39,6 +41,10 @@ ONLY_IN: dict[str, tuple[tuple[str, ...], bool]] = {
     "wandb": (("learning/callbacks",), True),
     "albumentations": (("data/augmentation", "data/_augmentation", "evaluation/robustness"), True),
     "timm": (("models",), False),
+    "fastapi": (("live/server",), False),
+    "starlette": (("live/server",), False),
+    "uvicorn": (("live/server",), False),
+    "websockets": (("live/server",), False),
 }
 
 #: ``from fer.models import …`` in inference is for checkpoints alone, and only where it is used.
@@ -198,6 +204,9 @@ def test_rules_name_rooms_that_exist(room: str) -> None:
         ("inference/bundle", "from fer.models import build", 1),
         ("inference/bundle", "def f():\n    import lightning", 1),
         ("live/server", "from fer.inference import Recognizer", 0),
+        ("live/server/app", "import fastapi", 0),
+        ("live/session", "def f():\n    import fastapi", 1),
+        ("live/aggregation/windows", "from fer.live.server import app", 1),
         ("live/server", "if True:\n    import hydra", 2),
         ("evaluation/robustness", "def f():\n    import albumentations", 0),
         ("evaluation/robustness_shifts", "def f():\n    import albumentations", 0),

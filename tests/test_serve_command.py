@@ -121,7 +121,14 @@ def test_beyond_this_machine_it_says_what_browsers_want(
 def test_help(serve: Serve) -> None:
     code, said = serve("--help")
     assert code == 0
-    for words in ("examples", "5(1)(f)", "exit codes", "--min-group", "Bearer", "not what a person"):
+    for words in (
+        "examples",
+        "5(1)(f)",
+        "exit codes",
+        "--min-group",
+        "Bearer",
+        "not what a person",
+    ):
         assert words in said
 
 

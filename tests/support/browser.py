@@ -34,12 +34,18 @@ def write_camera_clip(path: Path, frames: Sequence[Image]) -> Path:
 
 
 @contextmanager
-def chromium(clip: Path | None = None) -> Iterator[Any]:
+def playing() -> Iterator[Any]:
+    """Start what drives browsers; once, since two at a time don't go together."""
+    with pytest.importorskip("playwright.sync_api").sync_playwright() as play:
+        yield play
+
+
+@contextmanager
+def chromium(play: Any, clip: Path | None = None) -> Iterator[Any]:
     """Start Chromium, whose camera shows a clip; without one, there is no camera.
 
     Skips the test where there is no Chromium.
     """
-    api = pytest.importorskip("playwright.sync_api")
     found = next((path for name in NAMES if (path := shutil.which(name))), None)
     if found is None:
         pytest.skip(f"no Chromium is installed: none of {', '.join(NAMES)}")
@@ -47,9 +53,8 @@ def chromium(clip: Path | None = None) -> Iterator[Any]:
     if clip is not None:
         flags += ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
         flags += [f"--use-file-for-fake-video-capture={clip}"]
-    with api.sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=found, args=flags)
-        try:
-            yield browser
-        finally:
-            browser.close()
+    browser = play.chromium.launch(executable_path=found, args=flags)
+    try:
+        yield browser
+    finally:
+        browser.close()

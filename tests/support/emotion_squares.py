@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import MappingProxyType
 
 import cv2
 import numpy as np
@@ -41,7 +42,7 @@ class SquareModel:
     fit = "pad"
     temperature = 1.0
     columns = None
-    made: dict[str, str] = {}
+    made = MappingProxyType[str, str]({})
 
     def answer(
         self, images: npt.NDArray[np.uint8], metadata: object = None, *, batch_size: int = 64

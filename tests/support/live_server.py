@@ -36,6 +36,9 @@ def served(port: int, folder: Path, **settings: Any) -> Iterator[subprocess.Pope
         [sys.executable, "-m", "tests.support.live_server", str(port), json.dumps(settings)],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(folder)},
+        # Not pytest's files, in a test that looks at the server's open ones.
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     try:
         deadline = time.monotonic() + 60

@@ -45,7 +45,7 @@ class Group:
         mean: of the members' rows, see :class:`~fer.live.aggregation.measures.Measures`.
         size: how many members there are.
         read: how many of them were read in this window; the others count with their last values.
-        generation: how often the cohort has changed: means of one generation are of the same faces.
+        generation: how often most of the cohort was replaced: means of one can be compared.
     """
 
     mean: Values
@@ -79,6 +79,7 @@ class Cohort:
         self._retired: set[str] = set()
         self._sizes: set[int] = set()
         self._waited = self._broken = self._generation = 0
+        self._base: set[str] = set()
 
     @property
     def members(self) -> frozenset[str]:
@@ -148,7 +149,10 @@ class Cohort:
             self._blocks.append(set(chosen))
             self._last |= {name: read[name] for name in chosen}
             self._waited = 0
-        self._generation += 1
+        members = set(self._last)
+        if 2 * len(members & self._base) < max(len(members), len(self._base)):
+            self._base = members
+            self._generation += 1
 
     def _may_have(self, size: int) -> bool:
         return size == 0 or (

@@ -49,7 +49,7 @@ class Window:
         withheld: why no emotion is told, a key of :data:`WITHHELD`; empty where they are.
         faces: how many the emotions are of; zero where they are withheld, as all that follows.
         read: how many of them were read in this window; the others count as last seen.
-        generation: windows of one generation are of the same faces.
+        generation: windows of one generation are of the same faces, for the most part.
         shares: of each class, in steps of 0.05 that sum to one; None where withheld.
         valence: from -1 to 1, in steps of 0.05; None too where the classes are not the seven.
         volatility: how much valence moves from window to window.
@@ -87,7 +87,7 @@ class Aggregator:
 
     Volatility is the root mean square of successive differences (RMSSD; von Neumann et al. 1941):
     ``sqrt(mean((v[t] - v[t-1])²))`` over the valences told in the last minute, of windows that
-    follow each other and are of the same faces. It is made of what is told, and tells no more.
+    follow each other and can be compared. It is made of what is told, and tells no more.
 
     Args:
         measures: what is taken of a face.

@@ -140,7 +140,7 @@ def _uncertain(record: Record) -> Iterator[str]:
         generations = len({one.generation for one in record.told})
         if generations > 1:
             yield (
-                f"Blocks of counted faces were exchanged {generations - 1} "
+                f"Most of the counted faces were exchanged {generations - 1} "
                 f"time{'s' * (generations > 2)}; what lies before and after is not compared."
             )
     minutes = record.aggregator.face_seconds / 60

@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Generator, Iterator
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from typing import Any
 
@@ -82,7 +83,7 @@ class Watch:
         except SourceError as error:
             _log.warning("%s", error)
             state = "lost"
-        except RuntimeError:
+        except (RuntimeError, CancelledError):
             # The workshop is closed: the server ends.
             if not self._ended.is_set():
                 raise

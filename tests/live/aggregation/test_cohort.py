@@ -110,7 +110,13 @@ def test_a_block_comes_and_a_block_leaves() -> None:
     )
     assert [windows[n].faces for n in (9, 19, 29)] == [10, 15, 10]
     assert [windows[n].shares["happy"] for n in (9, 19, 29)] == [0, 0.35, 0.5]  # type: ignore[index]
-    assert len({one.generation for one in windows if not one.withheld}) == 3
+    assert len({one.generation for one in windows if not one.withheld}) == 1
+
+
+def test_mostly_other_faces_are_another_generation() -> None:
+    both = told([some(10)] * 10 + [some(10, "sad", 10)] * 20)
+    told_of = [one for one in both if not one.withheld]
+    assert [told_of[0].generation, told_of[-1].generation] == [1, 2]
 
 
 class Witness(Cohort):

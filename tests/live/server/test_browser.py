@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.support.browser import chromium, write_camera_clip
+from tests.support.browser import chromium, playing, write_camera_clip
 from tests.support.emotion_squares import room
 from tests.support.live_server import free_port, served
 
@@ -19,10 +21,16 @@ PATIENCE = 60_000
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def play() -> Iterator[Any]:
+    with playing() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def browser(play: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     frames = [room(["happy"] * 4 + ["neutral"] * 4)] * 10
     clip = write_camera_clip(tmp_path_factory.mktemp("clip") / "class.mjpeg", frames)
-    with chromium(clip) as started:
+    with chromium(play, clip) as started:
         yield started
 
 
@@ -58,11 +66,17 @@ class Visit:
                 break
         self.page.keyboard.press("Enter")
 
+    def waits_until(self, script: str) -> None:
+        """Wait for something to be true; the page itself may not evaluate strings."""
+        deadline = time.monotonic() + PATIENCE / 1000
+        while not self.page.evaluate(script):
+            assert time.monotonic() < deadline, (script, self.page.inner_text("body"))
+            self.page.wait_for_timeout(100)
+
     def waits_for(self, selector: str, text: str) -> None:
-        self.page.wait_for_function(
-            "([s, t]) => document.querySelector(s).textContent.includes(t)",
-            arg=[selector, text],
-            timeout=PATIENCE,
+        self.waits_until(
+            f"document.querySelector({json.dumps(selector)}).textContent.includes("
+            f"{json.dumps(text)})"
         )
 
     def colors(self, selector: str) -> int:
@@ -101,7 +115,7 @@ def test_a_class_from_start_to_a_lost_link(browser: Any, tmp_path: Path) -> None
         visit.waits_for("#tile-valence", "+0.")
         visit.waits_for("#basis", "Of 8 faces")
         visit.waits_for("#bars", "happy50 %")
-        page.wait_for_function("document.querySelector('#rate').textContent !== '–'")
+        visit.waits_until("document.querySelector('#rate').textContent !== '–'")
         assert page.locator("#delay").inner_text().endswith("ms")
         assert visit.colors("#boxes") >= 1
         assert visit.colors("#shares") > 4
@@ -127,7 +141,7 @@ def test_a_class_from_start_to_a_lost_link(browser: Any, tmp_path: Path) -> None
     with served(port, tmp_path):
         visit.waits_for("#state", "live")
         visit.waits_for("#hint", "")
-        page.wait_for_function("document.querySelector('#rate').textContent !== '–'")
+        visit.waits_until("document.querySelector('#rate').textContent !== '–'")
         visit.waits_for("#tile-heads", "8")
         assert visit.hosts() == {f"127.0.0.1:{port}"}
         assert visit.complaints == []
@@ -162,9 +176,9 @@ def test_one_person_and_a_token(browser: Any, tmp_path: Path) -> None:
         visit.context.close()
 
 
-def test_words_for_what_is_missing(tmp_path: Path) -> None:
+def test_words_for_what_is_missing(play: Any, tmp_path: Path) -> None:
     port = free_port()
-    with chromium() as plain, served(port, tmp_path):
+    with chromium(play) as plain, served(port, tmp_path):
         visit = Visit(plain, port, permissions=["camera"])
         visit.open()
         visit.start()
@@ -175,10 +189,10 @@ def test_words_for_what_is_missing(tmp_path: Path) -> None:
         visit.context.close()
 
 
-def test_no_permission_and_no_face(tmp_path: Path) -> None:
+def test_no_permission_and_no_face(play: Any, tmp_path: Path) -> None:
     port = free_port()
     clip = write_camera_clip(tmp_path / "empty.mjpeg", [room([])] * 10)
-    with chromium(clip) as started, served(port, tmp_path):
+    with chromium(play, clip) as started, served(port, tmp_path):
         visit = Visit(started, port)
         visit.open()
         # As a browser says when its user refuses.

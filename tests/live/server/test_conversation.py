@@ -235,9 +235,7 @@ def test_metrics_and_health(serve: Serve) -> None:
     assert client.get("/health").json()["status"] == "ok"
 
 
-def test_a_defect_is_told_without_details(
-    serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_defect_is_told_without_details(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     client = serve()
 
     def broken(*_: object) -> None:

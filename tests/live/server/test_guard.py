@@ -13,7 +13,15 @@ from tests.live.server.conftest import Serve
 
 PAGE = Path(__file__).parents[3] / "fer" / "live" / "server" / "page"
 OURS = ("localhost", "localhost:8000", "127.0.0.1:8000", "[::1]:8000", "192.168.1.5")
-FOREIGN = ("evil.example", "evil.example:8000", "localhost.evil.example", "", "a b", "[::1", "127.1")
+FOREIGN = (
+    "evil.example",
+    "evil.example:8000",
+    "localhost.evil.example",
+    "",
+    "a b",
+    "[::1",
+    "127.1",
+)
 
 
 @pytest.mark.parametrize("host", OURS)

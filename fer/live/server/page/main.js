@@ -121,6 +121,8 @@ async function start() {
   paused = false;
   hint(words.WAITING);
   link = new Link(token, told, changed);
+  // The same session after a reload, so that two can't be held against each other.
+  link.key = remembered();
   link.connect();
   if (welcome.view === "class") timeline.draw();
   $.pause.focus();
@@ -171,6 +173,8 @@ function changed(name) {
   if (name === "lost") {
     stage.clear();
     hint("The link to the server is lost; it is taken up again by itself");
+    answers = [];
+    delays = [];
     $.rate.textContent = $.delay.textContent = "–";
   }
 }
@@ -187,10 +191,11 @@ function told(message) {
 
 function begun(key) {
   // The server tells a session's past again; another one goes on behind it.
-  if (key === session) timeline.restart();
+  if (key === session || timeline.windows.length === 0) timeline.restart();
   else timeline.goOn();
   if (key === session) $.shifts.replaceChildren();
   session = key;
+  remember(key);
   say("");
 }
 
@@ -233,6 +238,23 @@ function shiftTold(message) {
 function sourceEnded(name) {
   state("ended");
   hint(words.SOURCE[name]);
+}
+
+// Browsers may forbid a page to remember; then a reload begins anew.
+function remembered() {
+  try {
+    return sessionStorage.getItem("session") || "";
+  } catch {
+    return "";
+  }
+}
+
+function remember(key) {
+  try {
+    sessionStorage.setItem("session", key);
+  } catch {
+    // Nothing depends on it.
+  }
 }
 
 async function look() {

@@ -13,7 +13,7 @@ export class Panel {
     this.welcome = welcome;
     const tiles = [["heads", "faces in sight"]];
     if (welcome.view === "class") {
-      tiles.push(["stay", "in sight for, median"]);
+      tiles.push(["stay", "median time in sight"]);
       if (welcome.valence) tiles.push(["valence", "valence, −1 to 1"], ["volatility", "volatility"]);
       tiles.push(["confidence", "mean confidence"]);
       if (welcome.index) tiles.push(["index", `${welcome.index.title.toLowerCase()} (${welcome.index.name})`]);
