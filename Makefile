@@ -38,5 +38,5 @@ clean: ## Remove the environment and what tools left.
 	@touch $@
 
 .venv/.dev: pyproject.toml | .venv/.python
-	$(BIN)/python -m pip install --quiet --editable '.[train,video,score,labels,search,launchers,ray,dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[train,video,score,serve,labels,search,launchers,ray,dev]'
 	@touch $@ .venv/.train

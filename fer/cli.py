@@ -19,6 +19,7 @@ Commands
   data convert  bring a data set into a form that training streams
   predict       find the faces in pictures and say what each shows
   video         follow the faces of a film, a camera or a stream
+  serve         the live page: a group's emotions in the browser, as they change
   export        write a trained network as one ONNX file
   claims        the ledger of stated numbers: write the documents from it, check them, add to it
 
@@ -31,6 +32,7 @@ Examples
   fer evaluate ckpt=PATH data=fer2013
   fer predict photo.jpg
   fer video lesson.mp4 --out annotated.mp4
+  fer serve
   fer export runs/cnn_lstm/TIME/checkpoints/best.ckpt --to model.onnx
   fer train --help
   fer data check fer2013.csv --html report.html
@@ -96,6 +98,12 @@ def _video(arguments: list[str]) -> int:
     return video(arguments)
 
 
+def _serve(arguments: list[str]) -> int:
+    from fer.serve import main as serve
+
+    return serve(arguments)
+
+
 def _data(arguments: list[str]) -> int:
     if arguments[:1] == ["convert"]:
         # It needs less than the checks do.
@@ -118,6 +126,7 @@ _COMMANDS: Final[dict[str, Callable[[list[str]], int]]] = {
     "evaluate": _evaluate,
     "predict": _predict,
     "video": _video,
+    "serve": _serve,
     "export": _export,
     "data": _data,
     "claims": _claims,

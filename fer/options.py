@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 #: for a --help would take longer than all else.
 MIN_FACE: Final = 24
 DETECT_SIZE: Final = 640
+#: As in fer.live.aggregation, likewise.
+MIN_GROUP: Final = 5
+LEAST_GROUP: Final = 3
+WINDOW: Final = 2.0
+INDICES: Final = ("sharma2019",)
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
@@ -31,6 +36,17 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     add("--detect-size", type=whole(32), default=DETECT_SIZE, metavar="N", help="pixels of the "
         "long side on which faces are looked for; more finds smaller faces and takes longer "
         f"(default: {DETECT_SIZE})")  # fmt: skip
+
+
+def add_group_options(parser: argparse.ArgumentParser) -> None:
+    """Add what is told of a group, and from how many faces on; None where it is not given."""
+    add = parser.add_argument
+    add("--min-group", type=_whole(LEAST_GROUP), metavar="N", help="emotions of fewer faces are "
+        f"withheld; at least {LEAST_GROUP} (default: {MIN_GROUP})")  # fmt: skip
+    add("--window", type=_seconds, metavar="SECONDS", help="how long the times are that the group "
+        f"is told of, 1 to 60 (default: {WINDOW:g})")  # fmt: skip
+    add("--index", choices=INDICES, help="an index that others made of emotions, told with its "
+        "formula, source and evidence (default: none)")  # fmt: skip
 
 
 def recognizer_of(options: argparse.Namespace) -> Recognizer:
@@ -84,4 +100,14 @@ def _probability(text: str) -> float:
         number = -1.0
     if not 0 <= number <= 1:
         raise argparse.ArgumentTypeError(f"must be from 0 to 1, not {text!r}")
+    return number
+
+
+def _seconds(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 1 <= number <= 60:
+        raise argparse.ArgumentTypeError(f"must be from 1 to 60 seconds, not {text!r}")
     return number

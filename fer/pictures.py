@@ -33,8 +33,6 @@ SUFFIXES: Final = (
 #: phone or a camera takes in one shot have 100 to 110 million, a bomb some hundred times more.
 MAX_PIXELS: Final = 130_000_000
 
-_TOO_LARGE: Final = f"the picture has more than {MAX_PIXELS:,} pixels: scale it down"
-
 #: JPEG of phones are MPO, with further pictures behind the first.
 _FORMATS: Final = ("AVIF", "BMP", "GIF", "JPEG", "MPO", "PNG", "PPM", "TIFF", "WEBP")
 #: More than one picture in these is a film; in TIFF and MPO the first is the picture.
@@ -72,8 +70,12 @@ def read_picture(path: str | os.PathLike[str]) -> Image:
     return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
 
 
-def decoded(data: bytes) -> Image:
+def decoded(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Image:
     """Return the picture in the bytes of a file, as :func:`read_picture` does, but grey as grey.
+
+    Args:
+        data: the bytes.
+        max_pixels: of the largest picture that is decoded.
 
     Returns:
         uint8 ``[H, W]`` where the file is grey, else ``[H, W, 3]`` RGB.
@@ -81,7 +83,7 @@ def decoded(data: bytes) -> Image:
     Raises:
         PictureError: as there.
     """
-    return _pixels(io.BytesIO(data))
+    return _pixels(io.BytesIO(data), max_pixels)
 
 
 def shown(path: str | os.PathLike[str]) -> str:
@@ -94,7 +96,7 @@ def shown(path: str | os.PathLike[str]) -> str:
     return os.fsencode(path).decode("utf-8", errors="backslashreplace")
 
 
-def _pixels(file: io.BufferedReader | io.BytesIO) -> Image:
+def _pixels(file: io.BufferedReader | io.BytesIO, most: int = MAX_PIXELS) -> Image:
     from PIL import Image as Pillow
     from PIL import UnidentifiedImageError
 
@@ -107,7 +109,7 @@ def _pixels(file: io.BufferedReader | io.BytesIO) -> Image:
             warnings.catch_warnings(action="ignore"),
             Pillow.open(file, formats=_formats()) as image,
         ):
-            _check(image)
+            _check(image, most)
             return _turned(_eight_bits(image), _orientation(image))
     except UnidentifiedImageError:
         file.seek(4)
@@ -117,7 +119,7 @@ def _pixels(file: io.BufferedReader | io.BytesIO) -> Image:
             ) from None
         raise PictureError("this is no picture, or a corrupt one") from None
     except Pillow.DecompressionBombError:
-        raise PictureError(_TOO_LARGE) from None
+        raise PictureError(_too_large(most)) from None
     except PictureError:
         raise
     except (OSError, *_DAMAGE) as error:
@@ -142,11 +144,15 @@ def _formats() -> list[str]:
     return [name for name in _FORMATS if name in Image.OPEN]
 
 
-def _check(image: Opened) -> None:
+def _too_large(most: int) -> str:
+    return f"the picture has more than {most:,} pixels: scale it down"
+
+
+def _check(image: Opened, most: int) -> None:
     """Refuse by the header alone."""
     width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise PictureError(_TOO_LARGE)
+    if width * height > most:
+        raise PictureError(_too_large(most))
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format in _FILMS:
         raise PictureError(

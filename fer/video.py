@@ -6,29 +6,31 @@ import argparse
 import io
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from fer.errors import UserError
-from fer.options import add_model_options, recognizer_of
+from fer.options import add_group_options, add_model_options, recognizer_of
 
 if TYPE_CHECKING:
     from fer.inference import Recognizer
-    from fer.live import FilmWriter, Follower, Source, TrackFile
+    from fer.live import Frame, Source
 
 _DESCRIPTION: Final = """\
 Follow the faces of a film, a camera or a stream and say what they show over time: the label that
 annotators would give them, not what people feel. On the screen stands a summary of all faces; files
-about single faces are written only where --out or --tracks names them."""
+about single faces are written only where --out or --tracks names them. --session writes what may be
+told of the group as a whole, and nothing else."""
 
 _EPILOG: Final = """\
 examples:
   fer video lesson.mp4
   fer video lesson.mp4 --out annotated.mp4
   fer video lesson.mp4 --tracks faces.csv --confidence 0.5
+  fer video lesson.mp4 --session lesson                      # the group over time
   fer video 0 --out me.mp4                                   # the first camera, until Ctrl-C
   fer video rtsp://user:password@camera.local/stream --tracks faces.parquet
 
@@ -42,6 +44,11 @@ columns of --tracks, a row a face and frame:
                       s <- s + (1 - exp(-d / 0.4)) (p - s), d seconds since the face's last frame
 
 A model of clips reads the last frames of each face, as many as it learnt from.
+
+--session FOLDER writes timeline.csv, timeline.parquet (with the extra 'video') and session.html:
+how the shares of the emotions, valence and the number of faces changed. Emotions of fewer than
+--min-group faces are withheld, and so is what would give a single face away (docs/privacy.md). It
+does not go with --out and --tracks, whose single faces would undo that.
 
 Of a film every frame is read. Of a camera or a stream the newest is, so that the picture never lags
 behind; when it drops it is taken up again, 12 times in a row at most. The film of --out has no
@@ -71,7 +78,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 @dataclass
-class _Tally:
+class Tally:
     """What was seen so far, in numbers that don't grow with the film."""
 
     frames: int = 0
@@ -81,6 +88,12 @@ class _Tally:
 
 
 def _video(options: argparse.Namespace) -> int:
+    _check_group(options)
+    if options.session is not None:
+        from fer.video_session import write
+
+        return write(options)
+    from fer.inference.drawing import annotated
     from fer.live import (
         Follower,
         check_film_name,
@@ -96,36 +109,43 @@ def _video(options: argparse.Namespace) -> int:
         check_tracks_name(options.tracks)
     _check_apart(options)
     recognizer = recognizer_of(options)
-    source = open_source(options.source, say=_say)
+    source = open_source(options.source, say=say)
     follower = Follower(recognizer)
-    tally = _Tally()
+    tally = Tally()
     with ExitStack() as stack:
         film = tracks = None
         if options.out is not None:
             film = stack.enter_context(film_file(options.out, source.rate))
         if options.tracks is not None:
             tracks = stack.enter_context(track_file(options.tracks, recognizer.classes))
-        _work(source, follower, film, tracks, tally)
+
+        def step(frame: Frame) -> Callable[[], None]:
+            faces = follower.step(frame)
+            image = None
+            if film is not None:
+                image = annotated(frame.image, [one.face for one in faces])
+
+            def write() -> None:
+                if film is not None and image is not None:
+                    film.add(image, frame.time)
+                if tracks is not None:
+                    tracks.add(frame.time, faces)
+                tally.frames, tally.seconds = tally.frames + 1, frame.time
+                tally.labels.update(one.face.label for one in faces)
+
+            return write
+
+        work(source, step, tally)
         if not tally.frames:
             raise KeyboardInterrupt
     _summarise(tally, follower.tracker.count, recognizer)
-    if tally.interrupted:
-        _say("interrupted; what was seen is kept")
-        return 130
-    return 1 if getattr(source, "is_lost", False) else 0
+    return ended(source, tally)
 
 
-def _work(
-    source: Source,
-    follower: Follower,
-    film: FilmWriter | None,
-    tracks: TrackFile | None,
-    tally: _Tally,
-) -> None:
-    """Follow the faces of all frames, until the source ends or Ctrl-C."""
+def work(source: Source, step: Callable[[Frame], Callable[[], None]], tally: Tally) -> None:
+    """Take all frames, until the source ends or Ctrl-C, which does not cut what a step returns."""
     from tqdm import tqdm
 
-    from fer.inference.drawing import annotated
     from fer.interrupts import Interrupts
 
     bar = tqdm(total=source.total, unit=" frames", disable=None, leave=False)
@@ -133,17 +153,9 @@ def _work(
     try:
         with Interrupts() as interrupts:
             for frame in frames:
-                faces = follower.step(frame)
-                drawn = None
-                if film is not None:
-                    drawn = annotated(frame.image, [one.face for one in faces])
+                write = step(frame)
                 with interrupts.held():
-                    if film is not None and drawn is not None:
-                        film.add(drawn, frame.time)
-                    if tracks is not None:
-                        tracks.add(frame.time, faces)
-                    tally.frames, tally.seconds = tally.frames + 1, frame.time
-                    tally.labels.update(one.face.label for one in faces)
+                    write()
                 bar.update()
     except KeyboardInterrupt:
         tally.interrupted = True
@@ -152,19 +164,44 @@ def _work(
         bar.close()
 
 
-def _summarise(tally: _Tally, tracks: int, recognizer: Recognizer) -> None:
+def ended(source: Source, tally: Tally) -> int:
+    """Return the exit code of work that is over."""
+    if tally.interrupted:
+        say("interrupted; what was seen is kept")
+        return 130
+    return 1 if getattr(source, "is_lost", False) else 0
+
+
+def _summarise(tally: Tally, tracks: int, recognizer: Recognizer) -> None:
     """Write what all faces together showed."""
     from fer.inference import UNCERTAIN
 
-    say = sys.stdout.write
-    say(f"{tally.frames:,} frames, {tally.seconds:.1f} s, {tracks:,} tracks\n")
+    put = sys.stdout.write
+    put(f"{tally.frames:,} frames, {tally.seconds:.1f} s, {tracks:,} tracks\n")
     seen = sum(tally.labels.values())
     if not seen:
-        say("no face found\n")
+        put("no face found\n")
         return
-    say(f"{seen / tally.frames:.1f} faces a frame; of all of them showed\n")
+    put(f"{seen / tally.frames:.1f} faces a frame; of all of them showed\n")
     for name in (*recognizer.classes, UNCERTAIN):
-        say(f"  {name:<12}{100 * tally.labels[name] / seen:>5.1f} %\n")
+        put(f"  {name:<12}{100 * tally.labels[name] / seen:>5.1f} %\n")
+
+
+def _check_group(options: argparse.Namespace) -> None:
+    """Refuse what would undo the group minimum, and what nothing would heed."""
+    if options.session is None:
+        for name in ("min_group", "window", "index"):
+            if getattr(options, name) is not None:
+                raise UserError(
+                    f"--{name.replace('_', '-')} is about a group: add --session FOLDER"
+                )
+        return
+    for name in ("out", "tracks"):
+        if getattr(options, name) is not None:
+            raise UserError(
+                f"--session and --{name} don't go together: --{name} shows every single face, "
+                "which would undo that --session withholds what small groups show. Leave one out"
+            )
 
 
 def _check_apart(options: argparse.Namespace) -> None:
@@ -176,7 +213,8 @@ def _check_apart(options: argparse.Namespace) -> None:
             raise UserError(f"{shown(path)} is the film that is read: name another file")
 
 
-def _say(what: str) -> None:
+def say(what: str) -> None:
+    """Tell something beside the progress bar."""
     from tqdm import tqdm
 
     tqdm.write(f"fer video: {what}", file=sys.stderr)
@@ -196,5 +234,8 @@ def _parser() -> argparse.ArgumentParser:
         "(.mp4, .mkv, .mov or .avi)")  # fmt: skip
     add("--tracks", metavar="FILE", type=Path, help="write what each face showed in each frame "
         "(.csv or .parquet)")  # fmt: skip
+    add("--session", metavar="FOLDER", type=Path, help="write what the group showed over time, and "
+        "nothing of a single face")  # fmt: skip
+    add_group_options(parser)
     add_model_options(parser)
     return parser

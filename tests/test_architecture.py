@@ -35,6 +35,8 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "data/stored": ("torch",),
     "data/streaming": ("torch",),
     "data/conversion": ("torch",),
+    "live/aggregation": ("cv2", "fer.live.server", "fer.live.report"),
+    "live/report": ("fer.live.server", "matplotlib", "jinja2"),
     "config": ("fer.train", "fer.inference", "fer.live"),
     "tuning": (
         *TRAINING_ONLY, "torch", "fer.data", "fer.models", "fer.learning", "fer.config",
@@ -53,6 +55,10 @@ ONLY_IN: dict[str, tuple[tuple[str, ...], bool]] = {
     "timm": (("models",), False),
     "optuna": (("tuning",), True),
     "ray": (("inference/scoring/on_ray",), True),
+    "fastapi": (("live/server",), False),
+    "starlette": (("live/server",), False),
+    "uvicorn": (("live/server",), False),
+    "websockets": (("live/server",), False),
 }
 
 #: ``from fer.models import …`` in inference is for checkpoints alone, and only where it is used.
@@ -216,6 +222,9 @@ def test_rules_name_rooms_that_exist(room: str) -> None:
         ("inference/bundle", "from fer.models import build", 1),
         ("inference/bundle", "def f():\n    import lightning", 1),
         ("live/server", "from fer.inference import Recognizer", 0),
+        ("live/server/app", "import fastapi", 0),
+        ("live/session", "def f():\n    import fastapi", 1),
+        ("live/aggregation/windows", "from fer.live.server import app", 1),
         ("live/server", "if True:\n    import hydra", 2),
         ("evaluation/robustness", "def f():\n    import albumentations", 0),
         ("evaluation/robustness_shifts", "def f():\n    import albumentations", 0),

@@ -2,6 +2,7 @@
 
 from fer.live.films import FilmWriter, check_film_name, film_file
 from fer.live.following import Follower, TrackedFace
+from fer.live.session import Session, Step
 from fer.live.smoothing import Smoother
 from fer.live.sources import Film, Frame, Source, SourceError, open_source
 from fer.live.streams import LiveSource
@@ -14,9 +15,11 @@ __all__ = [
     "Follower",
     "Frame",
     "LiveSource",
+    "Session",
     "Smoother",
     "Source",
     "SourceError",
+    "Step",
     "TrackFile",
     "TrackedFace",
     "Tracker",

@@ -1,0 +1,26 @@
+"""From the faces of a group to what may be told about it: pure numbers, used by page and files."""
+
+from fer.live.aggregation.cohort import LEAST, MIN_GROUP, Cohort, Group
+from fer.live.aggregation.measures import INDICES, VALENCE, Index, Measures
+from fer.live.aggregation.shifts import Shift, ShiftWatch
+from fer.live.aggregation.turning import TurningPoint, turning_points
+from fer.live.aggregation.windows import SECONDS, WITHHELD, Aggregator, Window
+
+__all__ = [
+    "INDICES",
+    "LEAST",
+    "MIN_GROUP",
+    "SECONDS",
+    "VALENCE",
+    "WITHHELD",
+    "Aggregator",
+    "Cohort",
+    "Group",
+    "Index",
+    "Measures",
+    "Shift",
+    "ShiftWatch",
+    "TurningPoint",
+    "Window",
+    "turning_points",
+]

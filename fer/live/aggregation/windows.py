@@ -1,0 +1,238 @@
+"""Windows of time, one after the other, and what is told of the group in each."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import statistics
+from collections import deque
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
+
+import numpy as np
+
+from fer.inference import UNCERTAIN
+from fer.live.aggregation.cohort import Cohort
+from fer.live.aggregation.measures import Measures, Values
+from fer.live.following import TrackedFace
+
+#: Length of a window in seconds, where nobody asks for another.
+SECONDS: Final = 2.0
+#: Steps in which shares, and all other means, are told: finer ones would show parts of a face.
+STEP: Final = 0.05
+#: Seconds over which volatility looks back.
+_LOOK_BACK: Final = 60.0
+
+#: Why nothing is told of a window, in words; ``{least}`` is the group minimum.
+WITHHELD: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "nobody": "no face in sight",
+        "few": "fewer than {least} faces could be read",
+        "changing": "the group is changing: told again when no single face can be worked out",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What is known of a group in a few seconds.
+
+    Attributes:
+        number: which window of the session; those without a frame are left out.
+        start: in seconds since the session began.
+        end: likewise.
+        heads: the median number of faces in sight.
+        most: the largest.
+        stay: for how many seconds the faces in sight have been so, their median; zero without any.
+        withheld: why no emotion is told, a key of :data:`WITHHELD`; empty where they are.
+        faces: how many the emotions are of; zero where they are withheld, as all that follows.
+        read: how many of them were read in this window; the others count as last seen.
+        generation: windows of one generation are of the same faces, for the most part.
+        shares: of each class, in steps of 0.05 that sum to one; None where withheld.
+        valence: from -1 to 1, in steps of 0.05; None too where the classes are not the seven.
+        volatility: how much valence moves from window to window.
+        confidence: mean probability of the likeliest class, in steps of 0.05.
+        index: what was asked for, in steps of 0.05.
+    """
+
+    number: int
+    start: float
+    end: float
+    heads: int
+    most: int
+    stay: float
+    withheld: str
+    faces: int = 0
+    read: int = 0
+    generation: int = 0
+    shares: Mapping[str, float] | None = None
+    valence: float | None = None
+    volatility: float | None = None
+    confidence: float | None = None
+    index: float | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON takes it."""
+        told: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__}
+        told["shares"] = None if self.shares is None else dict(self.shares)
+        return told
+
+
+class Aggregator:
+    """Makes windows of the faces of frames.
+
+    Nothing of a face outlives its window, but the last values of those that are counted.
+
+    Volatility is the root mean square of successive differences (RMSSD; von Neumann et al. 1941):
+    ``sqrt(mean((v[t] - v[t-1])²))`` over the valences told in the last minute, of windows that
+    follow each other and can be compared. It is made of what is told, and tells no more.
+
+    Args:
+        measures: what is taken of a face.
+        seconds: length of a window.
+        cohort: decides whose values are told; a new one where none is given.
+
+    Raises:
+        ValueError: a length that is none.
+    """
+
+    def __init__(
+        self, measures: Measures, *, seconds: float = SECONDS, cohort: Cohort | None = None
+    ) -> None:
+        if not 0 < seconds < math.inf:
+            raise ValueError(f"a window must last longer than 0 seconds, not {seconds}")
+        self.measures = measures
+        self.seconds = seconds
+        self.cohort = Cohort() if cohort is None else cohort
+        #: Seconds that all faces together were in sight, and how many tracks there were.
+        self.face_seconds, self.tracks = 0.0, 0
+        self._number = 0
+        self._since: dict[str, float] = {}
+        self._last_time: float | None = None
+        self._told: deque[tuple[int, int, float]] = deque(
+            maxlen=max(2, round(_LOOK_BACK / seconds))
+        )
+        self._alive: set[str] = set()
+        self._stays: list[float] = []
+        self._clear()
+
+    def add(
+        self, time: float, faces: Sequence[TrackedFace], alive: Collection[str]
+    ) -> Window | None:
+        """Take the faces of the next frame.
+
+        Args:
+            time: of the frame, in seconds since the session began.
+            faces: in it.
+            alive: the tracks that may still be seen again.
+
+        Returns:
+            The window that this frame ended, if it did.
+        """
+        ended = None
+        number = int(time / self.seconds)
+        if number > self._number:
+            ended = self._end((self._number + 1) * self.seconds)
+            self._number = number
+        self._alive = set(alive)
+        self._count(time, faces)
+        for one in faces:
+            if one.face.label != UNCERTAIN:
+                row = self.measures.of(one.face)
+                before, count = self._rows.get(one.track, (0.0, 0))
+                self._rows[one.track] = (before + row, count + 1)
+        return ended
+
+    def close(self) -> Window | None:
+        """End the last window, which may be short."""
+        return self._end(self._last_time or 0.0)
+
+    def _count(self, time: float, faces: Sequence[TrackedFace]) -> None:
+        """Count heads, and for how long they are there."""
+        # A pause is no presence.
+        step = 0.0 if self._last_time is None else time - self._last_time
+        if 0 < step <= self.seconds:
+            self.face_seconds += step * len(faces)
+        self._last_time = time
+        self._heads.append(len(faces))
+        self._since = {k: v for k, v in self._since.items() if k in self._alive}
+        for one in faces:
+            if one.track not in self._since:
+                self._since[one.track] = time
+                self.tracks += 1
+        self._stays = [time - self._since[one.track] for one in faces]
+
+    def _clear(self) -> None:
+        self._rows: dict[str, tuple[Values | float, int]] = {}
+        self._heads: list[int] = []
+        self._stays = []
+
+    def _end(self, end: float) -> Window | None:
+        if not self._heads:
+            return None
+        read = {name: np.asarray(total) / count for name, (total, count) in self._rows.items()}
+        group = self.cohort.step(read, self._alive)
+        base = (
+            self._number,
+            round(self._number * self.seconds, 3),
+            round(end, 3),
+            int(statistics.median_high(self._heads)),
+            max(self._heads),
+            round(statistics.median(self._stays), 1) if self._stays else 0.0,
+        )
+        self._clear()
+        if group is None:
+            few = "nobody" if base[4] == 0 else "few"
+            return Window(*base, "changing" if len(read) >= self.cohort.least else few)
+        mean = group.mean
+        valence = self.measures.valence(mean)
+        valence = None if valence is None else _coarse(valence)
+        if valence is not None:
+            self._told.append((self._number, group.generation, valence))
+        index = self.measures.index_of(mean)
+        shares = coarse_shares(self.measures.shares(mean))
+        return Window(
+            *base,
+            "",
+            faces=group.size,
+            read=group.read,
+            generation=group.generation,
+            shares=dict(zip(self.measures.classes, shares, strict=True)),
+            valence=valence,
+            volatility=self._volatility(),
+            confidence=_coarse(self.measures.confidence(mean)),
+            index=None if index is None else _coarse(index),
+        )
+
+    def _volatility(self) -> float | None:
+        steps = [
+            (after[2] - before[2]) ** 2
+            for before, after in itertools.pairwise(self._told)
+            if after[0] == before[0] + 1 and after[1] == before[1]
+        ]
+        return round(math.sqrt(statistics.fmean(steps)), 3) if len(steps) > 1 else None
+
+
+def _coarse(value: float) -> float:
+    return round(round(value / STEP) * STEP, 2)
+
+
+def coarse_shares(shares: Values) -> list[float]:
+    """Return shares in steps of :data:`STEP` that sum to one still (largest remainders).
+
+    Args:
+        shares: ``[C]``, which sum to one.
+
+    Example:
+        >>> coarse_shares(np.array([1 / 3, 1 / 3, 1 / 3]))
+        [0.35, 0.35, 0.3]
+    """
+    steps = shares / STEP
+    whole = np.floor(steps + 1e-9)
+    missing = round(1 / STEP) - int(whole.sum())
+    # The first of equals, whatever rounding errors say.
+    order = np.argsort(-np.round(steps - whole, 6), kind="stable")
+    whole[order[:missing]] += 1
+    return [round(float(one) * STEP, 2) for one in whole]

@@ -1,0 +1,78 @@
+"""The files of a session: ``timeline.csv``, ``timeline.parquet`` and ``session.html``."""
+
+from __future__ import annotations
+
+import csv
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final
+
+from fer.errors import UserError
+from fer.files import unusable, write_text, written_beside
+from fer.live.aggregation import Window
+from fer.live.report.page import page
+from fer.live.report.record import Record
+from fer.pictures import shown
+
+_TIMES: Final = ("start", "end", "stay")
+_COUNTS: Final = ("number", "heads", "most", "faces", "read", "generation")
+_MEANS: Final = ("valence", "volatility", "confidence", "index")
+#: Columns of the timeline; then come ``share_`` of each class.
+COLUMNS: Final = (
+    "number", "start", "end", "heads", "most", "stay", "withheld", "faces", "read", "generation",
+    *_MEANS,
+)  # fmt: skip
+
+
+def check_session_folder(folder: Path) -> None:
+    """Refuse a folder that no session can be written to.
+
+    Raises:
+        UserError: with the reason.
+    """
+    problem = unusable(folder)
+    if problem is not None:
+        raise UserError(f"--session {shown(folder)}: {problem}")
+
+
+def write_session(folder: Path, record: Record) -> list[str]:
+    """Write what may be told of a session; parquet where pyarrow is there.
+
+    Returns:
+        The names of the files.
+
+    Raises:
+        OSError: they can't be written.
+    """
+    names = ["timeline.csv", "session.html"]
+    columns = [*COLUMNS, *(f"share_{name}" for name in record.classes)]
+    rows = [_row(one, record.classes) for one in record.windows]
+    with (
+        written_beside(folder / "timeline.csv") as beside,
+        beside.open("w", encoding="utf-8", newline="") as file,
+    ):
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(["" if value is None else value for value in row] for row in rows)
+    if find_spec("pyarrow") is not None:
+        _parquet(folder / "timeline.parquet", columns, rows)
+        names.append("timeline.parquet")
+    write_text(folder / "session.html", page(record))
+    return names
+
+
+def _row(window: Window, classes: tuple[str, ...]) -> list[Any]:
+    shares = window.shares or dict.fromkeys(classes)
+    return [*(getattr(window, name) for name in COLUMNS), *(shares[name] for name in classes)]
+
+
+def _parquet(path: Path, columns: list[str], rows: list[list[Any]]) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    kinds = dict.fromkeys(_TIMES, pa.float64()) | dict.fromkeys(_COUNTS, pa.int32())
+    kinds |= {"withheld": pa.string()}
+    schema = pa.schema([(name, kinds.get(name, pa.float64())) for name in columns])
+    arrays = [pa.array([row[place] for row in rows], one.type) for place, one in enumerate(schema)]
+    with written_beside(path) as beside:
+        parquet.write_table(pa.Table.from_arrays(arrays, schema=schema), str(beside))

@@ -1,0 +1,72 @@
+"""What is kept of a session: windows, and numbers about it as a whole."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from fer.live.aggregation import Aggregator, TurningPoint, Window, turning_points
+
+
+@dataclass(slots=True)
+class Record:
+    """A session that is going on, or over.
+
+    Attributes:
+        aggregator: that makes the windows.
+        title: what was watched, as its page calls it.
+        model: what the model is called.
+        windows: so far.
+    """
+
+    aggregator: Aggregator
+    title: str = ""
+    model: str = ""
+    windows: list[Window] = field(default_factory=list)
+
+    def add(self, window: Window | None) -> None:
+        """Take a window that ended, if one did."""
+        if window is not None:
+            self.windows.append(window)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The class names."""
+        return self.aggregator.measures.classes
+
+    @property
+    def seconds(self) -> float:
+        """How long it lasted."""
+        return self.windows[-1].end if self.windows else 0.0
+
+    @property
+    def told(self) -> list[Window]:
+        """The windows whose emotions are told."""
+        return [one for one in self.windows if not one.withheld]
+
+    @property
+    def heads(self) -> float:
+        """The mean number of faces in sight."""
+        return statistics.fmean([one.heads for one in self.windows]) if self.windows else 0.0
+
+    @property
+    def most(self) -> int:
+        """The largest number of faces that were in sight together."""
+        return max((one.most for one in self.windows), default=0)
+
+    @property
+    def read(self) -> float:
+        """The share of the counted faces that were read when their window was told."""
+        faces = sum(one.faces for one in self.told)
+        return sum(one.read for one in self.told) / faces if faces else 0.0
+
+    def withheld(self) -> Iterator[tuple[str, float]]:
+        """Yield each reason for which windows are withheld, and for how many seconds."""
+        for reason in sorted({one.withheld for one in self.windows if one.withheld}):
+            some = [one for one in self.windows if one.withheld == reason]
+            yield reason, sum(one.end - one.start for one in some)
+
+    def turning(self) -> Sequence[TurningPoint]:
+        """Return when what the group showed became something else."""
+        return turning_points(self.windows, self.aggregator.seconds)

@@ -1,0 +1,95 @@
+"""The application: which address leads where."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from fastapi import FastAPI, WebSocket
+from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse
+from fastapi.staticfiles import StaticFiles
+
+from fer import __version__
+from fer.inference import Recognizer
+from fer.live.aggregation import Measures
+from fer.live.server.analysis import routes
+from fer.live.server.conversation import Conversations
+from fer.live.server.group import Groups, LiveGroup
+from fer.live.server.guard import PROTOCOL, Guard
+from fer.live.server.metrics import Metrics
+from fer.live.server.settings import Settings
+from fer.live.server.telling import welcome
+from fer.live.server.watching import Watch
+from fer.live.server.workshop import Workshop
+from fer.live.sources import Source
+
+_PAGE: Final = Path(__file__).parent / "page"
+
+
+def make_app(settings: Settings, recognizer: Recognizer, source: Source | None = None) -> FastAPI:
+    """Return the application of a server.
+
+    Args:
+        settings: of the server, checked.
+        recognizer: says what faces show; its detector is loaded.
+        source: of frames, where they are not the pages'.
+    """
+    metrics = Metrics()
+    workshop = Workshop(recognizer)
+    watch = None
+    if source is not None:
+        watch = Watch(source, LiveGroup(recognizer, settings, metrics), workshop, metrics)
+    talks = Conversations(workshop, Groups(recognizer, settings, metrics), watch, metrics)
+    greeting = welcome(settings, Measures(recognizer.classes, settings.index))
+
+    @asynccontextmanager
+    async def life(_: FastAPI) -> AsyncIterator[None]:
+        if watch is not None:
+            watch.start()
+        yield
+        if watch is not None:
+            watch.close()
+        workshop.close()
+
+    # The framework's own pages of the interface would fetch scripts from elsewhere.
+    app = FastAPI(title="fer", version=__version__, lifespan=life, docs_url=None, redoc_url=None)
+    app.add_middleware(Guard, settings=settings, metrics=metrics)
+    app.include_router(routes(settings, workshop, metrics))
+    app.mount("/page", StaticFiles(directory=_PAGE), name="page")
+
+    @app.get("/", include_in_schema=False)
+    async def page() -> FileResponse:
+        return FileResponse(_PAGE / "index.html")
+
+    @app.get("/health")
+    async def health() -> dict[str, str]:
+        """Say that the server is alive, and what became of its source."""
+        told = {"status": "ok", "version": __version__}
+        return told if watch is None else told | {"source": watch.state}
+
+    @app.get("/metrics", response_class=PlainTextResponse)
+    async def counts() -> PlainTextResponse:
+        """Tell how the server works, for Prometheus: nothing of what it sees."""
+        return PlainTextResponse(metrics.text(), media_type="text/plain; version=0.0.4")
+
+    @app.get("/v1/welcome")
+    async def greet() -> dict[str, Any]:
+        """Tell what a page has to know before it begins."""
+        return greeting
+
+    @app.get("/v1/timeline")
+    async def timeline() -> JSONResponse:
+        """Tell what may be told of the group that the server's own source shows."""
+        if watch is None:
+            words = "pages with a camera of their own have a session each: there is no common one"
+            return JSONResponse({"error": words}, 404)
+        return JSONResponse({"source": watch.state, "timeline": list(watch.group.history)})
+
+    @app.websocket("/v1/live")
+    async def live(socket: WebSocket) -> None:
+        asked = socket.scope.get("subprotocols", [])
+        await talks.hold(socket, PROTOCOL if PROTOCOL in asked else None)
+
+    return app

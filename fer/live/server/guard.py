@@ -1,0 +1,160 @@
+"""What stands before every request: who asks, by what name, and what the answer may do."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+from collections.abc import Iterable
+from typing import Final
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from fer.live.server.metrics import Metrics
+from fer.live.server.settings import Settings
+
+#: Subprotocol of the WebSocket, and what its second one begins with: the token. A browser's script
+#: can't set headers there, and addresses are written down in too many places.
+PROTOCOL: Final = "fer.v1"
+TOKEN_PROTOCOL: Final = "fer.token."  # noqa: S105
+#: What may be had without the token: the page itself, which holds nothing but words, and whether
+#: the server is alive.
+_OPEN: Final = ("/", "/health", "/openapi.json")
+_OPEN_FOLDER: Final = "/page/"
+
+_HEADERS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=(), display-capture=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+class Guard:
+    """Lets through what may come, and gives every answer its security headers.
+
+    Args:
+        app: what it stands before.
+        settings: of the server.
+        metrics: where refusals are counted.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics) -> None:
+        self._app = app
+        self._settings = settings
+        self._metrics = metrics
+        self._names = settings.known_names
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Take a request or a WebSocket."""
+        if scope["type"] not in {"http", "websocket"}:
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        host = headers.get("host", "")
+        refused = self._refused(scope, headers, host)
+        if refused is not None:
+            reason, code, words = refused
+            self._metrics.refused[reason] += 1
+            answer = JSONResponse({"error": words}, code)
+            if scope["type"] == "websocket":
+                await _denied(scope, receive, send, answer)
+            else:
+                await answer(scope, receive, _with_headers(send, host))
+            return
+        await self._app(scope, receive, _with_headers(send, host))
+
+    def _refused(self, scope: Scope, headers: Headers, host: str) -> tuple[str, int, str] | None:
+        """Return why a request is refused: a word to count, the status, and words to read."""
+        if len(headers.getlist("host")) != 1 or not self._is_ours(host):
+            return "host", 421, "this server does not answer to that name: see --allow-host"
+        origin = headers.get("origin")
+        if origin is not None and not self._is_own_page(origin, host):
+            return "origin", 403, "other pages may not ask this server"
+        is_open = scope["type"] == "http" and (
+            scope["path"] in _OPEN or scope["path"].startswith(_OPEN_FOLDER)
+        )
+        if self._settings.token and not is_open and not self._knows_token(scope, headers):
+            return "token", 401, "the token is missing or wrong"
+        return None
+
+    def _is_ours(self, host: str) -> bool:
+        """Say whether a Host header is an address or a name of this server.
+
+        A foreign name that was made to lead here (DNS rebinding) is neither.
+        """
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+        except ValueError:
+            return False
+        try:
+            ipaddress.ip_address(name)
+        except ValueError:
+            return name in self._names
+        return True
+
+    def _is_own_page(self, origin: str, host: str) -> bool:
+        scheme = "https" if self._settings.is_secure else "http"
+        return origin.lower() == f"{scheme}://{host.lower()}"
+
+    def _knows_token(self, scope: Scope, headers: Headers) -> bool:
+        kind, _, told = headers.get("authorization", "").partition(" ")
+        candidates = [told.strip() if kind.lower() == "bearer" else ""]
+        candidates += _from_protocols(scope.get("subprotocols", ()))
+        right = self._settings.token.encode()
+        # All are compared, each in a time that does not tell how much of it is right.
+        return sum(hmac.compare_digest(one.encode(), right) for one in candidates) > 0
+
+
+def token_protocol(token: str) -> str:
+    """Return the subprotocol that tells a token: its bytes as hexadecimal digits.
+
+    Example:
+        >>> token_protocol("ab")
+        'fer.token.6162'
+    """
+    return TOKEN_PROTOCOL + token.encode().hex()
+
+
+def _from_protocols(protocols: Iterable[str]) -> list[str]:
+    found = []
+    for one in protocols:
+        if one.startswith(TOKEN_PROTOCOL):
+            try:
+                found.append(bytes.fromhex(one.removeprefix(TOKEN_PROTOCOL)).decode())
+            except ValueError:
+                continue
+    return found
+
+
+async def _denied(scope: Scope, receive: Receive, send: Send, answer: JSONResponse) -> None:
+    """Refuse a WebSocket before it is one."""
+    await receive()
+    if "websocket.http.response" in scope.get("extensions", {}):
+        await answer(scope, receive, send)
+    else:
+        await send({"type": "websocket.close", "code": 1008})
+
+
+def _with_headers(send: Send, host: str) -> Send:
+    # Spelled out beside 'self', which some browsers don't take for WebSockets; the name is checked.
+    policy = (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+        f"connect-src 'self' ws://{host} wss://{host}; media-src 'self'; manifest-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+
+    async def sent(message: Message) -> None:
+        if message["type"] in {"http.response.start", "websocket.http.response.start"}:
+            headers = MutableHeaders(scope=message)
+            headers["Content-Security-Policy"] = policy
+            for name, value in _HEADERS.items():
+                headers[name] = value
+        await send(message)
+
+    return sent

@@ -1,0 +1,125 @@
+"""The server's own camera, stream or film, watched once for all pages."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Generator, Iterator
+from concurrent.futures import CancelledError
+from contextlib import contextmanager
+from typing import Any
+
+from fer.live.server.group import LiveGroup
+from fer.live.server.metrics import Metrics
+from fer.live.server.outbox import Outbox
+from fer.live.server.workshop import Workshop
+from fer.live.sources import Frame, Source, SourceError
+
+_log = logging.getLogger("fer.serve")
+
+
+class Watch:
+    """Reads the source in a thread of its own and tells all pages the same.
+
+    Pictures stay here: pages get where the faces are, and what is told of the group.
+
+    Args:
+        source: of frames.
+        group: the session.
+        workshop: where frames are read.
+        metrics: where they are counted.
+    """
+
+    def __init__(
+        self, source: Source, group: LiveGroup, workshop: Workshop, metrics: Metrics
+    ) -> None:
+        self._source = source
+        self.group = group
+        self._workshop = workshop
+        self._metrics = metrics
+        self._outboxes: set[Outbox] = set()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="fer source", daemon=True)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        #: What became of the source: ``running``, ``ended`` or ``lost``.
+        self.state = "running"
+
+    def start(self) -> None:
+        """Begin, from within the event loop."""
+        self._loop = asyncio.get_running_loop()
+        self._thread.start()
+
+    def close(self) -> None:
+        """End, and wait for the frame that is in work."""
+        self._ended.set()
+        self._thread.join(timeout=5)
+
+    @contextmanager
+    def told_to(self, outbox: Outbox) -> Iterator[None]:
+        """Tell a page, from the timeline so far to what comes."""
+        outbox.put([{"type": "started", "key": ""}, *self.group.history])
+        outbox.put([{"type": "source", "state": self.state}])
+        self._outboxes.add(outbox)
+        try:
+            yield
+        finally:
+            self._outboxes.discard(outbox)
+
+    def _run(self) -> None:
+        frames = paced(self._source, self._ended)
+        state = "ended"
+        try:
+            for frame in frames:
+                start = time.perf_counter()
+                messages = self._workshop.work_here(
+                    lambda frame=frame: self.group.step(frame.image, frame.time)  # type: ignore[misc]
+                )
+                self._metrics.took(time.perf_counter() - start)
+                self._tell(messages)
+            if getattr(self._source, "is_lost", False):
+                state = "lost"
+        except SourceError as error:
+            _log.warning("%s", error)
+            state = "lost"
+        except (RuntimeError, CancelledError):
+            # The workshop is closed: the server ends.
+            if not self._ended.is_set():
+                raise
+        finally:
+            frames.close()
+            self.state = state
+            self._tell([{"type": "source", "state": state}])
+
+    def _tell(self, messages: list[dict[str, Any]]) -> None:
+        def put() -> None:
+            for outbox in self._outboxes:
+                outbox.put([dict(one) for one in messages])
+
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(put)
+
+
+def paced(source: Source, ended: threading.Event) -> Generator[Frame, None, None]:
+    """Yield frames when it is their time; of a film, those that are late are left out.
+
+    Args:
+        source: of frames.
+        ended: set when no more are wanted.
+    """
+    start = time.monotonic()
+    frames = source.frames()
+    try:
+        for frame in frames:
+            if not source.is_live:
+                early = frame.time - (time.monotonic() - start)
+                if early < -1 / source.rate:
+                    continue
+                if early > 0 and ended.wait(early):
+                    break
+            if ended.is_set():
+                break
+            yield frame
+    finally:
+        frames.close()

@@ -1,0 +1,126 @@
+"""Notices and turning points: there when something changed, and quiet when nothing did."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from fer.labels import EMOTIONS
+from fer.live.aggregation import ShiftWatch, Window, turning_points
+from fer.live.aggregation.windows import coarse_shares
+
+SECONDS = 2.0
+
+
+def windows(shares: np.ndarray, valence: np.ndarray) -> list[Window]:  # type: ignore[type-arg]
+    return [
+        Window(
+            n, SECONDS * n, SECONDS * (n + 1), 20, 20, 1.0, "", faces=20, read=20, generation=1,
+            shares=dict(zip(EMOTIONS, coarse_shares(row), strict=True)),
+            valence=round(round(float(v) / 0.05) * 0.05, 2), confidence=0.8,
+        )
+        for n, (row, v) in enumerate(zip(shares, valence, strict=True))
+    ]  # fmt: skip
+
+
+def restless(count: int, seed: int, level: float = 0.0) -> list[Window]:
+    """Windows whose neighbours resemble each other, as real ones do."""
+    rng = np.random.default_rng(seed)
+    noise = np.zeros(count)
+    for n in range(1, count):
+        noise[n] = 0.6 * noise[n - 1] + rng.normal(0, 0.03)
+    return windows(np.tile(np.full(7, 1 / 7), (count, 1)), level + noise)
+
+
+def shifts_of(some: list[Window]) -> list[float]:
+    watch = ShiftWatch(SECONDS)
+    return [shift.time for one in some if (shift := watch.add(one)) is not None]
+
+
+def test_noise_gives_few_notices() -> None:
+    """Six lessons of forty minutes in which nothing happens."""
+    found = sum(len(shifts_of(restless(1200, seed))) for seed in range(6))
+    assert found <= 6
+
+
+def test_a_shift_is_noticed_soon() -> None:
+    for seed in range(20):
+        some = restless(200, seed)
+        moved = some[:100] + [replace(one, valence=(one.valence or 0) - 0.4) for one in some[100:]]
+        found = [time for time in shifts_of(moved) if time >= 200]
+        assert found
+        assert found[0] <= 200 + 15
+
+
+def test_a_shift_is_told_once() -> None:
+    flat = windows(np.tile(np.full(7, 1 / 7), (200, 1)), np.repeat([0.0, 0.5], 100))
+    assert len(shifts_of(flat)) == 1
+    watch = ShiftWatch(SECONDS)
+    told = [watch.add(one) for one in flat]
+    (shift,) = [one for one in told if one is not None]
+    assert (shift.before, shift.threshold) == (0.0, 0.1)
+    assert shift.after > 0.1
+
+
+def test_the_threshold_is_known_after_a_minute() -> None:
+    watch = ShiftWatch(SECONDS)
+    known = []
+    for one in restless(60, 0):
+        watch.add(one)
+        known.append(watch.threshold)
+    assert known[33] is None
+    assert known[34] is not None
+    assert all(one is None or one >= 0.1 for one in known)
+
+
+def test_other_faces_are_no_shift() -> None:
+    some = restless(100, 0) + [
+        replace(one, generation=2, valence=0.8, number=one.number + 100) for one in restless(30, 1)
+    ]
+    assert [time for time in shifts_of(some) if time > 200] == []
+
+
+def changing(levels: list[int], each: int, seed: int) -> list[Window]:
+    rng = np.random.default_rng(seed)
+    rows = []
+    for emotion in levels:
+        chances = np.full(7, 0.05)
+        chances[emotion] = 0.7
+        rows += [rng.multinomial(20, chances) / 20 for _ in range(each)]
+    return windows(np.array(rows), np.zeros(len(rows)))
+
+
+def test_turning_points_are_found() -> None:
+    some = changing([3, 6, 4, 6], 30, seed=0)
+    found = turning_points(some, SECONDS)
+    np.testing.assert_allclose([one.time for one in found], [60, 120, 180], atol=2)
+    assert found[0].before["happy"] == pytest.approx(0.7, abs=0.06)
+    assert found[0].after["neutral"] == pytest.approx(0.7, abs=0.06)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_nothing_turns_in_noise(seed: int) -> None:
+    assert turning_points(changing([3], 200, seed), SECONDS) == []
+
+
+def test_other_faces_are_no_turning_point() -> None:
+    some = changing([3, 6], 30, seed=0)
+    some = some[:30] + [replace(one, generation=2) for one in some[30:]]
+    assert turning_points(some, SECONDS) == []
+
+
+def test_withheld_windows_are_passed_over() -> None:
+    hidden = [
+        replace(one, withheld="few", shares=None, valence=None)
+        if one.number % 7 == 0 else one
+        for one in changing([3, 6], 40, seed=0)
+    ]  # fmt: skip
+    (only,) = turning_points(hidden, SECONDS)
+    assert only.time == pytest.approx(80, abs=2)
+
+
+def test_short_and_empty_sessions() -> None:
+    assert turning_points([], SECONDS) == []
+    assert turning_points(changing([3], 1, 0), SECONDS) == []

@@ -1,0 +1,249 @@
+"""What a page is told, and what happens to pages that misbehave."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import struct
+from typing import Any
+
+import pytest
+from starlette.testclient import WebSocketTestSession
+from starlette.websockets import WebSocketDisconnect
+
+from fer.labels import EMOTIONS
+from fer.live.server import settings
+from tests.live.server.conftest import Serve
+from tests.support.emotion_squares import as_file, room
+
+Row = list[str | None]
+
+
+def frame(number: int, content: bytes) -> bytes:
+    return struct.pack(">I", number) + content
+
+
+def told(
+    socket: WebSocketTestSession, kind: str, passed: list[dict[str, Any]] | None = None
+) -> dict[str, Any]:
+    """Return the next message of a kind; those before it are added to ``passed``."""
+    while True:
+        message: dict[str, Any] = json.loads(socket.receive_text())
+        if message["type"] == kind:
+            return message
+        if passed is not None:
+            passed.append(message)
+
+
+def look(
+    socket: WebSocketTestSession,
+    shown: Row,
+    number: int = 1,
+    passed: list[dict[str, Any]] | None = None,
+) -> dict[str, Any]:
+    socket.send_bytes(frame(number, as_file(room(shown))))
+    return told(socket, "faces", passed)
+
+
+@pytest.fixture
+def half_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let half a second pass from frame to frame."""
+    clock = itertools.count()
+    monkeypatch.setattr("fer.live.server.group._now", lambda: next(clock) / 2)
+
+
+def test_boxes_without_emotions(serve: Serve) -> None:
+    with serve().websocket_connect("/v1/live") as socket:
+        message = look(socket, ["happy", "sad", None], 7)
+    assert set(message) == {"type", "id", "size", "boxes"}
+    assert message["id"] == 7
+    assert message["size"] == [640, 480]
+    assert len(message["boxes"]) == 2
+    assert message["boxes"][0] == pytest.approx([10, 10, 60, 60], abs=2)
+
+
+@pytest.mark.usefixtures("half_seconds")
+def test_nothing_of_a_single_face_in_the_class_view(serve: Serve) -> None:
+    """Whatever four faces show, the page is told the same."""
+    heard = []
+    for emotion in ("happy", "angry"):
+        messages: list[dict[str, Any]] = []
+        with serve(seconds=1.0).websocket_connect("/v1/live") as socket:
+            for number in range(16):
+                messages.append(look(socket, [emotion] * 4, number, messages))
+        assert {one["withheld"] for one in messages if one["type"] == "window"} == {"few"}
+        heard.append([one for one in messages if one["type"] != "started"])
+    assert heard[0] == heard[1]
+    assert not any(name in json.dumps(heard) for name in EMOTIONS)
+
+
+@pytest.mark.usefixtures("half_seconds")
+def test_the_group_is_told(serve: Serve) -> None:
+    passed: list[dict[str, Any]] = []
+    client = serve(seconds=1.0, index="sharma2019")
+    with client.websocket_connect("/v1/live") as socket:
+        for number in range(12):
+            look(socket, ["happy"] * 6 + ["sad"] * 4, number, passed)
+    windows = [one for one in passed if one["type"] == "window"]
+    assert windows[0]["withheld"] == "changing"
+    last = windows[-1]
+    assert last["shares"]["happy"] == 0.6
+    assert (last["heads"], last["faces"], last["read"]) == (10, 10, 10)
+    assert last["index"] == pytest.approx(0.5, abs=0.06)
+
+
+def test_one_person_at_their_own_camera(serve: Serve) -> None:
+    client = serve(view="individual")
+    with client.websocket_connect("/v1/live") as socket:
+        message = look(socket, ["surprise"])
+        assert message["own"]["label"] == "surprise"
+        assert sum(message["own"]["probabilities"].values()) == pytest.approx(1, abs=0.01)
+        message = look(socket, ["surprise", "angry"])
+        assert len(message["boxes"]) == 2
+        assert "angry" not in json.dumps(message["own"]["label"])
+        assert "own" not in look(socket, [])
+
+
+def test_the_index_is_off_unless_asked_for(serve: Serve) -> None:
+    assert serve().get("/v1/welcome").json()["index"] is None
+    told = serve(index="sharma2019").get("/v1/welcome").json()["index"]
+    assert all(told[key] for key in ("formula", "source", "evidence"))
+
+
+@pytest.mark.usefixtures("half_seconds")
+def test_a_page_that_comes_back_goes_on(serve: Serve) -> None:
+    """So that two sessions can't be held against each other: six faces, then five."""
+    client = serve(seconds=1.0)
+    passed: list[dict[str, Any]] = []
+    with client.websocket_connect("/v1/live") as socket:
+        socket.send_text('{"type": "start", "resume": ""}')
+        key = told(socket, "started")["key"]
+        for number in range(12):
+            look(socket, [*["neutral"] * 5, "angry"], number)
+    with client.websocket_connect("/v1/live") as socket:
+        socket.send_text(json.dumps({"type": "start", "resume": key}))
+        assert told(socket, "started")["key"] == key
+        for number in range(12):
+            look(socket, ["neutral"] * 5, number, passed)
+    windows = [one for one in passed if one["type"] == "window"]
+    # What was told before is told again, once.
+    assert [one["number"] for one in windows] == list(range(len(windows)))
+    assert len(windows) > 9
+    assert len({json.dumps(one["shares"]) for one in windows if one["shares"]}) == 1
+    assert {one["faces"] for one in windows if one["shares"]} == {6}
+    assert windows[-1]["heads"] == 5
+
+
+def test_a_key_that_is_not_known_begins_anew(serve: Serve) -> None:
+    with serve().websocket_connect("/v1/live") as socket:
+        socket.send_text('{"type": "start", "resume": "guessed"}')
+        assert told(socket, "started")["key"] != "guessed"
+
+
+BAD_MESSAGES: dict[str, str | bytes] = {
+    "text": "hello",
+    "other JSON": "[1]",
+    "nested JSON": "[" * 50_000,
+    "no key": '{"type": "start"}',
+    "a long key": json.dumps({"type": "start", "resume": "x" * 1000}),
+    "too short": b"ab",
+    "empty": b"",
+}
+
+
+@pytest.mark.parametrize("name", BAD_MESSAGES)
+def test_messages_that_nobody_understands(serve: Serve, name: str) -> None:
+    client = serve()
+    message = BAD_MESSAGES[name]
+    with client.websocket_connect("/v1/live") as other:
+        with client.websocket_connect("/v1/live") as socket:
+            if isinstance(message, str):
+                socket.send_text(message)
+            else:
+                socket.send_bytes(message)
+            assert told(socket, "end")["words"]
+            with pytest.raises(WebSocketDisconnect) as closed:
+                socket.receive_text()
+            assert closed.value.code == 1007
+        assert len(look(other, ["happy"])["boxes"]) == 1
+
+
+def test_garbage_for_pictures(serve: Serve) -> None:
+    from tests.live.server.test_analysis import bomb
+
+    client = serve()
+    with client.websocket_connect("/v1/live") as other:
+        with client.websocket_connect("/v1/live") as socket:
+            socket.send_bytes(frame(1, b"garbage" * 100))
+            assert "no picture" in told(socket, "problem")["words"]
+            socket.send_bytes(frame(2, bomb()))
+            problem = told(socket, "problem")
+            assert problem["id"] == 2
+            assert "pixels" in problem["words"]
+            # One is forgiven, also many among good ones.
+            for number in range(3, 2 * settings.BAD + 3):
+                if number % 10 == 0:
+                    look(socket, ["sad"], number)
+                else:
+                    socket.send_bytes(frame(number, b"garbage"))
+                    told(socket, "problem")
+            for number in range(settings.BAD):
+                socket.send_bytes(frame(number, b"garbage"))
+            assert "in a row" in told(socket, "end")["words"]
+        assert len(look(other, ["happy"])["boxes"]) == 1
+
+
+def test_the_seventeenth_page(serve: Serve) -> None:
+    client = serve()
+    sockets = [client.websocket_connect("/v1/live") for _ in range(settings.CONNECTIONS)]
+    for one in sockets:
+        one.__enter__()
+        look(one, ["happy"])
+    with client.websocket_connect("/v1/live") as socket:
+        assert "16 pages" in told(socket, "end")["words"]
+        with pytest.raises(WebSocketDisconnect) as closed:
+            socket.receive_text()
+        assert closed.value.code == 1013
+    assert 'fer_refused_total{reason="connections"} 1' in client.get("/metrics").text
+    sockets.pop().__exit__(None, None, None)
+    with client.websocket_connect("/v1/live") as socket:
+        assert look(socket, ["happy"])["boxes"]
+    for one in sockets:
+        one.__exit__(None, None, None)
+
+
+def test_too_many_messages(serve: Serve) -> None:
+    client = serve()
+    content = frame(1, as_file(room(["happy"])))
+    with client.websocket_connect("/v1/live") as socket:
+        for _ in range(settings.BURST + 200):
+            socket.send_bytes(content)
+        assert "too many" in told(socket, "end")["words"]
+    # Frames that nobody had time for were dropped, not queued.
+    assert "fer_frames_dropped_total 0" not in client.get("/metrics").text
+
+
+def test_metrics_and_health(serve: Serve) -> None:
+    client = serve()
+    with client.websocket_connect("/v1/live") as socket:
+        look(socket, ["happy"] * 6)
+        text = client.get("/metrics").text
+    assert "fer_clients 1\n" in text
+    assert "fer_frames_total 1\n" in text
+    assert 'fer_frame_seconds_bucket{le="+Inf"} 1\n' in text
+    assert not any(name in text for name in EMOTIONS)
+    assert client.get("/health").json()["status"] == "ok"
+
+
+def test_a_defect_is_told_without_details(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = serve()
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("/secret/path")
+
+    monkeypatch.setattr("fer.live.server.group.group_faces", broken)
+    with client.websocket_connect("/v1/live") as socket:
+        socket.send_bytes(frame(1, as_file(room(["happy"]))))
+        words = told(socket, "end")["words"]
+    assert "defect" in words
+    assert "secret" not in words

@@ -1,0 +1,164 @@
+"""Who may ask the server, and what its answers allow."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from starlette.testclient import WebSocketDenialResponse
+
+from fer.live.server.guard import PROTOCOL, token_protocol
+from tests.live.server.conftest import Serve
+
+PAGE = Path(__file__).parents[3] / "fer" / "live" / "server" / "page"
+OURS = ("localhost", "localhost:8000", "127.0.0.1:8000", "[::1]:8000", "192.168.1.5")
+FOREIGN = (
+    "evil.example",
+    "evil.example:8000",
+    "localhost.evil.example",
+    "",
+    "a b",
+    "[::1",
+    "127.1",
+)
+
+
+@pytest.mark.parametrize("host", OURS)
+def test_own_names(serve: Serve, host: str) -> None:
+    client = serve()
+    assert client.get("/health", headers={"Host": host}).status_code == 200
+    with client.websocket_connect("/v1/live", headers={"Host": host}):
+        pass
+
+
+@pytest.mark.parametrize("host", FOREIGN)
+def test_names_that_lead_here_from_elsewhere(serve: Serve, host: str) -> None:
+    client = serve()
+    assert client.get("/", headers={"Host": host}).status_code == 421
+    with (
+        pytest.raises(WebSocketDenialResponse),
+        client.websocket_connect("/v1/live", headers={"Host": host}),
+    ):
+        pass
+
+
+def test_names_that_were_allowed(serve: Serve) -> None:
+    client = serve(names=("School.Example",))
+    assert client.get("/", headers={"Host": "school.example:8000"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example", "https://localhost:8000", "http://localhost:9000", "null"]
+)
+def test_pages_from_elsewhere(serve: Serve, origin: str) -> None:
+    client = serve(view="individual")
+    headers = {"Origin": origin}
+    assert client.post("/v1/analyze", headers=headers, content=b"x").status_code == 403
+    assert client.get("/v1/welcome", headers=headers).status_code == 403
+    with (
+        pytest.raises(WebSocketDenialResponse),
+        client.websocket_connect("/v1/live", headers=headers),
+    ):
+        pass
+
+
+def test_the_own_page(serve: Serve) -> None:
+    client = serve()
+    headers = {"Origin": "http://localhost:8000"}
+    assert client.get("/v1/welcome", headers=headers).status_code == 200
+    with client.websocket_connect("/v1/live", headers=headers):
+        pass
+
+
+def test_token(serve: Serve) -> None:
+    client = serve(token="right")
+    for path in ("/v1/welcome", "/metrics", "/v1/timeline"):
+        for headers in (
+            {},
+            {"Authorization": "Bearer wrong"},
+            {"Authorization": "Bearer "},
+            {"Authorization": "right"},
+            {"Authorization": "Bearer rig\xe9".encode("latin-1")},
+        ):
+            assert client.get(path, headers=headers).status_code == 401, (path, headers)
+        answer = client.get(path, headers={"Authorization": "Bearer right"})
+        assert answer.status_code in {200, 404}
+    # The page is words alone, and asks for the token.
+    for path in ("/", "/page/main.js", "/health"):
+        assert client.get(path).status_code == 200
+    assert client.get("/v1/welcome?token=right").status_code == 401
+
+
+def test_token_of_a_websocket(serve: Serve) -> None:
+    client = serve(token="right")
+    for protocols in ([], [PROTOCOL], [PROTOCOL, token_protocol("wrong")], ["fer.token.zz"]):
+        with (
+            pytest.raises(WebSocketDenialResponse) as refused,
+            client.websocket_connect("/v1/live", subprotocols=protocols),
+        ):
+            pass
+        assert refused.value.status_code == 401
+    with client.websocket_connect(
+        "/v1/live", subprotocols=[PROTOCOL, token_protocol("right")]
+    ) as socket:
+        # The token is not repeated.
+        assert socket.accepted_subprotocol == PROTOCOL
+
+
+def test_tokens_are_compared_in_constant_time(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared = []
+    monkeypatch.setattr(
+        "fer.live.server.guard.hmac.compare_digest", lambda a, b: compared.append((a, b)) or a == b
+    )
+    client = serve(token="right")
+    assert client.get("/v1/welcome", headers={"Authorization": "Bearer x"}).status_code == 401
+    assert compared == [(b"x", b"right")]
+
+
+def test_every_answer_forbids_what_is_elsewhere(serve: Serve) -> None:
+    client = serve(token="right")
+    for path in ("/", "/page/main.js", "/health", "/v1/welcome", "/nowhere", "/openapi.json"):
+        headers = client.get(path).headers
+        policy = dict(
+            part.strip().split(" ", 1) for part in headers["Content-Security-Policy"].split(";")
+        )
+        assert policy["default-src"] == "'none'"
+        assert policy["script-src"] == policy["style-src"] == "'self'"
+        assert policy["connect-src"] == "'self' ws://localhost:8000 wss://localhost:8000"
+        assert policy["frame-ancestors"] == "'none'"
+        assert "unsafe" not in headers["Content-Security-Policy"]
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Referrer-Policy"] == "no-referrer"
+        assert "server" not in headers
+
+
+def test_the_page_asks_no_other_host() -> None:
+    files = [path for path in PAGE.iterdir() if path.is_file()]
+    assert {"index.html", "main.js", "style.css"} <= {path.name for path in files}
+    for path in files:
+        text = path.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
+        assert not re.search(r"https?://|//[a-z0-9-]+\.[a-z]", text), path.name
+        assert "style=" not in text.replace("aspect", ""), path.name
+    html = (PAGE / "index.html").read_text(encoding="utf-8")
+    assert not re.search(r"\son[a-z]+=|<style|<script(?![^>]* src=)", html)
+
+
+def test_no_path_in_any_answer(serve: Serve) -> None:
+    client = serve(view="individual")
+    here = str(Path(__file__).parents[3])
+    answers = [
+        client.get("/page/../../settings.py"),
+        client.get("/page/%2e%2e/app.py"),
+        client.get("/nowhere"),
+        client.post("/v1/analyze", content=b"x", headers={"Content-Type": "image/png"}),
+        client.get("/v1/welcome"),
+        client.get("/openapi.json"),
+        client.get("/metrics"),
+    ]
+    for answer in answers:
+        assert here not in answer.text
+        assert ".py" not in answer.text
+    assert [one.status_code for one in answers[:4]] == [404, 404, 404, 400]

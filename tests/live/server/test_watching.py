@@ -1,0 +1,100 @@
+"""A source of the server: watched once, told to all pages alike."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Generator
+
+from fer.live import Frame
+from fer.live.server.watching import paced
+from fer.pixels import Image
+from tests.live.server.conftest import Serve
+from tests.live.server.test_conversation import told
+from tests.support.emotion_squares import room
+
+
+class Given:
+    """A source of some frames, at a rate, that can be slow."""
+
+    total = None
+
+    def __init__(self, frames: list[Image], rate: float = 50, live: bool = False) -> None:
+        self._frames = frames
+        self.rate = rate
+        self.is_live = live
+        self.is_closed = False
+
+    def frames(self) -> Generator[Frame, None, None]:
+        try:
+            for number, image in enumerate(self._frames):
+                yield Frame(image, number / self.rate, number)
+        finally:
+            self.is_closed = True
+
+
+def test_all_pages_are_told_the_same_without_pictures(serve: Serve) -> None:
+    source = Given([room(["happy"] * 6 + ["sad"] * 4)] * 120, rate=20)
+    client = serve(source=source, seconds=1.0, source_name="hall")
+    welcome = client.get("/v1/welcome").json()
+    assert (welcome["source"], welcome["name"]) == ("server", "hall")
+    heard = []
+    for _ in range(2):
+        with client.websocket_connect("/v1/live") as socket:
+            socket.send_text('{"type": "start", "resume": ""}')
+            told(socket, "started")
+            heard.append([told(socket, "window") for _ in range(2)])
+            assert len(told(socket, "faces")["boxes"]) == 10
+            # What a page sends is nobody's.
+            socket.send_bytes(b"\0\0\0\1garbage")
+    assert heard[0] == heard[1]
+    answer = client.get("/v1/timeline")
+    assert [one for one in answer.json()["timeline"] if one["type"] == "window"][:2] == heard[0]
+    assert client.get("/health").json()["source"] == "running"
+
+
+def test_four_faces_are_withheld_by_the_interface(serve: Serve) -> None:
+    client = serve(source=Given([room(["happy"] * 4)] * 12, rate=4, live=True), seconds=1.0)
+    deadline = time.monotonic() + 20
+    while client.get("/health").json()["source"] == "running":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    windows = client.get("/v1/timeline").json()["timeline"]
+    assert len(windows) == 2
+    assert all(one["withheld"] == "few" and one["shares"] is None for one in windows)
+    assert all(one["heads"] == 4 for one in windows)
+
+
+def test_there_is_no_common_timeline_of_own_cameras(serve: Serve) -> None:
+    assert serve().get("/v1/timeline").status_code == 404
+
+
+def test_the_end_of_a_source_is_told(serve: Serve) -> None:
+    source = Given([room(["happy"])] * 5)
+    client = serve(source=source)
+    deadline = time.monotonic() + 10
+    while client.get("/health").json()["source"] == "running":
+        assert time.monotonic() < deadline
+    with client.websocket_connect("/v1/live") as socket:
+        socket.send_text('{"type": "start", "resume": ""}')
+        assert told(socket, "source")["state"] == "ended"
+    assert source.is_closed
+
+
+def test_a_film_keeps_its_pace() -> None:
+    source = Given([room([])] * 30, rate=100)
+    ended = threading.Event()
+    start = time.monotonic()
+    numbers = []
+    for frame in paced(source, ended):
+        numbers.append(frame.number)
+        if frame.number == 5:
+            # Whoever looks too long misses what came meanwhile.
+            time.sleep(0.1)
+    assert time.monotonic() - start >= 0.27
+    assert 6 not in numbers
+    assert numbers[:3] == [0, 1, 2]
+    ended.set()
+    assert list(paced(Given([room([])] * 30), ended)) == []
+    json.dumps(numbers)

