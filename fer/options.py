@@ -41,7 +41,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
 def add_group_options(parser: argparse.ArgumentParser) -> None:
     """Add what is told of a group, and from how many faces on; None where it is not given."""
     add = parser.add_argument
-    add("--min-group", type=_whole(LEAST_GROUP), metavar="N", help="emotions of fewer faces are "
+    add("--min-group", type=whole(LEAST_GROUP), metavar="N", help="emotions of fewer faces are "
         f"withheld; at least {LEAST_GROUP} (default: {MIN_GROUP})")  # fmt: skip
     add("--window", type=_seconds, metavar="SECONDS", help="how long the times are that the group "
         f"is told of, 1 to 60 (default: {WINDOW:g})")  # fmt: skip
