@@ -65,11 +65,13 @@ def judge_one(config: DictConfig, folder: Path) -> None:
     from fer.evaluation.summary import judgement_table
     from fer.files import write_json
     from fer.inference import load_model
+    from fer.inference.model import frames_of
 
     model = load_model(config.ckpt, device=config.device) if config.ckpt else None
     if model is not None:
         check_form(config, model)
-    source = evaluation_source(config, (model.size, model.fit) if model else None)
+    scaling = (model.size, model.fit) if model else None
+    source = evaluation_source(config, scaling, frames_of(model))
     # The names of the classes are known before the pictures are read.
     check_classes(f"data={chosen_data()}", source.class_names(), model)
     original = source.load()

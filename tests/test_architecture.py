@@ -23,6 +23,7 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "labels": ("fer", "torch", "timm", "cv2"),
     "pixels": ("fer.data", "fer.models", "fer.learning", "fer.config", "torch", "timm"),
     "pictures": ("fer.data", "fer.inference", "fer.models", "fer.learning", "fer.config", "torch"),
+    "clips": ("fer", "torch", "timm", "cv2"),
     "data": ("fer.models", "fer.learning", "fer.config", "fer.inference", "fer.train"),
     "models": (*TRAINING_ONLY, "fer.data", "fer.learning", "fer.config", "fer.train"),
     "learning": ("fer.config", "fer.train", "fer.evaluation", "fer.inference", "fer.live"),

@@ -123,18 +123,31 @@ def chosen_data() -> str:
     return str(HydraConfig.get().runtime.choices["data"])
 
 
-def evaluation_source(config: DictConfig, scaling: tuple[int, str] | None) -> Source:
+def _is_given(key: str) -> bool:
+    from hydra.core.hydra_config import HydraConfig
+
+    given = HydraConfig.get().overrides.task
+    return any(text.lstrip("+").startswith(f"{key}=") for text in given)
+
+
+def evaluation_source(
+    config: DictConfig, scaling: tuple[int, str] | None, frames: int | None = None
+) -> Source:
     """Make the source of the data, as it is: neither cleaned nor augmented.
 
     Args:
         config: the composed configuration.
         scaling: size and fit of the model's faces; None: as configured.
+        frames: the most frames of the clips that the model learnt from, which those of the data
+            have too unless data.frames was given; None: as configured.
     """
     from hydra.utils import instantiate
 
     data = config.copy().data
     if scaling is not None:
         data.size, data.fit = scaling
+    if frames is not None and not _is_given("data.frames"):
+        data.frames = frames
     source: Source = instantiate(data.source, _convert_="all")
     if data.get("manifest") is not None:
         from fer.data.benchmark import WithOfficialRows

@@ -14,6 +14,8 @@ _LABELS_ALONE: Final = (
     "fer.data.fer2013.Fer2013",
     "fer.data.folder.ImageFolder",
     "fer.data.synthetic.SyntheticFaces",
+    "fer.data.synthetic_clips.SyntheticClips",
+    "fer.data.clip_folder.ClipFolder",
 )
 #: Models of clips; others are told apart once they are made.
 _OF_CLIPS: Final = ("fer.models.ClipLSTM", "fer.models.ClipFrames", "fer.models.ConvLSTM")

@@ -220,9 +220,10 @@ def _write(graph: onnx.ModelProto, description: Description, path: Path) -> None
     for node in graph.graph.node:
         del node.metadata_props[:]
         node.doc_string = ""
-    # ONNX Runtime finds the sizes of what is within by itself; those noted here may be the
-    # example's.
-    del graph.graph.value_info[:]
+    if description.frames is not None:
+        # ONNX Runtime finds the sizes of what is within by itself; those noted here may be the
+        # example's.
+        del graph.graph.value_info[:]
     graph.producer_name = "fer"
     entry = graph.metadata_props.add()
     entry.key, entry.value = KEY, description.as_json()

@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 from fer.config.compose import compose
 from fer.config.problems import ConfigError
 from fer.config.tabling import Planner
+from fer.config.training import check_training
 from fer.evaluation.table.plan import Job
 
 SYNTHETIC = ("data=synthetic", "seeds=[0,1]")
@@ -66,7 +67,7 @@ def test_a_row_is_a_training_and_an_evaluation_for_each_seed() -> None:
     assert (judged.data.source.seed, judged.data.source.test) == (3, 350)
     assert not judged.report
     assert not judged.tta, "the table states single views"
-    assert not planner.is_stated
+    assert planner.stated == ()
 
 
 def test_the_pace_is_that_of_the_first_steps_of_the_last_training() -> None:
@@ -109,7 +110,8 @@ def test_the_budget_of_fer2013_is_one_file() -> None:
 def test_only_the_table_of_the_documents_is_stated(
     overrides: tuple[str, ...], stated: bool
 ) -> None:
-    assert planned("only=[cnn]", *overrides).is_stated == stated
+    found = planned("only=[cnn]", *overrides).stated
+    assert found == (("families", "ablations", "clips") if stated else ())
 
 
 def test_screening_leaves_the_test_split_alone() -> None:
@@ -141,6 +143,45 @@ def test_ablations_depart_from_a_row_that_is_there_too() -> None:
     other.model.lstm.depth = 2
     for group in ("model", "data", "augmentation", "optimizer", "scheduler", "trainer", "loss"):
         assert base[group] == other[group], group
+
+
+def test_rows_of_clips_read_clips() -> None:
+    planner = planned("kind=clips", "data=synthetic_clips", "seeds=[0]", "data.source.seed=3")
+    assert planner.stated == (), "other clips than those of the documents"
+    assert [row.name for row in planner.rows] == ["clip_frames", "clip_lstm", "convlstm"]
+    for row in planner.rows:
+        training, evaluation = row.runs[0].jobs
+        assert training.folder == Path(f"runs/table/synthetic_clips/{row.name}/seed0")
+        config = compose("train", training.overrides, check=check_training)
+        assert config.model._target_.startswith("fer.models.C")
+        assert (config.data.batch_size, config.trainer.max_epochs) == (16, 24)
+        assert config.data.source.seed == 3
+        assert compose("evaluate", evaluation.overrides).data.source.seed == 3
+    assert planned("kind=clips", "data=synthetic_clips").stated == ("clips",)
+
+
+def test_all_rows_together_have_their_own_data() -> None:
+    """What is said of the table's data is not said of the clips."""
+    line = ("kind=all", "only=[cnn,clip_lstm]", "seeds=[0]", "data.root=y")
+    rows = {row.name: row for row in planned(*line).rows}
+    cnn, clip = (compose("train", rows[n].runs[0].jobs[0].overrides) for n in ("cnn", "clip_lstm"))
+    assert cnn.data.root == "y"
+    assert "root" not in clip.data
+    assert rows["cnn"].runs[0].folder == Path("runs/table/fer2013/cnn/seed0")
+    # Where the table of clips alone has it.
+    assert rows["clip_lstm"].runs[0].folder == Path("runs/table/synthetic_clips/clip_lstm/seed0")
+    small = planned(*SYNTHETIC, "kind=all", "only=[cnn,clip_lstm]").rows[1]
+    assert small.runs[0].folder == Path("runs/table/synthetic/clip_lstm/seed0"), (
+        "a budget of its own"
+    )
+
+
+def test_rows_of_single_faces_are_left_out_of_clips() -> None:
+    planner = planned("data=synthetic_clips", "only=[cnn,hog_svm,clip_lstm]", "seeds=[0]")
+    assert [row.name for row in planner.rows] == ["clip_lstm"]
+    assert planner.left_out == ["cnn", "hog_svm"]
+    message = refused("data=synthetic_clips", "only=[cnn]")
+    assert "synthetic_clips has nothing that these rows read: choose kind=clips" in message
 
 
 def test_finished_runs_of_this_configuration_are_no_problem() -> None:
@@ -176,7 +217,10 @@ def test_runs_of_another_configuration_are_refused_or_made_anew(
     [
         (("only=[cnnn]",), "there is no row 'cnnn'; did you mean 'cnn'?"),
         (("only=cnn", "seeds=[]"), "only   must be a list of values, each text or null, not 'cnn'"),
-        (("jobs=0", "kind=some"), "kind  must be one of families, ablations, all, not 'some'"),
+        (
+            ("jobs=0", "kind=some"),
+            "kind  must be one of families, ablations, clips, all, not 'some'",
+        ),
         (("seeds=[0,0]", "only=[cnn]"), "seeds  names a seed twice"),
         (("data.protocol=resplit", "only=[cnn]"), "a table is made on the official split"),
         (("robustness=test", "only=[cnn]"), "robustness  is measured on the validation split"),

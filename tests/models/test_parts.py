@@ -35,6 +35,13 @@ def grey(count: int, size: int = 48, seed: int = 0) -> Tensor:
     return (faces(count, size, seed) * 255).to(torch.uint8)
 
 
+def seen(model: nn.Module, count: int, size: int = 48, seed: int = 0) -> Tensor:
+    """Return what a model reads: faces, or clips of three of them."""
+    if not getattr(model, "reads_clips", False):
+        return grey(count, size, seed)
+    return grey(3 * count, size, seed).view(count, 1, 3, size, size)
+
+
 def untrained(part: nn.Module, outputs: Tensor) -> list[str]:
     """Return the parameters that no gradient reaches when all outputs matter."""
     weights = torch.linspace(-1, 1, outputs.numel()).reshape(outputs.shape)
@@ -125,7 +132,7 @@ def test_fusion_declares_its_width(name: str) -> None:
 def test_model_gives_a_logit_a_class(name: str, size: int, classes: int) -> None:
     model = network(name, size, classes).eval()
     for count in (1, 2, 5):
-        logits = model(grey(count, size))
+        logits = model(seen(model, count, size))
         assert logits.shape == (count, classes)
         assert logits.isfinite().all()
 
@@ -135,20 +142,21 @@ def test_gradient_reaches_all_of_a_model(name: str) -> None:
     torch.manual_seed(0)
     model = network(name).train()
     begin_anywhere(model)
-    assert untrained(model, model(grey(6))) == []
+    assert untrained(model, model(seen(model, 6))) == []
 
 
 @pytest.mark.parametrize("name", options("model"))
 def test_model_reads_each_face_by_itself(name: str) -> None:
     torch.manual_seed(0)
-    assert_neighbours_do_not_matter(network(name), grey(3), grey(4, seed=1))
+    model = network(name)
+    assert_neighbours_do_not_matter(model, seen(model, 3), seen(model, 4, seed=1))
 
 
 @pytest.mark.parametrize("name", options("model"))
 @torch.no_grad()
 def test_model_reads_uint8_and_float_alike(name: str) -> None:
     model = network(name).eval()
-    images = grey(2)
+    images = seen(model, 2)
     torch.testing.assert_close(model(images), model(images.float()), rtol=0, atol=0)
 
 
@@ -158,7 +166,7 @@ def test_weights_carry_the_whole_model(name: str) -> None:
     """A state dict and the spec give the same network again."""
     torch.manual_seed(0)
     model, other = network(name).eval(), network(name).eval()
-    images = grey(2)
+    images = seen(model, 2)
     assert not torch.equal(model(images), other(images))
     other.load_state_dict(model.state_dict())
     torch.testing.assert_close(model(images), other(images), rtol=0, atol=0)

@@ -15,7 +15,7 @@ from fer.clips import thinned
 Image = npt.NDArray[np.uint8]
 
 #: Height and width of the largest picture in the page: twice what is shown, for fine screens.
-_LARGEST: Final = 192
+_LARGEST: Final = 160
 _COLORS: Final = "inferno"
 #: How much of a place is covered where the map is highest.
 _COVERED: Final = 0.65

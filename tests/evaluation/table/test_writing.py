@@ -50,6 +50,18 @@ def test_a_record_says_where_its_number_is_from(tmp_path: Path) -> None:
     assert private["configuration"] == public["configuration"]
 
 
+def test_clips_have_words_and_columns_of_their_own(tmp_path: Path) -> None:
+    row = some_row(tmp_path, "clip_lstm", [0.6, 0.62], kind="clips")
+    words = {"val": "val", "test": "test", "reference": "clip_frames"}
+    (result,) = results_of([row], None)
+    speed = record_of(result, "speed", words)
+    assert speed["what"] == "clips a second that clip_lstm trained on, on the machine of its runs"
+    assert record_of(result, "private", words)["private_test_looks"] == 0, "not of PrivateTest"
+    header = table_of({"clip_lstm": "an LSTM"}, "clips", words)["header"]
+    assert "training clips a second" in header
+    assert not any("copies" in text for text in header)
+
+
 def test_changes_that_no_commit_holds_are_said_or_refused(tmp_path: Path) -> None:
     dirty = records(some_row(tmp_path, "cnn", [0.6], dirty=True))
     assert dirty[0]["what"].endswith("(with uncommitted changes)")
