@@ -35,9 +35,18 @@ class Tracking(Callback):
         described = facts(Path(trainer.default_root_dir))
         trainer.logger.experiment.config.update(described, allow_val_change=True)
 
-    def on_train_epoch_end(
+    def on_train_epoch_start(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
     ) -> None:
+        # Of the epoch before: at its end its checkpoint had not been compared yet.
+        self._log_best(trainer)
+
+    def on_train_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        self._log_best(trainer)
+
+    def _log_best(self, trainer: lightning.Trainer) -> None:
         if not isinstance(trainer.logger, WandbLogger):
             return
         kept = (c for c in trainer.checkpoint_callbacks if isinstance(c, BestAndLast))
