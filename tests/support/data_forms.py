@@ -112,7 +112,8 @@ def _synthetic_clips(root: Path) -> tuple[str, ...]:
 
 def _converted(root: Path) -> tuple[str, ...]:
     _folder(root / "pictures")
-    converted(root / "pictures", root / "set")
+    # The size that the matrix trains at.
+    converted(root / "pictures", root / "set", size=16)
     return ("data=streaming", f"data.root={root / 'set'}")
 
 
