@@ -42,7 +42,7 @@ def served(port: int, folder: Path, **settings: Any) -> Iterator[subprocess.Pope
         stderr=subprocess.DEVNULL,
     )
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while True:
             try:
                 health(port, secure="certificate" in settings)

@@ -17,7 +17,7 @@ from tests.support.live_server import free_port, served
 
 pytestmark = pytest.mark.slow
 #: Milliseconds; the machine may be busy.
-PATIENCE = 60_000
+PATIENCE = 120_000
 
 
 @pytest.fixture(scope="module")
