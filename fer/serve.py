@@ -72,6 +72,7 @@ def _serve(options: argparse.Namespace) -> int:
         if find_spec(name) is None:
             raise UserError(f"this needs {name}, not installed: pip install 'fer-framework[serve]'")
     from fer.live import open_source
+    from fer.live.aggregation import Measures
     from fer.live.server import check_settings, make_app, run
     from fer.live.server.settings import is_loopback, listening
 
@@ -82,6 +83,9 @@ def _serve(options: argparse.Namespace) -> int:
         source = None
         if options.source is not None:
             source = open_source(options.source, say=_say)
+        if not Measures(recognizer.classes).has_valence:
+            _say("valence, shifts and indices are left out: the model's classes are not the seven "
+                 "emotions")  # fmt: skip
         app = make_app(settings, recognizer, source)
         scheme = "https" if settings.is_secure else "http"
         host = f"[{settings.host}]" if ":" in settings.host else settings.host

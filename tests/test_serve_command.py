@@ -105,6 +105,8 @@ def test_it_says_where_it_is(serve: Serve) -> None:
     assert code == 130
     assert re.search(r"http://127\.0\.0\.1:\d+ \(class view", said)
     assert "https only" not in said
+    # The model's classes are four directions.
+    assert "valence, shifts and indices are left out" in said
 
 
 def test_beyond_this_machine_it_says_what_browsers_want(

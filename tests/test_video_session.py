@@ -175,6 +175,17 @@ def test_what_is_refused(video: Video, name: str) -> None:
     assert [path.name for path in Path().iterdir()] == ["a.avi"]
 
 
+def test_the_help_says_what_holds() -> None:
+    """The options' numbers stand apart, since importing what they are of takes long."""
+    from fer import options
+    from fer.live import aggregation
+
+    assert options.MIN_GROUP == aggregation.MIN_GROUP
+    assert options.LEAST_GROUP == aggregation.LEAST
+    assert options.WINDOW == aggregation.SECONDS
+    assert set(options.INDICES) == set(aggregation.INDICES)
+
+
 class Nearest:
     """Knows some faces, and what each shows: stands for a model that reads them rightly."""
 
@@ -214,7 +225,7 @@ def test_real_faces_found_and_followed(video: Video, monkeypatch: pytest.MonkeyP
     from fer.inference import Recognizer, make_detector
 
     split = Fer2013(root).load().splits["val"]
-    detector = make_detector("default", threads=2, detect_size=960)
+    detector = make_detector("default", threads=2)
 
     def pasted(faces: list[Image]) -> Image:
         image = np.full((720, 960, 3), 110, dtype=np.uint8)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -41,10 +42,10 @@ def served(port: int, folder: Path, **settings: Any) -> Iterator[subprocess.Pope
         stderr=subprocess.DEVNULL,
     )
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while True:
             try:
-                health(port)
+                health(port, secure="certificate" in settings)
                 break
             except OSError:
                 assert process.poll() is None, "the server ended"
@@ -56,8 +57,12 @@ def served(port: int, folder: Path, **settings: Any) -> Iterator[subprocess.Pope
         process.wait(timeout=30)
 
 
-def health(port: int) -> dict[str, str]:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as answer:
+def health(port: int, *, secure: bool = False) -> dict[str, str]:
+    scheme = "https" if secure else "http"
+    # The certificate is the test's own, known to nobody.
+    trusting = ssl._create_unverified_context() if secure else None
+    address = f"{scheme}://127.0.0.1:{port}/health"
+    with urllib.request.urlopen(address, timeout=5, context=trusting) as answer:
         told: dict[str, str] = json.load(answer)
         return told
 

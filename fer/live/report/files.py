@@ -54,6 +54,8 @@ def write_session(folder: Path, record: Record) -> list[str]:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
         writer.writerows(["" if value is None else value for value in row] for row in rows)
+    # One of a session before would not say the same.
+    (folder / "timeline.parquet").unlink(missing_ok=True)
     if find_spec("pyarrow") is not None:
         _parquet(folder / "timeline.parquet", columns, rows)
         names.append("timeline.parquet")

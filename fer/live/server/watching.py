@@ -9,7 +9,7 @@ import time
 from collections.abc import Generator, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from fer.live.server.group import LiveGroup
 from fer.live.server.metrics import Metrics
@@ -18,6 +18,9 @@ from fer.live.server.workshop import Workshop
 from fer.live.sources import Frame, Source, SourceError
 
 _log = logging.getLogger("fer.serve")
+
+#: Seconds for which frames of a film are left out at most, one after the other.
+_LONGEST_GAP: Final = 0.5
 
 
 class Watch:
@@ -76,7 +79,9 @@ class Watch:
                 messages = self._workshop.work_here(
                     lambda frame=frame: self.group.step(frame.image, frame.time)  # type: ignore[misc]
                 )
-                self._metrics.took(time.perf_counter() - start)
+                seconds = time.perf_counter() - start
+                self._metrics.took(seconds)
+                messages[0]["took"] = round(seconds, 3)
                 self._tell(messages)
             if getattr(self._source, "is_lost", False):
                 state = "lost"
@@ -104,22 +109,29 @@ class Watch:
 def paced(source: Source, ended: threading.Event) -> Generator[Frame, None, None]:
     """Yield frames when it is their time; of a film, those that are late are left out.
 
+    Where even reading them takes too long, the film is shown more slowly than it was taken.
+
     Args:
         source: of frames.
         ended: set when no more are wanted.
     """
-    start = time.monotonic()
+    start = shown = time.monotonic()
     frames = source.frames()
     try:
         for frame in frames:
-            if not source.is_live:
-                early = frame.time - (time.monotonic() - start)
-                if early < -1 / source.rate:
-                    continue
-                if early > 0 and ended.wait(early):
-                    break
+            now = time.monotonic()
+            early = start + frame.time - now
+            if source.is_live or early > 0:
+                pass
+            elif early < -1 / source.rate and now - shown < _LONGEST_GAP:
+                continue
+            else:
+                start -= min(0.0, early + 1 / source.rate)
+            if not source.is_live and early > 0 and ended.wait(early):
+                break
             if ended.is_set():
                 break
+            shown = time.monotonic()
             yield frame
     finally:
         frames.close()

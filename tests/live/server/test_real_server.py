@@ -5,8 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import socket
+import ssl
 import struct
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -104,6 +107,32 @@ def test_tokens_and_origins_at_the_door(folder: Path) -> None:
         right = ["fer.v1", "fer.token." + b"right".hex()]
         with client.connect(address(port), subprotocols=right) as socket:
             assert faces(socket) == 6
+
+
+def test_https(folder: Path) -> None:
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl is not installed: no certificate can be made")
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    try:
+        command = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+        command += ["-subj", "/CN=localhost", "-keyout", str(key), "-out", str(cert)]
+        subprocess.run(command, check=True, capture_output=True)
+        port = free_port()
+        with served(port, folder, certificate=str(cert), key=str(key), token="right"):
+            trusting = ssl._create_unverified_context()
+            link = {
+                "ssl": trusting, "subprotocols": ["fer.v1", "fer.token." + b"right".hex()]
+            }  # fmt: skip
+            there = f"wss://127.0.0.1:{port}/v1/live"
+            with client.connect(there, origin=f"https://127.0.0.1:{port}", **link) as socket:
+                assert faces(socket) == 6
+            # The page of an https server is one of https.
+            with pytest.raises(InvalidStatus):
+                client.connect(there, origin=f"http://127.0.0.1:{port}", **link)
+    finally:
+        cert.unlink(missing_ok=True)
+        key.unlink(missing_ok=True)
 
 
 def resident(pid: int) -> float:

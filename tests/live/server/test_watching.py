@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Generator
@@ -45,7 +44,9 @@ def test_all_pages_are_told_the_same_without_pictures(serve: Serve) -> None:
             socket.send_text('{"type": "start", "resume": ""}')
             told(socket, "started")
             heard.append([told(socket, "window") for _ in range(2)])
-            assert len(told(socket, "faces")["boxes"]) == 10
+            faces = told(socket, "faces")
+            assert set(faces) == {"type", "size", "boxes", "took"}
+            assert len(faces["boxes"]) == 10
             # What a page sends is nobody's.
             socket.send_bytes(b"\0\0\0\1garbage")
     assert heard[0] == heard[1]
@@ -97,4 +98,14 @@ def test_a_film_keeps_its_pace() -> None:
     assert numbers[:3] == [0, 1, 2]
     ended.set()
     assert list(paced(Given([room([])] * 30), ended)) == []
-    json.dumps(numbers)
+
+
+def test_a_film_that_can_not_be_read_in_time_is_shown_all_the_same() -> None:
+    class Slow(Given):
+        def frames(self) -> Generator[Frame, None, None]:
+            for frame in super().frames():
+                time.sleep(0.03)
+                yield frame
+
+    frames = list(paced(Slow([room([])] * 60, rate=1000), threading.Event()))
+    assert 2 <= len(frames) < 30

@@ -8,7 +8,7 @@ import { Timeline } from "./timeline.js";
 import * as words from "./words.js";
 
 const IDS = [
-  "view", "light", "state", "pace", "rate", "delay", "pause", "theme", "message", "ask", "token", "before",
+  "view", "light", "state", "pace", "rate", "delay", "pause", "theme", "message", "spoken", "ask", "token", "before",
   "purpose", "does", "start", "where", "live", "frame", "video", "boxes", "hint", "caption", "tiles",
   "now", "now-title", "bars", "basis", "notices", "notify", "threshold", "shifts", "timeline",
   "legend", "shares", "valence", "table", "index", "index-title", "index-formula", "index-source",
@@ -24,7 +24,7 @@ const panel = new Panel($);
 const camera = new Camera($.video, (text) => stop(text));
 const flight = new Map();
 let link, welcome, number = 0, running = false, paused = false, session = "", token = "";
-let answers = [], delays = [], spoken = 0;
+let answers = [], delays = [], spoken = -Infinity;
 
 function state(name) {
   $.light.dataset.state = name;
@@ -203,6 +203,8 @@ function faces(message) {
   const now = performance.now();
   const sent = flight.get(message.id);
   if (sent !== undefined) delays.push(now - sent);
+  // Of a source of the server it says itself how long it took.
+  if (message.took !== undefined) delays.push(1000 * message.took);
   // Answers come in order: what was sent before was dropped.
   for (const id of flight.keys()) if (id <= message.id) flight.delete(id);
   answers.push(now);
@@ -212,15 +214,19 @@ function faces(message) {
   hint(message.boxes.length === 0 ? words.NOBODY : "");
   if (message.own) {
     panel.shares(message.own.probabilities);
-    const more = message.boxes.length > 1 ? " Only the largest face is read." : "";
-    // Read aloud now and then, not thirty times a second.
-    if (now - spoken > 4000) {
-      $.basis.textContent = `${ownWords(message.own)}.${more}`;
-      spoken = now;
-    }
+    $.basis.textContent = message.boxes.length > 1 ? "Only the largest face is read." : "";
+    speak(ownWords(message.own), 5000);
   } else if (welcome.view === "individual") {
     panel.shares(null);
   }
+}
+
+// What changes all the time is read aloud now and then.
+function speak(text, pause) {
+  const now = performance.now();
+  if (now - spoken < pause) return;
+  spoken = now;
+  $.spoken.textContent = text;
 }
 
 function windowTold(message) {
@@ -228,6 +234,8 @@ function windowTold(message) {
   if (paused) return;
   panel.window(message);
   timeline.draw();
+  const faces = `${message.heads} ${message.heads === 1 ? "face" : "faces"}`;
+  speak(`${faces}. ${message.withheld ? welcome.withheld[message.withheld] : timeline.words()}`, 30000);
 }
 
 function shiftTold(message) {

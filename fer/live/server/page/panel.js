@@ -3,6 +3,9 @@
 import { clock, percent, signed } from "./words.js";
 import { colorName } from "./timeline.js";
 
+const SOON =
+  "Once there is a minute to compare with: when ten seconds differ from the two minutes before by more than usual.";
+
 export class Panel {
   constructor(nodes) {
     this.nodes = nodes;
@@ -19,6 +22,7 @@ export class Panel {
       if (welcome.index) tiles.push(["index", `${welcome.index.title.toLowerCase()} (${welcome.index.name})`]);
     }
     this.nodes.tiles.replaceChildren(...tiles.map(([key, words]) => this.tile(key, words)));
+    this.nodes.threshold.textContent = SOON;
     this.bars = {};
     this.nodes.bars.replaceChildren(
       ...welcome.classes.map((name, place) => this.bar(name, colorName(name, place))),
@@ -85,7 +89,7 @@ export class Panel {
     this.nodes.now.classList.toggle("withheld", Boolean(one.withheld));
     this.nodes.threshold.textContent =
       one.threshold === null
-        ? "Once there is a minute to compare with: when ten seconds differ from the two minutes before by more than usual."
+        ? SOON
         : `When ten seconds differ from the two minutes before by more than ${one.threshold.toFixed(2)}: three times what is usual, at least 0.10.`;
   }
 

@@ -56,10 +56,19 @@ export class Stage {
     const [line, pad, wide] = [17 * ratio, 8 * ratio, 170 * ratio];
     const high = line * names.length + 2 * pad + (own.uncertain ? line : 0);
     const { width, height } = this.canvas;
-    let left = x + w + pad;
-    if (left + wide > width) left = x - wide - pad;
-    if (left < 0) left = Math.max(0, Math.min(width - wide, x + w - wide));
-    const top = Math.max(0, Math.min(height - high, y + h / 2 - high / 2));
+    // Beside the face where there is room, else where it hides least of it.
+    const middle = Math.max(0, Math.min(height - high, y + h / 2 - high / 2));
+    const places = [[x + w + pad, middle], [x - wide - pad, middle]];
+    for (const down of [0, height - high]) places.push([0, down], [width - wide, down]);
+    const hidden = ([a, b]) => {
+      if (a < 0 || b < 0 || a + wide > width || b + high > height) return Infinity;
+      const across = Math.min(a + wide, x + w) - Math.max(a, x);
+      const along = Math.min(b + high, y + h) - Math.max(b, y);
+      return Math.max(0, across) * Math.max(0, along);
+    };
+    const amounts = places.map(hidden);
+    const best = places[amounts.indexOf(Math.min(...amounts))];
+    const [left, top] = best.map((value) => Math.max(0, value));
     context.fillStyle = "rgb(16 22 30 / 82%)";
     context.beginPath();
     context.roundRect(left, top, wide, high, 8 * ratio);
@@ -67,14 +76,14 @@ export class Stage {
     context.font = `${12 * ratio}px system-ui, sans-serif`;
     context.textBaseline = "middle";
     names.forEach((name, place) => {
-      const middle = top + pad + line * (place + 0.5);
+      const at = top + pad + line * (place + 0.5);
       const share = own.probabilities[name];
       context.fillStyle = "rgb(255 255 255 / 14%)";
-      context.fillRect(left + 74 * ratio, middle - 4 * ratio, wide - 82 * ratio, 8 * ratio);
+      context.fillRect(left + 74 * ratio, at - 4 * ratio, wide - 82 * ratio, 8 * ratio);
       context.fillStyle = name === own.label ? "#ffd166" : "#9fb4cc";
-      context.fillRect(left + 74 * ratio, middle - 4 * ratio, (wide - 82 * ratio) * share, 8 * ratio);
+      context.fillRect(left + 74 * ratio, at - 4 * ratio, (wide - 82 * ratio) * share, 8 * ratio);
       context.fillStyle = "#fff";
-      context.fillText(name, left + pad, middle);
+      context.fillText(name, left + pad, at);
     });
     if (own.uncertain) {
       context.fillStyle = "#ffd166";

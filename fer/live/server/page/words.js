@@ -23,10 +23,14 @@ export function does(welcome) {
     welcome.source === "server"
       ? "The server watches its own source. Its pictures stay in its memory and never come to this page, which shows where faces are and no more."
       : "Your browser sends pictures of your camera to this server, which holds them in memory for the moment of reading and no longer.";
+  const more = welcome.valence
+    ? []
+    : ["Valence is left out: the model's classes are not the seven emotions that it needs."];
   return [
     from,
     `Of single faces it tells where they are, nothing else. Emotions are told of groups of at least ${welcome.min_group} faces, as shares in steps of 5 %, and so that no difference of two windows is about one face.`,
     "Nobody is recognised. Nothing is stored; the timeline is gone when this server ends.",
+    ...more,
   ];
 }
 
