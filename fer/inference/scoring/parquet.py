@@ -94,12 +94,13 @@ def _names(schema: Any, column: str) -> bool:
 def _most(group: Any, column: str, kind: Kind) -> int:
     """Return how many rows of a row group suit a part."""
     chunks = (group.column(i) for i in range(group.num_columns))
-    size = sum(
+    size: int = sum(
         chunk.total_uncompressed_size
         for chunk in chunks
         if chunk.path_in_schema.partition(".")[0] == column
     )
-    return max(1, min(ROWS[kind], _PART_BYTES * group.num_rows // max(1, size)))
+    rows: int = group.num_rows
+    return max(1, min(ROWS[kind], _PART_BYTES * rows // max(1, size)))
 
 
 def _parquet(path: Path) -> Any:
