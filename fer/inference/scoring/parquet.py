@@ -94,7 +94,7 @@ def _names(schema: Any, column: str) -> bool:
 def _most(group: Any, column: str, kind: Kind) -> int:
     """Return how many rows of a row group suit a part."""
     chunks = (group.column(i) for i in range(group.num_columns))
-    size = sum(
+    size: int = sum(
         chunk.total_uncompressed_size
         for chunk in chunks
         if chunk.path_in_schema.partition(".")[0] == column
