@@ -390,6 +390,8 @@ def test_ray_answers_the_same(small_onnx: Path, tmp_path: Path) -> None:
     start = ["faces.parquet", "--part", "30", "--to"]
     for more in (["here", "--threads", "2"], ["ray", "--engine", "ray"]):
         ran = run(command(small_onnx, *start, *more), tmp_path)
+        if "Ray did not start: " in ran.stderr:
+            pytest.skip(f"Ray waits half a minute for itself: {ran.stderr.strip()}")
         assert ran.returncode == 1, ran.stderr
         assert ran.stderr.endswith(f"301 rows, 300 faces: {more[0]}\n"), ran.stderr
         (tmp_path / "ray").mkdir(exist_ok=True)

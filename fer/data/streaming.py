@@ -106,7 +106,8 @@ class ConvertedFaces:
             )
             splits[name] = Split(
                 cast("npt.NDArray[np.uint8]", StoredImages(shards, positions, blank, group)),
-                labels,
+                # A copy, eight bytes a face: torch takes no array that can't be written to.
+                np.array(labels),
                 rows,
                 {c: _column(folder, name, i) for i, c in enumerate(facts["metadata"])},
             )

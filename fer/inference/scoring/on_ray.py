@@ -57,7 +57,11 @@ def score_on_ray(job: Job, parts: Sequence[Part], advance: Callable[[int], objec
     began = not ray.is_initialized()
     if began:
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-        ray.init(log_to_driver=False, include_dashboard=False, logging_level="ERROR")
+        try:
+            ray.init(log_to_driver=False, include_dashboard=False, logging_level="ERROR")
+        except Exception as error:  # What it raises here has no other class.
+            why = str(error).strip().splitlines()[0]
+            raise UserError(f"Ray did not start: {why}") from error
     try:
         DataContext.get_current().enable_progress_bars = False
         cores = int(ray.cluster_resources().get("CPU", 1))
