@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
 from fer.config import searching
 from fer.config.compose import compose
@@ -124,7 +125,9 @@ def test_another_search_in_the_same_folder_is_refused(tmp_path: Path) -> None:
         line = ["data=synthetic", place, *overrides]
         config = compose("search", line, check=planner.check)
         assert planner.plan is not None
-        begin(config, planner.plan)
+        # As the command's task gets it.
+        own = [str(key) for key in config if key != "hydra"]
+        begin(OmegaConf.masked_copy(config, own), planner.plan)
 
     start()
     start("search.trials=50", "search.jobs=2", "logger=none")
