@@ -11,9 +11,9 @@ therefore means over a *cohort* that only changes in blocks:
 3. A window is told only if at least ``least`` members are read in it, else a change would be that
    of a few faces; and a third of all, else it would be mostly of the past.
 4. Of six faces, five are drawn by lot, which nobody is told. Names of faces are lost when these
-   leave the picture, so that the same people may come back as others; but no two of the sums that can be
-   made differ by fewer than ``least`` faces in size. A cohort of others is only begun from as many
-   faces as one before, or from at least ``least`` more or fewer: not from six and then from five.
+   leave the picture, so that the same people may come back as others; but no two of the sums that
+   can be made differ by fewer than ``least`` faces in size. A cohort of others is only begun from
+   as many faces as one before, or from at least ``least`` more or fewer: not from six, then five.
 """
 
 from __future__ import annotations
