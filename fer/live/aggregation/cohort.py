@@ -4,17 +4,16 @@ Whoever sees all windows knows sums over groups of faces, and their differences.
 window and the five that stay in the next would give the sixth away. Here a window's emotions are
 therefore means over a *cohort* that only changes in blocks:
 
-1. A cohort is a set of at least ``least`` faces. It is the same in all windows until a block of at
-   least ``least`` faces joins, or at least so many have left and at least so many remain of those
-   that had been told together with them. All sums that are ever told are then sums of blocks of at
-   least ``least`` faces, and so is whatever can be added up or subtracted from them.
+1. A cohort is made of blocks of ``least`` faces, or twice as many, and so on. It is the same in all
+   windows until such a block joins, or as many have left. All sums that are ever told are then sums
+   of such blocks, and so is whatever can be added up or subtracted from them.
 2. A member that can't be read in a window counts with its last values: leaving shows in no number.
 3. A window is told only if at least ``least`` members are read in it, else a change would be that
    of a few faces; and a third of all, else it would be mostly of the past.
-4. The sizes of any two cohorts of a session are the same or differ by at least ``least``. Names of
-   faces are lost when these leave the picture, so that the same people may come back as others;
-   sums over six of them and then over five are not told even so. Where a size does not do, a cohort
-   of one that does is drawn by lot.
+4. Of six faces, five are drawn by lot, which nobody is told. Names of faces are lost when these
+   leave the picture, so that the same people may come back as others; but no two of the sums that
+   can be made differ by fewer than ``least`` faces in size. A cohort of others is only begun from
+   as many faces as one before, or from at least ``least`` more or fewer: not from six, then five.
 """
 
 from __future__ import annotations
@@ -77,7 +76,7 @@ class Cohort:
         self._last: dict[str, Values] = {}
         self._blocks: list[set[str]] = []
         self._retired: set[str] = set()
-        self._sizes: set[int] = set()
+        self._begun_from: set[int] = set()
         self._waited = self._broken = self._generation = 0
         self._base: set[str] = set()
 
@@ -102,7 +101,7 @@ class Cohort:
         fresh = sorted(read.keys() - self._last.keys() - self._retired)
         self._waited = self._waited + 1 if len(fresh) >= self.least else 0
         joining = fresh if self._waited >= self._settle else []
-        self._change(self._leaving(alive), joining, read)
+        self._change(joining, read, alive)
         if not self._is_told(read) and self._last:
             self._broken += 1
             if self._broken >= self._settle:
@@ -110,7 +109,6 @@ class Cohort:
         if not self._is_told(read):
             return None
         self._broken = 0
-        self._sizes.add(len(self._last))
         mean = np.mean(np.stack(list(self._last.values())), axis=0)
         return Group(mean, len(self._last), len(self._last.keys() & read.keys()), self._generation)
 
@@ -118,55 +116,50 @@ class Cohort:
         now = len(self._last.keys() & read.keys())
         return now >= self.least and 3 * now >= len(self._last)
 
-    def _leaving(self, alive: Collection[str]) -> set[str]:
-        """Return who is gone for good and may be left out: blocks that stay large enough."""
-        found: set[str] = set()
-        for block in self._blocks:
-            gone = block.difference(alive)
-            if gone == block or min(len(gone), len(block) - len(gone)) >= self.least:
-                found |= gone
-        return found
-
     def _change(
-        self, leaving: set[str], joining: Sequence[str], read: Mapping[str, Values]
+        self, joining: Sequence[str], read: Mapping[str, Values], alive: Collection[str]
     ) -> None:
-        """Let as many join and leave as the sizes of a session allow."""
-        counts = [0, *range(self.least, len(joining) + 1)]
-        choices = [
-            (joined, left)
-            for joined in reversed(counts)
-            for left in sorted({0, len(leaving)}, reverse=True)
-            if joined + left and self._may_have(len(self._last) - left + joined)
-        ]
-        if not choices:
-            return
-        joined, left = choices[0]
-        if left:
-            self._last = {k: v for k, v in self._last.items() if k not in leaving}
-            self._blocks = [rest for block in self._blocks if (rest := block - leaving)]
+        """Let whole blocks of those leave who are gone for good, and whole blocks join."""
+        for block in self._blocks:
+            gone = sorted(block.difference(alive))
+            leaving = self._drawn(gone, len(gone))
+            block.difference_update(leaving)
+            for name in leaving:
+                del self._last[name]
+        self._blocks = [block for block in self._blocks if block]
+        count = len(joining) if self._last else self._beginning(len(joining))
+        joined = self._drawn(joining, count)
         if joined:
-            chosen = self._lot.sample(list(joining), joined)
-            self._blocks.append(set(chosen))
-            self._last |= {name: read[name] for name in chosen}
+            self._blocks.append(joined)
+            self._last |= {name: read[name] for name in joined}
             self._waited = 0
+        self._count_generation()
+
+    def _drawn(self, names: Sequence[str], most: int) -> set[str]:
+        """Return as many as make whole blocks, by lot."""
+        return set(self._lot.sample(list(names), most - most % self.least))
+
+    def _beginning(self, count: int) -> int:
+        """Return from how many of some faces a cohort may begin; zero: from none."""
+        for size in range(count, self.least - 1, -1):
+            if all(size == one or abs(size - one) >= self.least for one in self._begun_from):
+                self._begun_from.add(size)
+                return size
+        return 0
+
+    def _count_generation(self) -> None:
         members = set(self._last)
         if 2 * len(members & self._base) < max(len(members), len(self._base)):
             self._base = members
             self._generation += 1
-
-    def _may_have(self, size: int) -> bool:
-        return size == 0 or (
-            size >= self.least
-            and all(size == one or abs(size - one) >= self.least for one in self._sizes)
-        )
 
     def _start_anew(
         self, joining: Sequence[str], read: Mapping[str, Values], alive: Collection[str]
     ) -> None:
         """Take a cohort of newcomers in place of one of which too few are left."""
         joining = [name for name in joining if name not in self._last]
-        if not any(self._may_have(n) for n in range(self.least, len(joining) + 1)):
+        if len(joining) < self.least or not self._beginning(len(joining)):
             return
         self._retired |= self._last.keys() & set(alive)
         self._last, self._blocks = {}, []
-        self._change(set(), joining, read)
+        self._change(joining, read, alive)

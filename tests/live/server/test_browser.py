@@ -28,7 +28,7 @@ def play() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def browser(play: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    frames = [room(["happy"] * 4 + ["neutral"] * 4)] * 10
+    frames = [room(["happy"] * 5 + ["neutral"] * 5)] * 10
     clip = write_camera_clip(tmp_path_factory.mktemp("clip") / "class.mjpeg", frames)
     with chromium(play, clip) as started:
         yield started
@@ -111,9 +111,9 @@ def test_a_class_from_start_to_a_lost_link(browser: Any, tmp_path: Path) -> None
         page.screenshot(path=tmp_path / "before.png", full_page=True)
         visit.start()
         visit.waits_for("#state", "live")
-        visit.waits_for("#tile-heads", "8")
+        visit.waits_for("#tile-heads", "10")
         visit.waits_for("#tile-valence", "+0.")
-        visit.waits_for("#basis", "Of 8 faces")
+        visit.waits_for("#basis", "Of 10 faces")
         visit.waits_for("#bars", "happy50 %")
         visit.waits_until("document.querySelector('#rate').textContent !== '–'")
         assert page.locator("#delay").inner_text().endswith("ms")
@@ -142,7 +142,7 @@ def test_a_class_from_start_to_a_lost_link(browser: Any, tmp_path: Path) -> None
         visit.waits_for("#state", "live")
         visit.waits_for("#hint", "")
         visit.waits_until("document.querySelector('#rate').textContent !== '–'")
-        visit.waits_for("#tile-heads", "8")
+        visit.waits_for("#tile-heads", "10")
         assert visit.hosts() == {f"127.0.0.1:{port}"}
         assert visit.complaints == []
         visit.context.close()

@@ -112,26 +112,27 @@ def test_the_index_is_off_unless_asked_for(serve: Serve) -> None:
 
 @pytest.mark.usefixtures("half_seconds")
 def test_a_page_that_comes_back_goes_on(serve: Serve) -> None:
-    """So that two sessions can't be held against each other: six faces, then five."""
+    """So that two sessions can't be held against each other: eleven faces, then ten."""
     client = serve(seconds=1.0)
     passed: list[dict[str, Any]] = []
     with client.websocket_connect("/v1/live") as socket:
         socket.send_text('{"type": "start", "resume": ""}')
         key = told(socket, "started")["key"]
         for number in range(12):
-            look(socket, [*["neutral"] * 5, "angry"], number)
+            look(socket, [*["neutral"] * 10, "angry"], number)
     with client.websocket_connect("/v1/live") as socket:
         socket.send_text(json.dumps({"type": "start", "resume": key}))
         assert told(socket, "started")["key"] == key
         for number in range(12):
-            look(socket, ["neutral"] * 5, number, passed)
+            look(socket, ["neutral"] * 10, number, passed)
     windows = [one for one in passed if one["type"] == "window"]
     # What was told before is told again, once.
     assert [one["number"] for one in windows] == list(range(len(windows)))
     assert len(windows) > 9
     assert len({json.dumps(one["shares"]) for one in windows if one["shares"]}) == 1
-    assert {one["faces"] for one in windows if one["shares"]} == {6}
-    assert windows[-1]["heads"] == 5
+    assert {one["faces"] for one in windows if one["shares"]} == {10}
+    assert windows[-1]["heads"] == 10
+    assert not windows[-1]["withheld"]
 
 
 def test_a_key_that_is_not_known_begins_anew(serve: Serve) -> None:

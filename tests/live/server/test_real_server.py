@@ -160,11 +160,11 @@ def test_no_picture_is_left_and_memory_stays(server: tuple[int, int], folder: Pa
             assert "deleted" not in str(target), target
 
     with client.connect(address(port)) as socket:
-        for _ in range(100):
+        for _ in range(50):
             assert faces(socket) == 6
         holds_no_picture()
         before = resident(pid)
-        for _ in range(400):
+        for _ in range(200):
             faces(socket)
         assert resident(pid) - before < 20
     holds_no_picture()

@@ -31,7 +31,7 @@ def test_who_takes_nothing_is_cut(recovers: bool, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(running, "SLOW", 0.05)
 
     async def slow() -> Transport:
-        async def app(*_: object) -> None:
+        async def app(scope: object, receive: object, send: object) -> None:
             pass
 
         config = uvicorn.Config(app, lifespan="off", interface="asgi3")
