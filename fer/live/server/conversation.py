@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
+import anyio
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from fer.live.server.group import Groups, LiveGroup
@@ -64,18 +64,21 @@ class Conversations:
 
     async def _talk(self, socket: WebSocket) -> None:
         inbox, outbox = Inbox(socket, self._metrics), Outbox()
-        reading = asyncio.create_task(inbox.read())
-        sending = asyncio.create_task(outbox.send_to(socket))
-        answering = asyncio.create_task(self._answer(inbox, outbox))
-        tasks = [reading, sending, answering]
-        try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in tasks:
-                task.cancel()
-            results = await asyncio.gather(*tasks, return_exceptions=True)
+        failed: list[Exception] = []
+        async with anyio.create_task_group() as tasks:
+
+            async def until_one_ends(work: Callable[[], Awaitable[None]]) -> None:
+                try:
+                    await work()
+                except Exception as error:
+                    failed.append(error)
+                finally:
+                    tasks.cancel_scope.cancel()
+
+            tasks.start_soon(until_one_ends, inbox.read)
+            tasks.start_soon(until_one_ends, lambda: outbox.send_to(socket))
+            tasks.start_soon(until_one_ends, lambda: self._answer(inbox, outbox))
         # The page's leaving explains what else failed.
-        failed = [one for one in results if isinstance(one, Exception)]
         for one in sorted(failed, key=lambda one: not isinstance(one, WebSocketDisconnect)):
             raise one
 

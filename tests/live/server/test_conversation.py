@@ -188,6 +188,7 @@ def test_garbage_for_pictures(serve: Serve) -> None:
                 else:
                     socket.send_bytes(frame(number, b"garbage"))
                     told(socket, "problem")
+            assert look(socket, ["sad"], 99)
             # One by one: of frames that come faster than they are read some are left out.
             for number in range(settings.BAD - 1):
                 socket.send_bytes(frame(number, b"garbage"))
