@@ -40,6 +40,8 @@ def wording(
         ('41.3 s', '312 MiB')
         >>> wording(-0.0121, "points", (-0.0204, 0.0003)), wording(687783, "count")
         ('−1.2 points (−2.0 to +0.0)', '0.69 M')
+        >>> wording(-0.0001, "points", (-0.009, 0.009))
+        '+0.0 points (−0.9 to +0.9)'
     """
     if isinstance(value, str):
         return value
@@ -56,8 +58,8 @@ def wording(
     sign = "+" if unit == "points" else ""
 
     def said(number: float) -> str:
-        # A true minus, as long as the plus.
-        return f"{scale * number:{sign},.{digits}f}".replace("-", "−")
+        # No minus before a zero; else a true minus, as long as the plus.
+        return f"{round(scale * number, digits) + 0.0:{sign},.{digits}f}".replace("-", "−")
 
     if interval is None:
         return f"{said(value)}{behind}"
