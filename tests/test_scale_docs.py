@@ -106,7 +106,9 @@ def test_what_can_not_run_here_passes_check_only(
     """In this process, on faces that need no files."""
     plugin = [text for text in command.arguments if text.startswith(PLUGIN)]
     if "-m" in command.arguments and "hydra/launcher=ray" in plugin:
-        pytest.importorskip("ray", reason="the extra launcher-ray is not installed")
+        pytest.importorskip(
+            "hydra_plugins.hydra_ray_launcher", reason="the extra launcher-ray is not installed"
+        )
     answer = train(*command.arguments, "data=synthetic", "check_only=true")
     assert answer.code == 0, answer
     assert "configuration checked, nothing was run" in answer.out
