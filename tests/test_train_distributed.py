@@ -166,6 +166,7 @@ def test_what_one_process_meets_ends_the_other(tmp_path: Path, full_disk: dict[s
 #: next breaks off, or is waited for in vain, as between GPUs.
 BAD_END = """
 import os, signal, sys, time
+from pathlib import Path
 from fer.learning.callbacks import History
 from fer.train import main
 
@@ -175,6 +176,9 @@ def start(self, trainer, module):
     real(self, trainer, module)
     if trainer.current_epoch == 1:
         if trainer.global_rank == 1:
+            # The first process may still be writing what the first epoch has come to.
+            while not Path("run", "checkpoints", "last.ckpt").exists():
+                time.sleep(0.05)
             if how == "raise":
                 raise OSError(5, "Input/output error")
             os.kill(os.getpid(), signal.SIGKILL)

@@ -44,7 +44,9 @@ def test_there_are_choices_to_compose() -> None:
 @pytest.mark.parametrize("override", CHOICES)
 def test_every_choice_composes_alone(override: str) -> None:
     group, choice = override.split("=")
-    assert compose("train", [override]).hydra.runtime.choices[group] == choice
+    # What it is nothing without.
+    more = ["callbacks.distillation.teachers=[A]"] * (choice == "distillation")
+    assert compose("train", [override, *more]).hydra.runtime.choices[group] == choice
 
 
 def test_the_demo_chooses_the_built_in_faces() -> None:
@@ -78,7 +80,10 @@ def test_the_command_line_outweighs_an_experiment() -> None:
         ("+optimiser=adam", "did you mean 'optimizer'?"),
         ("optimizer=adm", "there is no optimizer 'adm'; did you mean 'adam'?"),
         ("experiment=demoo", "there is no experiment 'demoo'; did you mean 'demo'?"),
-        ("backbone=xyz", "there is no backbone 'xyz'; there are none, resnet, small, timm, vgg"),
+        (
+            "backbone=xyz",
+            "there is no backbone 'xyz'; there are none, resnet, shallow, small, timm, vgg, vit",
+        ),
         ("logger=xyz", "there is no logger 'xyz'; there are csv, none, tensorboard, wandb"),
     ],
 )

@@ -227,7 +227,7 @@ def test_there_is_no_severity_beside_one_to_five(faces: Images, severity: int) -
 def test_what_cannot_be_corrupted_is_refused(faces: Images) -> None:
     with pytest.raises(UserError, match="no corruption 'fog'; there are dark, bright"):
         corrupt(faces, "fog", 1)
-    with pytest.raises(UserError, match=r"uint8 \[N, H, W\], not float64"):
+    with pytest.raises(UserError, match=r"uint8 \[N, H, W\], or clips .*, not float64"):
         corrupt(faces / 255, "noise", 1)
     with pytest.raises(UserError, match=r"not uint8 \[48, 48\]"):
         corrupt(faces[0], "noise", 1)

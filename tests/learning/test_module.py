@@ -153,6 +153,7 @@ def test_hyperparameters_are_plain(run: Run) -> None:
     made_of = {"model", "loss", "optimizer", "scheduler", "classes", "size"}
     assert set(stored) == made_of | {
         "fit",
+        "frames",
         "invalid",
         "not_comparable",
         "mixing",
