@@ -43,6 +43,7 @@ def search(
     return run
 
 
+@pytest.mark.slow
 def test_a_search_is_run_and_goes_on(search: Search, elsewhere: Path) -> None:
     line = ("data=synthetic", "trainer=cpu", "hydra.run.dir=found")
     answer = search(*line, "search.trials=2")

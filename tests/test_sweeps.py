@@ -63,6 +63,7 @@ def assert_possible(sweep: dict[str, Any], values: dict[str, Any]) -> None:
             assert config.hydra.runtime.choices[key] == value
 
 
+@pytest.mark.slow
 def test_every_proposed_value_passes_the_check(sweep: dict[str, Any]) -> None:
     for values in proposals(sweep):
         assert_possible(sweep, values)

@@ -145,6 +145,7 @@ def test_ablations_depart_from_a_row_that_is_there_too() -> None:
         assert base[group] == other[group], group
 
 
+@pytest.mark.slow
 def test_rows_of_clips_read_clips() -> None:
     planner = planned("kind=clips", "data=synthetic_clips", "seeds=[0]", "data.source.seed=3")
     assert planner.stated == (), "other clips than those of the documents"
@@ -160,6 +161,7 @@ def test_rows_of_clips_read_clips() -> None:
     assert planned("kind=clips", "data=synthetic_clips").stated == ("clips",)
 
 
+@pytest.mark.slow
 def test_all_rows_together_have_their_own_data() -> None:
     """What is said of the table's data is not said of the clips."""
     line = ("kind=all", "only=[cnn,clip_lstm]", "seeds=[0]", "data.root=y")
