@@ -177,7 +177,8 @@ def start(self, trainer, module):
     if trainer.current_epoch == 1:
         if trainer.global_rank == 1:
             # The first process may still be writing what the first epoch has come to.
-            while not Path("run", "checkpoints", "last.ckpt").exists():
+            # Where it hangs it never will.
+            while how != "hang" and not Path("run", "checkpoints", "last.ckpt").exists():
                 time.sleep(0.05)
             if how == "raise":
                 raise OSError(5, "Input/output error")
@@ -204,7 +205,8 @@ def test_a_process_that_dies_ends_the_job_with_its_reason(
     )
     ended = time.time()
     run = tmp_path / "run"
-    assert ended - (run / "checkpoints" / "last.ckpt").stat().st_mtime < 60
+    newest = max(path.stat().st_mtime for path in run.rglob("*") if path.is_file())
+    assert ended - newest < 60
     if how == "torchrun":
         assert answer.code == 1, answer
         assert re.search(r"Root Cause.*rank +: 1 .*exitcode +: -9", answer.err, re.DOTALL)
