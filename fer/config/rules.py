@@ -160,6 +160,7 @@ RULES: Final[dict[str, Rule]] = {
     "loss.label_smoothing": number(0, 1, below=True),
     "optimizer.lr": number(0, above=True),
     "optimizer.weight_decay": number(0),
+    "optimizer.aux_rate": number(0),
     "optimizer.betas": listing(number(0, 1, below=True), length=2),
     "scheduler.factor": number(0, 1, above=True, below=True),
     "scheduler.patience": integer(0),
