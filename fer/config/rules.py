@@ -37,6 +37,7 @@ _SOURCE: Final[dict[str, Rule]] = {
     "size": integer(16, 1024),
     "fit": choice("pad", "stretch"),
     "votes": text(optional=True),
+    "votes_weight": _SHARE,
     "target": choice("majority", "distribution"),
     "classes": choice(7, 8),
     "manifest": text(optional=True),
