@@ -167,7 +167,7 @@ def _where_records(pair: tuple[Result, Result], words: dict[str, str]) -> list[d
 
 def _split_names(planner: Planner, kind: str) -> dict[str, str]:
     """Return what the splits of a table are called."""
-    official = planner.data in ("fer2013", "ferplus") and kind != "clips"
+    official = planner.data in ("fer2013", "fer2013_votes", "ferplus") and kind != "clips"
     return OFFICIAL if official else {"val": "val", "test": "test"}
 
 

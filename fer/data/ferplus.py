@@ -98,7 +98,7 @@ class FerPlus:
             OSError: a file cannot be read.
         """
         # Before FER2013 is read, whose first parsing takes long.
-        path = self._find_votes(self._faces.find())
+        path = find_votes(self._faces.find(), self._votes)
         votes = read_votes(path)
         faces = self._faces.load()
         rows, manifest_hash = join_votes(faces, votes, path, self.manifest)
@@ -134,16 +134,26 @@ class FerPlus:
         targets = verdicts.shares if self.target == "distribution" else None
         return replace(split, labels=verdicts.labels, targets=targets).take(keep), findings
 
-    def _find_votes(self, faces: Path) -> Path:
-        candidates = [self._votes] if self._votes else vote_places(faces)
-        path = first_file(candidates)
-        if path is None:
-            looked = "".join(f"\n  {place}" for place in candidates)
-            raise DataNotFoundError(
-                f"the votes of FER+ were not found. Looked for:{looked}\n{_GET}; put it beside "
-                "FER2013 (data.root), or name it by data.votes=FILE"
-            )
-        return path
+
+def find_votes(faces: Path, named: Path | None = None) -> Path:
+    """Return the table of votes.
+
+    Args:
+        faces: FER2013's file, or its folder of folders of pictures.
+        named: the one that was asked for; by default it is looked for in :func:`vote_places`.
+
+    Raises:
+        DataNotFoundError: there is none.
+    """
+    candidates = [named] if named else vote_places(faces)
+    path = first_file(candidates)
+    if path is None:
+        looked = "".join(f"\n  {place}" for place in candidates)
+        raise DataNotFoundError(
+            f"the votes of FER+ were not found. Looked for:{looked}\n{_GET}; put it beside "
+            "FER2013 (data.root), or name it by data.votes=FILE"
+        )
+    return path
 
 
 def vote_places(faces: Path) -> list[Path]:

@@ -247,7 +247,11 @@ class UnderProtocol(WrappedSource):
 def _pooled(faces: Faces) -> Split:
     """Return the faces of all splits as one, in the order of the splits."""
     splits = [faces.splits[name] for name in SPLITS if name in faces.splits]
-    targets = [split.targets for split in splits if split.targets is not None]
+    targets = None
+    if any(split.targets is not None for split in splits):
+        # Faces without a target, of the splits that have none, are learnt by their labels.
+        own = np.eye(len(faces.classes), dtype=np.float32)
+        targets = [own[s.labels] if s.targets is None else s.targets for s in splits]
     return Split(
         # A new array: the pictures may be a map of a file that nothing may be written to.
         images=np.concatenate([split.images for split in splits]),
@@ -257,7 +261,7 @@ def _pooled(faces: Faces) -> Split:
             name: np.concatenate([split.metadata[name] for split in splits])
             for name in splits[0].metadata
         },
-        targets=np.concatenate(targets) if len(targets) == len(splits) else None,
+        targets=np.concatenate(targets) if targets is not None else None,
     )
 
 

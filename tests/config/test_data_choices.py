@@ -32,6 +32,11 @@ SMALL = ("trainer=cpu", "augmentation=none", "lstm=none", "fusion=none", "model=
         (["data.fit=cut"], "data.fit: must be one of pad, stretch"),
         (["data=ferplus", "data.target=mean"], "must be one of majority, distribution"),
         (["data=ferplus", "data.classes=10"], "must be one of 7, 8"),
+        (
+            ["data=fer2013_votes", "data.votes_weight=1.5"],
+            "must be a number at least 0 and at most 1",
+        ),
+        (["data.votes_weight=0.5"], "there is no key 'data.votes_weight'"),
         (["data=folder", "data.val_share=1"], "must be a number at least 0 and below 1"),
         (["data=folder", "data.target=majority"], "there is no key 'data.target'"),
     ],
@@ -47,6 +52,7 @@ def test_a_wrong_value_is_refused(overrides: list[str], complaint: str) -> None:
     [
         ["data.clean={blank: all, duplicates: both, conflicts: majority, defects: drop}"],
         ["data=ferplus", "data.classes=8", "data.target=distribution", "data.manifest=rows.csv"],
+        ["data=fer2013_votes", "data.votes_weight=0", "data.votes=v.csv", "data.manifest=rows.csv"],
         ["data=folder", "data.root=pictures", "data.size=64", "data.fit=stretch"],
         ["data=synthetic", "data.clean.duplicates=within"],
     ],

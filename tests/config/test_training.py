@@ -33,6 +33,7 @@ def test_what_nothing_would_come_of_is_refused(overrides: list[str], words: str)
         ["metadata=dense", "data.metadata=a.csv"],
         ["data=ferplus", "data.manifest=m.csv"],
         ["data=ferplus", "data.target=distribution", "loss=soft"],
+        ["data=fer2013_votes", "data.manifest=m.csv", "loss=soft"],
         # Whether a source of one's own has votes, it says itself when it is read.
         ["loss=soft", "data.source._target_=mine.Votes"],
     ],

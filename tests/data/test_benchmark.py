@@ -18,6 +18,7 @@ from fer.data.benchmark import (
 )
 from fer.data.cleaning import Cleaned, Cleaning
 from fer.data.fer2013 import Fer2013
+from fer.data.fer2013_votes import Fer2013WithVotes
 from fer.data.ferplus import FerPlus
 from fer.data.manifest import write_manifest
 from fer.data.scaling import scaled
@@ -56,7 +57,8 @@ VOTES = [
 def test_fer2013_has_official_names(source: Fer2013, tmp_path: Path) -> None:
     wrapped = Cleaned(source, Cleaning())
     plus = FerPlus(str(tmp_path), cache=str(tmp_path / "cache"))
-    for one in (source, wrapped, plus):
+    both = Fer2013WithVotes(str(tmp_path), cache=str(tmp_path / "cache"))
+    for one in (source, wrapped, plus, both):
         assert split_names(one) == OFFICIAL
     assert split_names(SyntheticFaces())["test"] == "test"
 

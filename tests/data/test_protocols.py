@@ -126,6 +126,21 @@ def test_whatever_a_split_has_goes_along() -> None:
             np.testing.assert_array_equal(split.targets.argmax(axis=1), split.labels)
 
 
+def test_a_face_of_a_split_without_targets_is_learnt_by_its_label() -> None:
+    faces = uneven()
+    split = faces.splits["train"]
+    assert split.targets is not None
+    soft = replace(split, targets=0.5 * split.targets + 0.5 / len(CLASSES))
+    rest = {n: replace(s, targets=None) for n, s in faces.splits.items() if n != "train"}
+    given = Given(replace(faces, splits={"train": soft, **rest}))
+    train = UnderProtocol(given, "train_on_test").load().splits["train"]
+    assert train.targets is not None
+    was_soft = np.isin(train.rows, soft.rows)
+    np.testing.assert_array_equal(train.targets[was_soft], soft.targets)
+    own = np.eye(len(CLASSES))[train.labels[~was_soft]]
+    np.testing.assert_array_equal(train.targets[~was_soft], own)
+
+
 def test_augmenting_first_balances_the_classes_and_leaks_into_the_test_split() -> None:
     divided = UnderProtocol(Given(uneven()), "augment_first", augmentation=FLIP).load()
     total = sum(np.bincount(s.labels, minlength=len(CLASSES)) for s in divided.splits.values())

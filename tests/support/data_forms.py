@@ -81,6 +81,11 @@ def _distribution(root: Path) -> tuple[str, ...]:
     return (*_votes(root), "data.target=distribution", "loss=soft")
 
 
+def _label_and_votes(root: Path) -> tuple[str, ...]:
+    _votes(root)
+    return ("data=fer2013_votes", f"data.root={root}")
+
+
 def _folder(root: Path) -> tuple[str, ...]:
     sizes = {"train": 9, "val": 4, "test": 5}
     counts = {f"{split}/{name}": n for split, n in sizes.items() for name in ("cat", "dog")}
@@ -131,6 +136,7 @@ FORMS: dict[str, Callable[[Path], tuple[str, ...]]] = {
     "pictures of FER2013": _pictures,
     "FER+, majority": _votes,
     "FER+, distribution": _distribution,
+    "FER2013 and FER+'s votes": _label_and_votes,
     "folders of classes": _folder,
     "a converted set": _converted,
     "synthetic": _synthetic,
