@@ -15,7 +15,7 @@ import numpy as np
 from fer.errors import UserError
 from fer.files import written_beside
 from fer.inference.checkpoint import CheckpointModel
-from fer.inference.description import KEY, Description
+from fer.inference.description import KEY, Description, ModelFileError
 from fer.inference.onnx_model import (
     FACES,
     LENGTHS,
@@ -23,6 +23,7 @@ from fer.inference.onnx_model import (
     METADATA,
     PROBABILITIES,
     OnnxModel,
+    runtime_errors,
 )
 
 if TYPE_CHECKING:
@@ -98,7 +99,13 @@ def export(model: CheckpointModel, path: Path, *, recipe: dict[str, Any] | None 
     )
     with written_beside(path) as beside:
         _write(_graph(model, description), description, beside)
-        parity = compare(model, OnnxModel(beside, threads=1))
+        try:
+            parity = compare(model, OnnxModel(beside, threads=1))
+        except (ModelFileError, *runtime_errors()) as error:  # type: ignore[misc]
+            why = str(error).strip().splitlines()[0]
+            raise ExportError(
+                f"the exported model can't be run, so nothing was written: {why}"
+            ) from error
         worst = max(parity.probabilities, parity.logits)
         if not worst <= TOLERANCE:
             raise ExportError(
@@ -173,7 +180,7 @@ def _graph(model: CheckpointModel, description: Description) -> onnx.ModelProto:
         names.append(METADATA)
         shapes.append({0: batch})
     whole = _whole(model.network, description.temperature).eval()
-    with _quiet():
+    with _quiet(), _fresh_lstm():
         try:
             program = torch.onnx.export(
                 whole,
@@ -229,6 +236,25 @@ def _write(graph: onnx.ModelProto, description: Description, path: Path) -> None
     entry.key, entry.value = KEY, description.as_json()
     onnx.checker.check_model(graph)
     onnx.save(graph, str(path))
+
+
+@contextlib.contextmanager
+def _fresh_lstm() -> Iterator[None]:
+    """Have torch look up anew how an LSTM is taken apart, before an export and after it.
+
+    For an export it puts a loop over the steps in the table of an LSTM's kernels, but leaves what
+    was looked up there before (``torch/export/_patches.py`` of torch 2.14). Every export looks the
+    usual form up at its end, so the next one of the same process found that, one copy of a cell for
+    each step of the example, and took the example's number of steps for the only one.
+    """
+    import torch
+
+    looked_up = getattr(torch.ops.aten.lstm.input, "_dispatch_cache", {})
+    looked_up.clear()
+    try:
+        yield
+    finally:
+        looked_up.clear()
 
 
 @contextlib.contextmanager
