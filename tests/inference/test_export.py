@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from fer.inference import CheckpointModel, OnnxModel, load_checkpoint
-from fer.inference.export import TOLERANCE, ExportError, compare, export
+from fer.inference.export import TOLERANCE, ExportError, export
+from fer.inference.parity import compare
 from tests.inference.conftest import COLUMNS, checkpoint
 from tests.support.pattern_faces import CLASSES
 
