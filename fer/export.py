@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from fer.errors import UserError
+from fer.shipped import file_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,6 +70,7 @@ def _export(options: argparse.Namespace) -> None:
         raise UserError(f"--to {options.to} is a folder; name a file")
     if options.to.suffix == ".ckpt" and options.int8:
         raise UserError("--int8 is for .onnx files; a .ckpt file has half precision")
+    options.ckpt = file_of(options.ckpt, ".ckpt")
     if options.to.exists() and options.ckpt.exists() and options.to.samefile(options.ckpt):
         raise UserError(f"--to {options.to} is the checkpoint itself; name another file")
     from fer.inference import load_checkpoint
@@ -191,7 +193,8 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("ckpt", metavar="CKPT", type=Path, help="a checkpoint of fer train")
+    add("ckpt", metavar="CKPT", help="a checkpoint of fer train, or the name of a model that comes "
+        "with fer")  # fmt: skip
     add("--to", metavar="FILE", type=Path, required=True, help="the file to write: .onnx, or .ckpt "
         "for the network alone in half precision")  # fmt: skip
     small = parser.add_mutually_exclusive_group()
