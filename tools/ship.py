@@ -52,8 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("name", help="of the model: default, fast, …")
     parser.add_argument("ckpt", nargs="?", type=Path, help="a checkpoint of a finished training")
-    parser.add_argument("--recipe", help="the command that trained it, where the run folder has none "
-                        "that can be run elsewhere")  # fmt: skip
+    parser.add_argument("--recipe", help="the command that trained it, where the run folder has "
+                        "none that can be run elsewhere")  # fmt: skip
     parser.add_argument("--evaluation", type=Path, metavar="FOLDER", help="of fer.evaluate")
     options = parser.parse_args(arguments)
     try:
