@@ -20,7 +20,7 @@ Commands
   predict       find the faces in pictures and say what each shows
   video         follow the faces of a film, a camera or a stream
   serve         the live page: a group's emotions in the browser, as they change
-  export        write a trained network as one ONNX file
+  export        write a trained network as one ONNX file, or as a small checkpoint
   claims        the ledger of stated numbers: write the documents from it, check them, add to it
 
 Options

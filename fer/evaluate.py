@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """
 python -m fer.evaluate ckpt=runs/cnn_lstm/TIME/checkpoints/best.ckpt       # on FER2013
+python -m fer.evaluate ckpt=default                                        # what comes with fer
 python -m fer.evaluate ckpt=PATH data=folder data.root=FOLDER              # on your own pictures
 python -m fer.evaluate ckpt=PATH data=synthetic tta=false report=false     # a single view, no page
 python -m fer.evaluate ckpt=PATH data=synthetic_clips                      # a model of clips
@@ -66,6 +67,7 @@ def judge_one(config: DictConfig, folder: Path) -> None:
     from fer.files import write_json
     from fer.inference import load_model
     from fer.inference.model import frames_of
+    from fer.shipped import file_of
 
     model = load_model(config.ckpt, device=config.device) if config.ckpt else None
     if model is not None:
@@ -98,7 +100,7 @@ def judge_one(config: DictConfig, folder: Path) -> None:
             "data": original.fingerprint,
             "votes": crowd.sha256 if crowd else None,
             "manifest": _sha256(config.data.get("manifest")) if original.names else None,
-            "checkpoint": _sha256(config.ckpt),
+            "checkpoint": _sha256(file_of(config.ckpt) if config.ckpt else None),
             "predictions": _sha256(config.predictions),
         },
         seed=config.seed,
@@ -226,7 +228,7 @@ def compare_models(config: DictConfig, folder: Path) -> None:
     sys.stdout.write(comparison_table(found) + mark_lines(marks) + f"folder: {folder}\n")
 
 
-def _sha256(path: str | None) -> str | None:
+def _sha256(path: str | Path | None) -> str | None:
     return (
         None if path is None else hashlib.sha256(Path(path).expanduser().read_bytes()).hexdigest()
     )

@@ -1,4 +1,4 @@
-"""The command ``fer export CKPT --to model.onnx``."""
+"""The command ``fer export CKPT --to model.onnx|model.ckpt``."""
 
 from __future__ import annotations
 
@@ -12,21 +12,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from fer.errors import UserError
+from fer.shipped import file_of
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
     from fer.inference import CheckpointModel
+    from fer.inference.parity import Parity
 
 _DESCRIPTION: Final = """\
 Write a trained network as one ONNX file: scaling, network, temperature and softmax, from grey faces
 to probabilities, with everything that one has to know to use it rightly. The file is held against
-the network at several batch sizes before it is kept."""
+the network at several batch sizes before it is kept.
+
+To a file that ends in .ckpt goes the network alone, in half precision: a small checkpoint to use,
+to begin with (init_from=) or to learn from, but not to resume."""
 
 _EPILOG: Final = """\
 examples:
   fer export runs/cnn_lstm/TIME/checkpoints/best.ckpt --to model.onnx
+  fer export best.ckpt --to half.onnx --half
+  fer export best.ckpt --to small.ckpt
   fer export best.ckpt --to small.onnx --int8
   fer export best.ckpt --to small.onnx --int8 --data FOLDER
   python -c "import fer; print(fer.load('model.onnx').classes)"
@@ -57,42 +64,73 @@ def main(arguments: Sequence[str]) -> int:
 
 def _export(options: argparse.Namespace) -> None:
     _check_installed()
-    if options.to.suffix != ".onnx":
-        raise UserError(f"--to must name a file that ends in .onnx, not {options.to}")
+    if options.to.suffix not in (".onnx", ".ckpt"):
+        raise UserError(f"--to must name a file that ends in .onnx or .ckpt, not {options.to}")
     if options.to.is_dir():
         raise UserError(f"--to {options.to} is a folder; name a file")
+    if options.to.suffix == ".ckpt" and options.int8:
+        raise UserError("--int8 is for .onnx files; a .ckpt file has half precision")
+    options.ckpt = file_of(options.ckpt, ".ckpt")
+    if options.to.exists() and options.ckpt.exists() and options.to.samefile(options.ckpt):
+        raise UserError(f"--to {options.to} is the checkpoint itself; name another file")
     from fer.inference import load_checkpoint
-    from fer.inference.export import export
 
     model = load_checkpoint(options.ckpt)
     if options.int8 and model.frames is not None:
         raise UserError(
             "--int8 is for models of single faces, and this one reads clips: leave it out"
         )
+    told = _to_onnx(options, model) if options.to.suffix == ".onnx" else _to_checkpoint(options)
+    if model.temperature is None:
+        told += (
+            "no temperature was fitted in training: probabilities are those of the bare softmax\n"
+        )
+    if model.not_comparable:
+        told += f"NOT COMPARABLE: {model.not_comparable}\n"
+    size = options.to.stat().st_size / 2**20
+    sys.stdout.write(f"{told}{options.to}: {size:.1f} MiB\n")
+
+
+def _to_onnx(options: argparse.Namespace, model: CheckpointModel) -> str:
+    """Write an ONNX file and return how far it is from the network, in words."""
+    from fer.inference.export import export
+    from fer.inference.half import rounded
+    from fer.inference.parity import compare
+
     recipe = {"model": dict(model.configuration), **model.made}
-    # The data are looked for before the work rather than behind it.
-    samples = _samples(options.data, model) if options.int8 else None
-    if samples is None:
-        parity = export(model, options.to, recipe=recipe)
+    if not options.int8:
+        parity = export(model, options.to, recipe=recipe, half=options.half)
+        lost = _rounding(compare(model, rounded(model))) if options.half else ""
     else:
+        # The data are looked for before the work rather than behind it.
+        samples = _samples(options.data, model)
         with tempfile.TemporaryDirectory() as folder:
             exact = Path(folder) / "exact.onnx"
             parity = export(model, exact, recipe=recipe)
             lost = _quantize(exact, options.to, samples)
-    say = sys.stdout.write
-    say(
-        f"same answers as the network: probabilities differ by at most {parity.probabilities:.1e}, "
-        f"logits by {parity.logits:.1e} (batches of {', '.join(map(str, parity.batches))}"
+    return (
+        f"same answers as the network: {_by_at_most(parity)} "
+        f"(batches of {', '.join(map(str, parity.batches))}"
         + (f", clips of up to {', '.join(map(str, parity.frames))} frames" * bool(parity.frames))
-        + ")\n"
+        + f")\n{lost}"
     )
-    if samples is not None:
-        say(lost)
-    if model.temperature is None:
-        say("no temperature was fitted in training: probabilities are those of the bare softmax\n")
-    if model.not_comparable:
-        say(f"NOT COMPARABLE: {model.not_comparable}\n")
-    say(f"{options.to}: {options.to.stat().st_size / 2**20:.1f} MiB\n")
+
+
+def _to_checkpoint(options: argparse.Namespace) -> str:
+    """Write a checkpoint of the network alone and return how far it is from it, in words."""
+    from fer.inference.slim import write_slim
+
+    return _rounding(write_slim(options.ckpt, options.to))
+
+
+def _rounding(parity: Parity) -> str:
+    return f"weights rounded to half precision: {_by_at_most(parity)}\n"
+
+
+def _by_at_most(parity: Parity) -> str:
+    return (
+        f"probabilities differ by at most {parity.probabilities:.1e}, logits by {parity.logits:.1e}"
+    )
 
 
 def _quantize(exact: Path, path: Path, samples: tuple[npt.NDArray[Any], ...]) -> str:
@@ -155,10 +193,15 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("ckpt", metavar="CKPT", type=Path, help="a checkpoint of fer train")
-    add("--to", metavar="FILE.onnx", type=Path, required=True, help="the file to write")
-    add("--int8", action="store_true", help="compute in eight bits: smaller and faster; refused "
-        "where macro-F1 falls by more than one point")  # fmt: skip
+    add("ckpt", metavar="CKPT", help="a checkpoint of fer train, or the name of a model that comes "
+        "with fer")  # fmt: skip
+    add("--to", metavar="FILE", type=Path, required=True, help="the file to write: .onnx, or .ckpt "
+        "for the network alone in half precision")  # fmt: skip
+    small = parser.add_mutually_exclusive_group()
+    small.add_argument("--half", action="store_true", help="store the weights in half precision: "
+        "half the size; computes in float32 as ever")  # fmt: skip
+    small.add_argument("--int8", action="store_true", help="compute in eight bits: smaller and "
+        "faster; refused where macro-F1 falls by more than one point")  # fmt: skip
     add("--data", metavar="PATH", type=Path, help="for --int8: the data to find the ranges and "
         "measure the loss by (default: FER2013 in FER_DATA_ROOT)")  # fmt: skip
     return parser

@@ -30,6 +30,7 @@ python -m fer.train -m seed=0,1,2 test=false              # three runs
 python -m fer.train -m seed=0,1,2 hydra.sweep.dir=FOLDER resume=auto   # what is missing of them
 python -m fer.train resume=auto                           # go on with the same command's last run
 python -m fer.train init_from=RUN/checkpoints/best.ckpt 'callbacks=[default,progressive]'
+python -m fer.train init_from=default data=folder data.root=FOLDER   # tune what comes with fer
 python -m fer.train hydra.run.dir=FOLDER                  # name the run folder
 python -m fer.train trainer=gpu check_only=true           # check, print the network, stop
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import logging
 import sys
@@ -18,11 +19,12 @@ import torch
 import yaml
 from hydra.core.global_hydra import GlobalHydra
 
-from fer import cli
+from fer import cli, shipped
 from fer.evaluate import main
 from fer.evaluation import read_predictions
 from fer.files import write_json
 from fer.inference import load_checkpoint
+from fer.inference.export import export
 from fer.labels import EMOTIONS
 from fer.learning import FerModule
 from fer.provenance import describe
@@ -291,10 +293,10 @@ def test_models_are_compared(evaluate: Evaluate, elsewhere: Path, fer2013: np.nd
     ("overrides", "words"),
     [
         ([], ["name one thing to judge", "there is none"]),
-        (["ckpt=default"], ["no model ships with fer yet"]),
+        (["ckpt=fats"], ["there is no model called 'fats'"]),
         (["ckpt=none.ckpt"], ["there is no file 'none.ckpt'"]),
         (["ckpt=a", "predictions=b", "tta=7", "model=cnn", "data.workers=2"], [
-            "6 problems", "not ckpt and predictions together", "there is no file 'a'", "'b'",
+            "6 problems", "not ckpt and predictions together", "no model called 'a'", "no file 'b'",
             "tta", "'model' is no group of this command: data, paths are",
             "an evaluation has no loader processes",
         ]),
@@ -315,6 +317,21 @@ def test_wrong_use_is_told_at_once(
     evaluate: Evaluate, elsewhere: Path, overrides: list[str], words: list[str]
 ) -> None:
     assert_refused(evaluate(*overrides), elsewhere, *words)
+
+
+def test_a_model_that_comes_with_fer(
+    evaluate: Evaluate, elsewhere: Path, checkpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf = elsewhere.parent / "weights"
+    monkeypatch.setattr(shipped, "FOLDER", shelf)
+    assert_refused(evaluate("ckpt=default"), elsewhere, "'default': none ships with fer yet")
+    path = shelf / "default.onnx"
+    export(load_checkpoint(Path(checkpoint)), path, half=True)
+    assert_refused(evaluate("ckpt=fast"), elsewhere, "'fast': there are default; or name the path")
+    answer = evaluate(*SMALL, "ckpt=default", "hydra.run.dir=run", "report=false", "tta=false")
+    assert answer.code == 0, answer
+    found = metrics_in(elsewhere / "run")["fingerprints"]["checkpoint"]
+    assert found == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def test_bad_input_is_told(

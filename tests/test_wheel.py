@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from tests.support.wheel import ROOT, build_wheel, python_of, run_outside
+from tests.support.wheel import ROOT, build, build_wheel, python_of, run_outside
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +47,33 @@ def test_the_page_of_evaluations_is_inside(names: set[str]) -> None:
     there = {path.relative_to(ROOT).as_posix() for path in templates.iterdir()}
     assert "fer/evaluation/report/templates/page.html" in there
     assert there <= names
+
+
+def test_models_are_inside(names: set[str]) -> None:
+    weights = ROOT / "fer" / "weights"
+    assert {path.relative_to(ROOT).as_posix() for path in weights.iterdir()} <= names
+
+
+@pytest.mark.parametrize("kind", ["wheel", "sdist"])
+def test_models_of_any_kind_of_file_are_packed(tmp_path: Path, kind: str) -> None:
+    """Git ignores checkpoints elsewhere, and what is built leaves out what Git ignores."""
+    root = tmp_path / "root"
+    shutil.copytree(ROOT / "fer" / "weights", root / "fer" / "weights")
+    for name in (".gitignore", "pyproject.toml", "README.md", "LICENSE", "fer/__init__.py"):
+        shutil.copy(ROOT / name, root / name)
+    (root / "conf").mkdir()
+    files = {f"fer/weights/some.{suffix}" for suffix in ("onnx", "ckpt", "json")}
+    for name in (*files, "conf/train.yaml", "fer/best.ckpt"):
+        (root / name).touch()
+    (built,) = build(root, tmp_path, kind)
+    if kind == "wheel":
+        with zipfile.ZipFile(built) as archive:
+            packed = set(archive.namelist())
+    else:
+        with tarfile.open(built) as archive:
+            packed = {name.partition("/")[2] for name in archive.getnames()}
+    assert files <= packed
+    assert "fer/best.ckpt" not in packed
 
 
 def test_nothing_else_is_inside(names: set[str]) -> None:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from omegaconf import DictConfig, OmegaConf
 
 from fer.config.compose import compose
+from fer.config.named import named_checkpoints, with_shipped
 from fer.config.problems import ConfigError, Problem
 from fer.config.processes import quoted
 from fer.errors import UserError
@@ -39,7 +39,7 @@ def check_before(config: DictConfig) -> list[Problem]:
             continue
         if earlier.before:
             problems.append(Problem(f"before/{number}", "has trainings that come before itself"))
-    for where, path in _named(config):
+    for where, path in named_checkpoints(config):
         found = _NAME.fullmatch(path)
         if found is not None and int(found[1]) >= len(lists):
             there = f"there are {len(lists)} trainings in before, counted from 0"
@@ -70,7 +70,9 @@ def make_before(config: DictConfig, folder: Path) -> None:
 
 
 def with_paths(config: DictConfig, folder: Path) -> DictConfig:
-    """Return a copy of a configuration with paths in place of the names of earlier trainings.
+    """Return a copy of a configuration with paths in place of the names of checkpoints.
+
+    Names are those of earlier trainings and of models that come with the package.
 
     With ``check_only`` those that have not been trained yet are left out, since nothing is run.
 
@@ -79,13 +81,15 @@ def with_paths(config: DictConfig, folder: Path) -> DictConfig:
         folder: the run folder.
     """
     used = config.copy()
-    named = _named(config)
+    with_shipped(used)
+    named = named_checkpoints(config)
     for where, name in named:
         if (found := _NAME.fullmatch(name)) is not None:
             OmegaConf.update(used, where, str(folder / "before" / found[1] / BEST))
     if not config.check_only:
         return used
-    absent = {where for where, name in _named(used) if not Path(name).expanduser().is_file()}
+    left = named_checkpoints(used)
+    absent = {where for where, name in left if not Path(name).expanduser().is_file()}
     absent &= {where for where, name in named if _NAME.fullmatch(name)}
     if "init_from" in absent:
         used.init_from = None
@@ -98,14 +102,6 @@ def _lists(config: DictConfig) -> list[list[str]]:
     before = config.get("before")
     found: Any = OmegaConf.to_container(before) if before else []
     return [list(map(str, one)) for one in found]
-
-
-def _named(config: DictConfig) -> list[tuple[str, str]]:
-    """Return the keys that name checkpoints to begin with or to learn from, and what they name."""
-    keys: Sequence[tuple[str, Any]] = [("init_from", config.get("init_from"))]
-    teachers = OmegaConf.select(config, "callbacks.distillation.teachers") or ()
-    keys = [*keys, *((f"callbacks.distillation.teachers[{i}]", t) for i, t in enumerate(teachers))]
-    return [(key, value) for key, value in keys if isinstance(value, str)]
 
 
 def _shared(config: DictConfig) -> list[str]:

@@ -12,6 +12,8 @@ from fer.config.problems import ConfigError, Problem
 from fer.config.rules import rule_for
 from fer.config.training import misfit_of_clips, reads_clips
 from fer.data.source import Source
+from fer.errors import UserError
+from fer.shipped import file_of, is_name
 
 _SUBJECTS: Final = ("ckpt", "predictions", "compare")
 
@@ -45,15 +47,7 @@ def check_evaluation(config: DictConfig, overrides: Sequence[str]) -> list[Probl
         said = f"not {' and '.join(given)} together" if given else "there is none of them"
         what = f"name one thing to judge, ckpt=PATH, predictions=FILE or compare=[A,B]: {said}"
         problems.append(Problem("ckpt", what))
-    if config.ckpt == "default":
-        problems.append(Problem("ckpt=default", "no model ships with fer yet: name ckpt=PATH"))
-    for name in ("ckpt", "predictions"):
-        path = config[name]
-        if isinstance(path, str) and path != "default" and not Path(path).is_file():
-            hint = ""
-            if Path(path).is_dir():
-                hint = f": it is a folder; name the file in it, such as {path}/{_FILES[name]}"
-            problems.append(Problem(name, f"there is no file {path!r}{hint}"))
+    problems += [p for name in ("ckpt", "predictions") for p in _missing(name, config[name])]
     if config.compare is not None and rule_for("compare", None).complaint(_plain(config)) is None:
         problems += _check_comparison(contenders(config))
     if config.robustness is not False and config.predictions is not None:
@@ -67,6 +61,22 @@ def check_evaluation(config: DictConfig, overrides: Sequence[str]) -> list[Probl
             if key in set_keys
         ]
     return problems
+
+
+def _missing(name: str, text: Any) -> list[Problem]:
+    """Say what is wrong with the name of a model or of a file."""
+    if not isinstance(text, str) or Path(text).is_file():
+        return []
+    if Path(text).is_dir():
+        hint = f"it is a folder; name the file in it, such as {text}/{_FILES[name]}"
+        return [Problem(name, f"there is no file {text!r}: {hint}")]
+    if name == "ckpt" and is_name(text):
+        try:
+            file_of(text)
+        except UserError as error:
+            return [Problem(name, str(error))]
+        return []
+    return [Problem(name, f"there is no file {text!r}")]
 
 
 def check_form(config: DictConfig, model: object) -> None:

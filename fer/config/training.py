@@ -7,6 +7,7 @@ from typing import Final
 
 from omegaconf import DictConfig, OmegaConf
 
+from fer.config.named import check_names
 from fer.config.problems import Problem
 
 #: Sources that have labels alone, whatever their other keys.
@@ -47,6 +48,7 @@ def check_training(config: DictConfig, _overrides: Sequence[str]) -> list[Proble
     if OmegaConf.select(config, "loss._target_") == _SOFT and known and not votes:
         what = "learns from distributions of votes: choose data=ferplus data.target=distribution"
         problems.append(Problem("loss=soft", f"SoftTargetLoss {what}, or another loss"))
+    problems += check_names(config)
     if config.get("before"):
         # Only here: it looks at the machinery of tables.
         from fer.config.before import check_before

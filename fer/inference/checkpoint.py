@@ -31,7 +31,7 @@ MAKING: Final = "fer"
 _LARGEST: Final = 1024
 
 #: What the weights of the network are called in a checkpoint of the learner around it.
-_PREFIX: Final = "network."
+PREFIX: Final = "network."
 
 
 class CheckpointError(UserError):
@@ -184,7 +184,7 @@ def load_checkpoint(
     from fer.models import BuildError, build
 
     _check_device(device)
-    stored = _read(path)
+    stored = read_stored(path)
     weights, options = stored.get("state_dict"), stored.get("hyper_parameters")
     if not _is_table(weights) or not _is_table(options):
         raise CheckpointError(f"{path} is {_OTHER}: it has no weights or no description of them")
@@ -210,9 +210,9 @@ def load_checkpoint(
         network = build(model, expects=nn.Module, classes=len(classes), size=size)
         network.load_state_dict(
             {
-                name.removeprefix(_PREFIX): weight
+                name.removeprefix(PREFIX): weight
                 for name, weight in weights.items()
-                if name.startswith(_PREFIX)
+                if name.startswith(PREFIX)
             }
         )
     except BuildError as error:
@@ -264,8 +264,8 @@ def _are_names(value: Any) -> bool:
     return is_list and len(value) > 0 and all(isinstance(name, str) for name in value)
 
 
-def _read(path: Path) -> Mapping[str, Any]:
-    """Return the containers of a checkpoint."""
+def read_stored(path: Path) -> Mapping[str, Any]:
+    """Return the containers of a checkpoint, see :func:`load_checkpoint`."""
     import pickle
 
     import torch

@@ -34,6 +34,7 @@ class Description:
         frames: the most frames of the clips that a clip model learnt from (it reads any number), or
             None for single faces.
         precision: ``float32`` or ``int8``, of its arithmetic.
+        storage: ``float32`` or ``float16``, of the weights in the file.
         not_comparable: why its scores can't be held against others' on the data's own labels.
         recipe: what it was made of (``model``, its configuration) and how, as far as that is known:
             ``data``, ``fingerprint``, ``protocol``, ``seed``, ``commit``, ``version``, ``metrics``.
@@ -46,6 +47,7 @@ class Description:
     columns: Mapping[str, Any] | None = None
     frames: int | None = None
     precision: Literal["float32", "int8"] = "float32"
+    storage: Literal["float32", "float16"] = "float32"
     not_comparable: str = ""
     recipe: Mapping[str, Any] = field(default_factory=dict)
 

@@ -5,17 +5,15 @@ from __future__ import annotations
 import contextlib
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-
-import numpy as np
 
 from fer.errors import UserError
 from fer.files import written_beside
 from fer.inference.checkpoint import CheckpointModel
-from fer.inference.description import KEY, Description
+from fer.inference.description import KEY, Description, ModelFileError
+from fer.inference.half import rounded, store_in_half
 from fer.inference.onnx_model import (
     FACES,
     LENGTHS,
@@ -23,7 +21,9 @@ from fer.inference.onnx_model import (
     METADATA,
     PROBABILITIES,
     OnnxModel,
+    runtime_errors,
 )
+from fer.inference.parity import Parity, compare
 
 if TYPE_CHECKING:
     import onnx
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 #: Largest difference between torch's and ONNX Runtime's numbers that is let pass.
 TOLERANCE: Final = 1e-4
-#: Batch sizes at which they are compared; none is the example's.
-_PARITY_BATCHES: Final = (1, 3, 16, 65)
 _OPSET: Final = 18
 #: Frames of the clips that a graph is made by.
 _EXAMPLE: Final = 11
@@ -43,24 +41,9 @@ class ExportError(UserError):
     """A model can't be exported, or what was exported answers otherwise; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Parity:
-    """How far an exported model is from the network it was made of.
-
-    Attributes:
-        probabilities: largest absolute difference of a probability.
-        logits: largest absolute difference of a logit.
-        batches: the batch sizes that were tried.
-        frames: the numbers of frames of clips that were tried, one a batch.
-    """
-
-    probabilities: float
-    logits: float
-    batches: Sequence[int] = _PARITY_BATCHES
-    frames: Sequence[int] = ()
-
-
-def export(model: CheckpointModel, path: Path, *, recipe: dict[str, Any] | None = None) -> Parity:
+def export(
+    model: CheckpointModel, path: Path, *, recipe: dict[str, Any] | None = None, half: bool = False
+) -> Parity:
     """Write a network as an ONNX file and hold the file against the network.
 
     The graph goes from ``faces``, uint8 ``[N, size, size]`` with any N (and ``metadata``, float32
@@ -75,17 +58,17 @@ def export(model: CheckpointModel, path: Path, *, recipe: dict[str, Any] | None 
         model: what is exported.
         path: of the file to write.
         recipe: what the file says of its making, see :class:`Description`.
+        half: store the weights rounded to half precision, see :func:`fer.inference.half.rounded`.
+            It is the network with these very weights that the file is held against, so nothing more
+            is let pass; what the rounding itself changes, comparing the two networks tells.
 
     Raises:
         ExportError: the network learnt from test faces, can't be exported, or the file's answers
             differ by more than :data:`TOLERANCE`.
         OSError: the file can't be written.
     """
-    if model.invalid:
-        raise ExportError(
-            f"this network is INVALID ({model.invalid}): what it scores is no score, so it can't "
-            "be exported. Train with data.protocol=official"
-        )
+    refuse_invalid(model)
+    model = rounded(model) if half else model
     description = Description(
         classes=model.classes,
         size=model.size,
@@ -93,12 +76,19 @@ def export(model: CheckpointModel, path: Path, *, recipe: dict[str, Any] | None 
         temperature=1.0 if model.temperature is None else model.temperature,
         columns=model.columns,
         frames=model.frames,
+        storage="float16" if half else "float32",
         not_comparable=model.not_comparable,
         recipe=recipe or {},
     )
     with written_beside(path) as beside:
         _write(_graph(model, description), description, beside)
-        parity = compare(model, OnnxModel(beside, threads=1))
+        try:
+            parity = compare(model, OnnxModel(beside, threads=1))
+        except (ModelFileError, *runtime_errors()) as error:  # type: ignore[misc]
+            why = str(error).strip().splitlines()[0]
+            raise ExportError(
+                f"the exported model can't be run, so nothing was written: {why}"
+            ) from error
         worst = max(parity.probabilities, parity.logits)
         if not worst <= TOLERANCE:
             raise ExportError(
@@ -108,53 +98,24 @@ def export(model: CheckpointModel, path: Path, *, recipe: dict[str, Any] | None 
     return parity
 
 
-def compare(model: CheckpointModel, exported: OnnxModel) -> Parity:
-    """Return how far an exported model is from its network, on random faces of several batches.
+def refuse_invalid(model: CheckpointModel) -> None:
+    """Hold that a network did not learn from test faces.
 
-    Clips of several lengths, which differ within a batch, for a model of clips.
+    Raises:
+        ExportError: it did.
     """
-    rng = np.random.default_rng(0)
-    worst_probability = worst_logit = 0.0
-    # One frame, the most that it learnt from, beyond that, and some.
-    frames = () if model.frames is None else (1, model.frames, model.frames + 3, 5)
-    for place, batch in enumerate(_PARITY_BATCHES):
-        shape = (batch, *frames[place : place + 1], model.size, model.size)
-        faces = rng.integers(0, 256, shape, dtype=np.uint8)
-        # Extremes too: all black, all white.
-        faces[0], faces[-1] = 0, 255
-        beside = _some_beside(model, shape, rng)
-        wanted = model.logits(faces, beside)
-        temperature = exported.temperature
-        shifted = wanted.astype(np.float64) / temperature
-        shifted = np.exp(shifted - shifted.max(axis=1, keepdims=True))
-        probabilities, logits = exported.answer(faces, beside, batch_size=batch)
-        expected = shifted / shifted.sum(axis=1, keepdims=True)
-        worst_probability = max(worst_probability, float(np.abs(probabilities - expected).max()))
-        worst_logit = max(worst_logit, float(np.abs(logits - wanted).max()))
-    return Parity(worst_probability, worst_logit, frames=frames)
-
-
-def _some_beside(
-    model: CheckpointModel, shape: Sequence[int], rng: np.random.Generator
-) -> np.ndarray[Any, np.dtype[Any]] | None:
-    n = shape[0]
-    if model.frames is not None:
-        return rng.integers(1, shape[1] + 1, n)
-    if model.columns is None:
-        return None
-    table = np.empty((n, len(model.columns)), dtype=np.float32)
-    for place, column in enumerate(model.columns.values()):
-        words = column.get("values")
-        mean, std = column.get("mean", 0.0), column.get("std", 1.0)
-        known = rng.integers(0, len(words), n) if words else rng.normal(mean, std, n)
-        table[:, place] = np.where(rng.random(n) < 0.5, np.nan, known)
-    return table
+    if model.invalid:
+        raise ExportError(
+            f"this network is INVALID ({model.invalid}): what it scores is no score, so it can't "
+            "be exported. Train with data.protocol=official"
+        )
 
 
 def _graph(model: CheckpointModel, description: Description) -> onnx.ModelProto:
     """Return the network as an ONNX graph."""
     import torch
 
+    half = description.storage == "float16"
     # No number that anything else of the graph has.
     steps = () if description.frames is None else (_EXAMPLE,)
     shape = (2, *steps, model.size, model.size)
@@ -173,7 +134,7 @@ def _graph(model: CheckpointModel, description: Description) -> onnx.ModelProto:
         names.append(METADATA)
         shapes.append({0: batch})
     whole = _whole(model.network, description.temperature).eval()
-    with _quiet():
+    with _quiet(), _fresh_lstm():
         try:
             program = torch.onnx.export(
                 whole,
@@ -182,6 +143,7 @@ def _graph(model: CheckpointModel, description: Description) -> onnx.ModelProto:
                 output_names=[PROBABILITIES, LOGITS],
                 dynamic_shapes=tuple(shapes),
                 opset_version=_OPSET,
+                optimize=not half,
                 dynamo=True,
                 verbose=False,
             )
@@ -190,7 +152,17 @@ def _graph(model: CheckpointModel, description: Description) -> onnx.ModelProto:
             raise ExportError(f"this network can't be exported to ONNX: {why}") from error
     if program is None:
         raise ExportError("this network can't be exported to ONNX: torch gave no graph")
-    return program.model_proto
+    if not half:
+        return program.model_proto
+    from onnxscript import optimizer
+
+    # All that its optimiser does but for folding batch normalisation into weights, which would be
+    # other numbers then, and none of half precision. ONNX Runtime does that when it loads the file.
+    optimizer.fold_constants(program.model)
+    optimizer.remove_unused_nodes(program.model)
+    graph = program.model_proto
+    store_in_half(graph)
+    return graph
 
 
 def _whole(network: nn.Module, temperature: float) -> nn.Module:
@@ -229,6 +201,25 @@ def _write(graph: onnx.ModelProto, description: Description, path: Path) -> None
     entry.key, entry.value = KEY, description.as_json()
     onnx.checker.check_model(graph)
     onnx.save(graph, str(path))
+
+
+@contextlib.contextmanager
+def _fresh_lstm() -> Iterator[None]:
+    """Have torch look up anew how an LSTM is taken apart, before an export and after it.
+
+    For an export it puts a loop over the steps in the table of an LSTM's kernels, but leaves what
+    was looked up there before (``torch/export/_patches.py`` of torch 2.14). Every export looks the
+    usual form up at its end, so the next one of the same process found that, one copy of a cell for
+    each step of the example, and took the example's number of steps for the only one.
+    """
+    import torch
+
+    looked_up = getattr(torch.ops.aten.lstm.input, "_dispatch_cache", {})
+    looked_up.clear()
+    try:
+        yield
+    finally:
+        looked_up.clear()
 
 
 @contextlib.contextmanager

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Final
 
 from fer.errors import UserError
 from fer.inference.detection import DETECT_SIZE, Detector, make_detector
 from fer.inference.model import Model
 from fer.inference.onnx_model import OnnxModel, usable_threads
 from fer.inference.recognizer import MIN_FACE, Recognizer
-
-#: The folder of the models that come with the package.
-SHIPPED: Final = Path(__file__).resolve().parents[1] / "weights"
+from fer.shipped import file_of
 
 
 def load(
@@ -29,8 +26,9 @@ def load(
     """Return a recognizer.
 
     Args:
-        model: the name of a model that comes with the package, the path of an exported model
-            (``.onnx``), or of a checkpoint of ``fer train``, which needs the extra ``train``.
+        model: the name of a model that comes with the package (``default``, ``fast``), the path
+            of an exported model (``.onnx``), or of a checkpoint of ``fer train``, which needs the
+            extra ``train``.
         threads: how many cores it may use; None: as many as this process may.
         confidence: probability of the likeliest class below which a face is ``uncertain``.
         min_face: pixels of the shorter side of a found face below which it is ``uncertain``.
@@ -75,7 +73,7 @@ def load_model(model: str | Path, *, threads: int | None = None, device: str = "
         threads: how many cores it may use; None: as many as this process may.
         device: where a checkpoint computes, as torch calls it; exported models compute on the CPU.
     """
-    path = model_file(model)
+    path = file_of(model)
     if path.suffix != ".onnx":
         from fer.inference.checkpoint import load_checkpoint
 
@@ -85,26 +83,6 @@ def load_model(model: str | Path, *, threads: int | None = None, device: str = "
     if device != "cpu":
         raise UserError(f"{path} is an exported model, which computes on the CPU: leave device out")
     return OnnxModel(path, threads=threads)
-
-
-def model_file(model: str | Path) -> Path:
-    """Return the file of a model that comes with the package, or that is named itself.
-
-    Raises:
-        UserError: there is no model of that name.
-    """
-    path = Path(model)
-    if not isinstance(model, str) or path.name != model or path.suffix:
-        return path
-    shipped = SHIPPED / f"{model}.onnx"
-    if not shipped.is_file() and not path.is_file():
-        there = sorted(one.stem for one in SHIPPED.glob("*.onnx"))
-        names = f"there are {', '.join(there)}" if there else "none ships with fer yet"
-        raise UserError(
-            f"there is no model called {model!r}: {names}; or name the path of a .onnx file "
-            "or of a checkpoint"
-        )
-    return shipped
 
 
 def _check_torch(path: Path) -> None:

@@ -171,7 +171,6 @@ def _open(path: Path, threads: int) -> InferenceSession:
     if threads < 1:
         raise ValueError(f"threads must be at least 1, not {threads}")
     import onnxruntime as ort
-    from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
     if not path.is_file():
         raise ModelFileError(f"there is no model file {path}")
@@ -182,19 +181,24 @@ def _open(path: Path, threads: int) -> InferenceSession:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # Its warnings are about the graph's make-up; what fails is raised.
     options.log_severity_level = 3
-    # Its errors have no common class but Exception.
-    broken = tuple(
-        getattr(errors, name)
-        for name in ("Fail", "InvalidProtobuf", "InvalidGraph", "InvalidArgument", "NoModel")
-    )
-    more = tuple(getattr(errors, name) for name in ("NotImplemented", "RuntimeException"))
     try:
         return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except (*broken, *more) as error:
+    except runtime_errors() as error:
         why = str(error).strip().splitlines()[0][:200]
         raise ModelFileError(
             f"{path} is no ONNX model that can be read, or one that is damaged or cut off ({why})"
         ) from None
+
+
+def runtime_errors() -> tuple[type[Exception], ...]:
+    """Return what ONNX Runtime raises: its errors have no common class but ``Exception``."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as errors
+
+    names = (
+        "Fail", "InvalidProtobuf", "InvalidGraph", "InvalidArgument", "NoModel", "NotImplemented",
+        "RuntimeException",
+    )  # fmt: skip
+    return tuple(getattr(errors, name) for name in names)
 
 
 def _check_graph(session: InferenceSession, description: Description, path: Path) -> None:

@@ -73,7 +73,10 @@ def check_checkpoint(path: Path, module: FerModule | None) -> None:
     """
     stored = read_checkpoint(path)
     if not ("loops" in stored and stored.get("optimizer_states")):
-        raise UserError(f"{path} holds weights alone, which can't be resumed from")
+        raise UserError(
+            f"{path} holds weights alone, which can't be resumed from: begin with them by "
+            f"init_from={path}, or name last.ckpt of a run folder"
+        )
     if module is None:
         return
     shapes = {name: tuple(tensor.shape) for name, tensor in stored["state_dict"].items()}

@@ -74,11 +74,13 @@ def _check(path: Path, taken: dict[str, Tensor], ours: dict[str, Tensor]) -> Non
     different = sorted(n for n in {*shapes, *wanted} if shapes.get(n) != wanted.get(n))
     if different:
         first = different[0]
+        # Models that come with the package have their recipe beside them.
+        recipe = path.with_suffix(".json")
+        there = str(recipe) if recipe.is_file() else "that run's config.yaml"
         raise UserError(
             f"{path} is of another network: {first} is {shapes.get(first, 'not there')}, and "
             f"{wanted.get(first, 'not there')} here; {len(different)} of {len(wanted)} tensors "
-            "differ. Choose the same model, backbone, lstm, fusion and sizes as that run's "
-            "config.yaml has"
+            f"differ. Choose the same model, backbone, lstm, fusion and sizes as {there} has"
         )
     for name, tensor in ours.items():
         if name.startswith("preprocessing.") and not torch.equal(tensor, taken[name]):

@@ -16,7 +16,7 @@ from fer.clips import stacked
 from fer.errors import UserError
 from fer.inference import OnnxModel, Recognizer, load_checkpoint
 from fer.inference.checkpoint import TEMPERATURE
-from fer.inference.export import TOLERANCE
+from fer.inference.export import TOLERANCE, export
 from fer.inference.faces import FacesError
 from fer.learning import FerModule
 from tests.support.learners import small_module
@@ -73,20 +73,7 @@ def best(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory, best: Path) -> Path:
     path = tmp_path_factory.mktemp("exported") / "clips.onnx"
-    return export_apart(best, path)
-
-
-def export_apart(best: Path, path: Path) -> Path:
-    """Export by the command, in a process of its own.
-
-    After the export of a model of pictures torch takes the example's number of frames for fixed in
-    the same process; the export is refused then, since its answers are tried.
-    """
-    command = [sys.executable, "-m", "fer.cli", "export", str(best), "--to", str(path)]
-    root = Path(__file__).parents[2]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "same answers as the network" in done.stdout
+    export(load_checkpoint(best), path)
     return path
 
 
@@ -106,12 +93,21 @@ def test_an_exported_clip_model_answers_as_its_network(best: Path, exported: Pat
     assert_same(model, load_checkpoint(best))
 
 
+def test_exports_of_one_process_know_nothing_of_each_other(
+    best: Path, exported: Path, small_onnx: Path, tmp_path: Path
+) -> None:
+    """Any number of frames, after a model of clips and one of pictures."""
+    network = load_checkpoint(best)
+    export(network, tmp_path / "again.onnx")
+    assert_same(OnnxModel(tmp_path / "again.onnx", threads=1), network)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["clip_frames", "convlstm", "clip_lstm both ways"])
 def test_every_clip_model_is_exported(tmp_path: Path, name: str) -> None:
     best = checkpoint(tmp_path / "best.ckpt", name)
     network = load_checkpoint(best)
-    export_apart(best, tmp_path / "model.onnx")
+    export(network, tmp_path / "model.onnx")
     assert_same(OnnxModel(tmp_path / "model.onnx", threads=1), network)
 
 

@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from fer.inference import CheckpointModel, OnnxModel, load_checkpoint
-from fer.inference.export import TOLERANCE, ExportError, compare, export
+from fer.inference.export import TOLERANCE, ExportError, export
+from fer.inference.parity import compare
 from tests.inference.conftest import COLUMNS, checkpoint
 from tests.support.pattern_faces import CLASSES
 
@@ -87,6 +88,25 @@ def test_what_answers_otherwise_is_not_written(
         export(small_network, path)
     assert path.read_bytes() == b"older"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("spoil", ["size", "node"])
+def test_what_can_not_be_run_is_not_written(
+    tmp_path: Path, small_network: CheckpointModel, monkeypatch: pytest.MonkeyPatch, spoil: str
+) -> None:
+    """What ONNX Runtime says of a graph, when it is opened or asked, becomes an error of ours."""
+
+    def spoilt(graph: onnx.ModelProto, path: str) -> None:
+        if spoil == "size":
+            graph.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 2
+        else:
+            graph.graph.node[0].op_type = "Nothing"
+        Path(path).write_bytes(graph.SerializeToString())
+
+    monkeypatch.setattr(onnx, "save", spoilt)
+    with pytest.raises(ExportError, match="can't be run, so nothing was written"):
+        export(small_network, tmp_path / "model.onnx")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_comparison_sees_a_changed_weight(tmp_path: Path, small_network: CheckpointModel,

@@ -13,11 +13,17 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def build_wheel(folder: Path) -> Path:
     """Build the checkout's wheel into ``folder`` with the build tools that are installed."""
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder)]
-    ran = subprocess.run([*command, str(ROOT)], capture_output=True, text=True, check=False)
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    (wheel,) = folder.glob("*.whl")
+    (wheel,) = build(ROOT, folder, "wheel")
     return wheel
+
+
+def build(root: Path, folder: Path, kind: str) -> list[Path]:
+    """Build the ``wheel`` or ``sdist`` of a project into ``folder`` and return what is there."""
+    command = [sys.executable, "-m", "build", f"--{kind}", "--no-isolation"]
+    command += ["--outdir", str(folder), str(root)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return list(folder.glob("*.whl" if kind == "wheel" else "*.tar.gz"))
 
 
 def run_outside(

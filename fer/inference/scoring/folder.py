@@ -20,6 +20,7 @@ from fer.inference.recognizer import MIN_FACE
 from fer.inference.scoring.parts import Part
 from fer.inference.scoring.table import Table
 from fer.pictures import shown
+from fer.shipped import file_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -251,9 +252,7 @@ def _agree(job: Job) -> None:
 
 
 def _described(job: Job) -> dict[str, Any]:
-    from fer.inference.loading import model_file
-
-    path = model_file(job.model)
+    path = file_of(job.model)
     if not path.is_file():
         raise UserError(f"there is no model file {shown(path)}")
     with path.open("rb") as file:
