@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Any, Final, cast
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
+
+from fer.learning.precision import cpu_flags, fast_bf16
 
 #: Of the quintic iteration, tuned by Jordan et al. to raise small singular values fast: they end
 #: near 1, not at it, which training does not mind.
@@ -121,7 +124,8 @@ def orthogonalised(matrices: Tensor) -> Tensor:
     """Return nearly orthogonal matrices with the singular vectors of others.
 
     Five quintic Newton–Schulz iterations bring singular values to about 0.7–1.2 (the smallest, far
-    below the largest, less near). They are counted in bfloat16 on CUDA and in float32 elsewhere.
+    below the largest, less near). They are counted in bfloat16 where that is quick, on CUDA and on
+    CPUs that multiply in it, and in float32 elsewhere.
 
     Args:
         matrices: ``[N, rows, columns]``.
@@ -138,13 +142,18 @@ def orthogonalised(matrices: Tensor) -> Tensor:
     tall = matrices.shape[-2] > matrices.shape[-1]
     x = (matrices.mT if tall else matrices).float()
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + _TINY)
-    if x.is_cuda:
+    if x.is_cuda or (x.device.type == "cpu" and _cpu_has_bf16()):
         x = x.bfloat16()
     a, b, c = _COEFFICIENTS
     for _ in range(_ITERATIONS):
         gram = x @ x.mT
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     return (x.mT if tall else x).to(matrices.dtype).contiguous()
+
+
+@cache
+def _cpu_has_bf16() -> bool:
+    return fast_bf16(cpu_flags())
 
 
 def _is_matrix(parameter: Tensor) -> bool:

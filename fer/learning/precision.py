@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
@@ -25,7 +26,12 @@ def auto_precision(accelerator: str) -> str:
         return "bf16-mixed" if torch.cuda.get_device_capability() >= (8, 0) else "32-true"
     if accelerator == "mps" or (accelerator != "cpu" and torch.backends.mps.is_available()):
         return "32-true"
-    return "bf16-mixed" if any(flag in cpu_flags() for flag in _FAST_BF16) else "32-true"
+    return "bf16-mixed" if fast_bf16(cpu_flags()) else "32-true"
+
+
+def fast_bf16(flags: Collection[str]) -> bool:
+    """Say whether a processor with some flags is quicker in bfloat16 than in float32."""
+    return any(flag in flags for flag in _FAST_BF16)
 
 
 def cpu_flags() -> frozenset[str]:
