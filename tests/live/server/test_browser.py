@@ -103,8 +103,8 @@ def test_a_class_from_start_to_a_lost_link(browser: Any, tmp_path: Path) -> None
     page = visit.page
     with served(port, tmp_path):
         visit.open()
-        # Purpose, law and limits stand there before the camera starts; what is not shown yet has its
-        # words broken as the file has them.
+        # Purpose, law and limits stand there before the camera starts; what is not shown yet has
+        # its words broken as the file has them.
         page.locator("#before").wait_for()
         text = page.locator("#before").inner_text()
         for words in ("Article 5(1)(f)", "not what a person feels", "Nothing is stored"):
