@@ -149,13 +149,9 @@ def add_evaluation(name: str, folder: Path) -> None:
         raise UserError(f"there is no {path}, or no metrics.json in {folder}")
     known = json.loads(path.read_text(encoding="utf-8"))
     found = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    ours = {one["sha256"]: file for file, one in known["files"].items()}
-    ours[known["recipe"]["checkpoint"]] = "the training's checkpoint"
-    judged = found["fingerprints"]["checkpoint"]
-    if judged not in ours:
-        raise UserError(f"{folder} judges another model: the fingerprint of its file is {judged}")
+    judged = judged_file(known, found, folder)
     known["metrics"]["evaluation"] = {
-        "judged": ours[judged],
+        "judged": judged,
         "split": found["split"],
         "data": found["fingerprints"]["data"],
         **{
@@ -171,6 +167,25 @@ def add_evaluation(name: str, folder: Path) -> None:
     write_json(path, known)
 
 
+def judged_file(known: Mapping[str, Any], found: Mapping[str, Any], folder: Path) -> str:
+    """Return which of a model's files was judged.
+
+    Args:
+        known: the model's sidecar.
+        found: the judgement.
+        folder: of the judgement, for the message.
+
+    Raises:
+        UserError: the judgement is of another model.
+    """
+    ours: dict[str, str] = {one["sha256"]: file for file, one in known["files"].items()}
+    ours[known["recipe"]["checkpoint"]] = "the training's checkpoint"
+    judged = found["fingerprints"]["checkpoint"]
+    if judged not in ours:
+        raise UserError(f"{folder} judges another model: the fingerprint of its file is {judged}")
+    return ours[judged]
+
+
 def _scores(found: Mapping[str, Any]) -> dict[str, Any]:
     return {key: found[key] for key in _SCORES if key in found}
 
@@ -184,7 +199,12 @@ def recorded_command(checkpoint: Path) -> str:
     path = checkpoint.resolve().parents[1] / "provenance.json"
     if not path.is_file():
         raise UserError(f"there is no {path}: say by --recipe what command trained {checkpoint}")
-    words = shlex.split(json.loads(path.read_text(encoding="utf-8"))["command"])
+    return without_places(json.loads(path.read_text(encoding="utf-8"))["command"])
+
+
+def without_places(command: str) -> str:
+    """Return a command without what is of the machine alone that ran it."""
+    words = shlex.split(command)
     return shlex.join(word for word in words if not word.startswith(_OF_A_MACHINE))
 
 

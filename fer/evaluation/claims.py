@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -119,9 +119,19 @@ def add_claim(root: Path, claim: Mapping[str, Any], *, replace: bool = False) ->
 
 
 def put(
-    root: Path, claims: Sequence[Mapping[str, Any]], tables: Sequence[Mapping[str, Any]] = ()
+    root: Path,
+    claims: Sequence[Mapping[str, Any]],
+    tables: Sequence[Mapping[str, Any]] = (),
+    *,
+    drop: Collection[str] = (),
 ) -> None:
     """Put records and tables into the ledger, each behind the others or in its predecessor's place.
+
+    Args:
+        root: of the checkout.
+        claims: the records.
+        tables: the tables.
+        drop: IDs of records that are taken out, if they are there.
 
     Raises:
         LedgerError: a field of a record is not what it should be; nothing was written.
@@ -130,8 +140,9 @@ def put(
     ledger = read_ledger(root)
     if faults := [fault for claim in claims for fault in _faults(claim)]:
         raise LedgerError("\n  ".join(["the claim can't be added:", *faults]))
+    kept = {name: claim for name, claim in ledger.claims.items() if name not in drop}
     stored = {
-        "claims": list({**ledger.claims, **{one["id"]: one for one in claims}}.values()),
+        "claims": list({**kept, **{one["id"]: one for one in claims}}.values()),
         "tables": list({**ledger.tables, **{one["id"]: one for one in tables}}.values()),
     }
     # As people write: the dash of an interval is no escape.
