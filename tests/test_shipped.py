@@ -122,6 +122,22 @@ def test_a_network_is_put_there_and_used(
     ]
 
 
+def test_an_export_is_taken_if_it_is_one_of_the_checkpoint(
+    shelf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, exact = trained(tmp_path), tmp_path / "exact.onnx"
+    assert export([str(path), "--to", str(exact)]) == 0
+    assert ship.main(["fast", str(path), "--onnx", str(exact)]) == 0
+    assert (shelf / "fast.onnx").read_bytes() == exact.read_bytes()
+    before = (shelf / "fast.json").read_text()
+    # The same network, but another training.
+    other = trained(tmp_path / "other", **{MAKING: {**MADE, "seed": 4}})
+    capsys.readouterr()
+    assert ship.main(["fast", str(other), "--onnx", str(exact)]) == 2
+    assert "was not exported from this checkpoint" in capsys.readouterr().err
+    assert (shelf / "fast.json").read_text() == before
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

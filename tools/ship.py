@@ -7,6 +7,8 @@
 The first writes ``fer/weights/NAME.onnx``, ``NAME.ckpt`` and ``NAME.json``; the last puts into
 ``NAME.json`` what the model was judged to be worth, and both may be one command where the run's own
 checkpoint was judged. The same network in both files: its weights are rounded to half precision.
+With ``--onnx FILE`` an export of the checkpoint takes the place of that in half precision: one in
+eight bits, by ``fer export CKPT --to FILE --int8``.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from typing import Any, Final
 from fer import shipped
 from fer.errors import UserError
 from fer.files import write_json, written_beside
-from fer.inference import OnnxModel, load_checkpoint
+from fer.inference import CheckpointModel, OnnxModel, load_checkpoint
 from fer.inference.export import export
 from fer.inference.slim import write_slim
 
@@ -54,6 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("ckpt", nargs="?", type=Path, help="a checkpoint of a finished training")
     parser.add_argument("--recipe", help="the command that trained it, where the run folder has "
                         "none that can be run elsewhere")  # fmt: skip
+    parser.add_argument("--onnx", type=Path, metavar="FILE", help="an export of the checkpoint")
     parser.add_argument("--evaluation", type=Path, metavar="FOLDER", help="of fer.evaluate")
     options = parser.parse_args(arguments)
     try:
@@ -62,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.ckpt is None and options.evaluation is None:
             raise UserError("name a checkpoint, or --evaluation of a model that is there")
         if options.ckpt is not None:
-            ship(options.name, options.ckpt, recipe=options.recipe)
+            ship(options.name, options.ckpt, recipe=options.recipe, exported=options.onnx)
         if options.evaluation is not None:
             add_evaluation(options.name, options.evaluation)
     except (UserError, OSError) as error:
@@ -73,8 +76,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def ship(name: str, checkpoint: Path, *, recipe: str | None = None) -> None:
+def ship(
+    name: str, checkpoint: Path, *, recipe: str | None = None, exported: Path | None = None
+) -> None:
     """Write the three files of a model, in place of older ones, when all is well.
+
+    Args:
+        name: of the model.
+        checkpoint: of a finished training.
+        recipe: the command that trained it; by default what its run folder says.
+        exported: an export of the checkpoint to take; by default one in half precision is made.
 
     Raises:
         UserError: it is no checkpoint of a finished training, its answers change, a file is too
@@ -87,13 +98,31 @@ def ship(name: str, checkpoint: Path, *, recipe: str | None = None) -> None:
     check_portable(command)
     with tempfile.TemporaryDirectory() as place:
         new = [Path(place) / f"{name}{suffix}" for suffix in (".onnx", ".ckpt", ".json")]
-        export(model, new[0], recipe={"model": dict(model.configuration), **model.made}, half=True)
+        told = {"model": dict(model.configuration), **model.made}
+        if exported is None:
+            export(model, new[0], recipe=told, half=True)
+        else:
+            check_export(exported, model, told)
+            new[0].write_bytes(exported.read_bytes())
         write_slim(checkpoint, new[1])
         write_json(new[2], sidecar(name, new[:2], checkpoint, command))
         check_sizes(new)
         for path in new:
             with written_beside(shipped.FOLDER / path.name) as beside:
                 beside.write_bytes(path.read_bytes())
+
+
+def check_export(path: Path, model: CheckpointModel, told: Mapping[str, Any]) -> None:
+    """Hold that an exported model was made of a checkpoint.
+
+    Raises:
+        UserError: it says otherwise of itself, or is none.
+    """
+    known = OnnxModel(path, threads=1).description
+    if (known.classes, known.size, known.temperature) != (
+        model.classes, model.size, model.temperature
+    ) or json.loads(json.dumps(told)) != known.recipe:  # fmt: skip
+        raise UserError(f"{path} was not exported from this checkpoint")
 
 
 def sidecar(name: str, files: Sequence[Path], checkpoint: Path, command: str) -> dict[str, Any]:

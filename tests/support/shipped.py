@@ -65,7 +65,11 @@ def complaints(folder: Path, name: str) -> list[str]:
         steps = () if known.frames is None else (known.frames,)
         shape = (5, *steps, known.size, known.size)
         faces = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-        if not np.allclose(model.logits(faces), tensors.logits(faces), atol=1e-4):
+        ours, theirs = model.logits(faces), tensors.logits(faces)
+        # Eight bits round activations too.
+        exact = known.precision == "float32"
+        same = np.allclose(ours, theirs, atol=1e-4)
+        if not (same if exact else np.corrcoef(ours.ravel(), theirs.ravel())[0, 1] > 0.98):
             found.append(f"{name}.ckpt answers otherwise")
     return found
 

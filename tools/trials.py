@@ -1,0 +1,218 @@
+"""Put the trials of docs/recipe.md into the ledger: ``python -m tools.trials RUNS``.
+
+RUNS is a folder of run folders, one a trial, named as in ``results/trials.yaml``, which says what
+each changes. What is not there keeps what the ledger has of it. A trial that was stopped before its
+last epoch is held against its base after as many epochs, and says so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any, Final
+
+import yaml
+from scipy.stats import binomtest
+
+from fer.errors import UserError
+from fer.evaluation.claim_records import configuration_hash
+from fer.evaluation.claim_words import SPREAD, wording
+from fer.evaluation.claims import put, read_ledger, write_documents
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+PLAN: Final = "results/trials.yaml"
+
+#: Of FER2013's PublicTest.
+_FACES: Final = 3589
+
+#: Overrides that change nothing of what is learnt, and places of a machine.
+_ASIDE: Final = ("hydra.", "paths.", "logger=", "trainer.enable_progress_bar=", "data.root=",
+                 "test=", "resume=", "trainer=")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What a run folder tells of a trial.
+
+    Attributes:
+        name: of the folder.
+        accuracies: on PublicTest, of the averaged weights after each epoch.
+        planned: epochs that it was to have.
+        origin: its ``provenance.json``.
+        configuration: the hash of its configuration.
+    """
+
+    name: str
+    accuracies: tuple[float, ...]
+    planned: int
+    origin: Mapping[str, Any]
+    configuration: str
+
+    @property
+    def command(self) -> str:
+        """The command that repeats it."""
+        words = shlex.split(self.origin["command"])
+        return shlex.join(w for w in words if not w.startswith(_ASIDE))
+
+    @property
+    def stop(self) -> str:
+        """What is said of one that was stopped early."""
+        done = len(self.accuracies)
+        return "" if done == self.planned else f"stopped after {done} of {self.planned} epochs"
+
+
+def read_trial(folder: Path) -> Trial | None:
+    """Read a run folder; None where it is none, or no epoch has ended."""
+    files = [folder / name for name in ("config.yaml", "provenance.json", "history.csv")]
+    if not all(file.is_file() for file in files):
+        return None
+    config, origin = (yaml.safe_load(file.read_text(encoding="utf-8")) for file in files[:2])
+    with files[2].open(encoding="utf-8", newline="") as lines:
+        accuracies = [float(row["val/acc"]) for row in csv.DictReader(lines) if row["val/acc"]]
+    if not accuracies:
+        return None
+    return Trial(
+        folder.name,
+        tuple(accuracies),
+        config["trainer"]["max_epochs"],
+        origin,
+        configuration_hash(config),
+    )
+
+
+def records_of(trial: Trial, base: Sequence[Trial]) -> list[dict[str, Any]]:
+    """Return a trial's accuracy and its gain over the base, as records of the ledger.
+
+    Args:
+        trial: the trial.
+        base: runs of its group's base; those that are as long count.
+
+    Raises:
+        UserError: no commit holds the code that made it.
+    """
+    if trial.origin["commit"] is None or trial.origin["dirty"]:
+        raise UserError(f"{trial.name} was run from code that no commit holds")
+    done = len(trial.accuracies)
+    value = round(trial.accuracies[-1], 6)
+    shares = binomtest(round(value * _FACES), _FACES).proportion_ci(0.95, method="wilson")
+    interval = [round(float(end), 6) for end in (shares.low, shares.high)]
+    what = f"accuracy of the trial {trial.name} on FER2013 PublicTest after its last epoch"
+    shared = {
+        "command": trial.command,
+        "commit": trial.origin["commit"],
+        "configuration": trial.configuration,
+        "data": trial.origin["data"]["fingerprint"],
+        "seeds": [trial.origin["seed"]],
+        "private_test_looks": 0,
+        "mark": None,
+    }
+    stop = f" ({trial.stop})" if trial.stop else ""
+    found = [
+        {
+            "id": f"recipe-{trial.name.lower()}-public",
+            "what": what + stop,
+            "value": value,
+            "unit": "%",
+            "text": wording(value, "%", interval),
+            "interval": interval,
+            "interval_method": "Wilson",
+            **shared,
+        }
+    ]
+    before = [one.accuracies[done - 1] for one in base if len(one.accuracies) >= done]
+    if before and trial.name not in {one.name for one in base}:
+        gain = round(value - fmean(before), 6)
+        # How far seeds of the base lie apart says what a gain of one run is worth.
+        spread = stdev(before) if len(before) > 1 else None
+        ends = None if spread is None else [round(gain - spread, 6), round(gain + spread, 6)]
+        text = wording(gain, "points", ends, spread=True)
+        found.append(
+            {
+                "id": f"recipe-{trial.name.lower()}-gain",
+                "what": f"accuracy of {trial.name} on PublicTest less the mean of its base "
+                f"after {done} epochs, with the standard deviation of the base's seeds",
+                "value": gain,
+                "unit": "points",
+                "text": text,
+                "interval": ends,
+                "interval_method": None if ends is None else SPREAD,
+                **shared,
+            }
+        )
+    return found
+
+
+def table_of(
+    group: str,
+    titles: Mapping[str, str],
+    trials: Mapping[str, Trial],
+    before: Sequence[Sequence[str]] = (),
+) -> dict[str, Any]:
+    """Return the table of a group as the ledger holds it.
+
+    Args:
+        group: its name.
+        titles: what each trial changes, by name.
+        trials: those that are there; the row of another one stays as it was.
+        before: the rows that the table had.
+    """
+    kept = {row[2]: row for row in before}
+    rows: list[Sequence[str]] = []
+    for name, title in titles.items():
+        cells = [f"{{recipe-{name.lower()}-public}}", f"{{recipe-{name.lower()}-gain}}"]
+        if name in trials:
+            trial = trials[name]
+            stop = f", {trial.stop}" if trial.stop else ""
+            rows.append([f"{title}{stop}", str(len(trial.accuracies)), *cells])
+        else:
+            rows.append(kept.get(cells[0], [title, "", *cells]))
+    header = ["", "epochs", "PublicTest", "against the base after as many"]
+    return {"id": f"recipe-{group}", "header": header, "rows": rows}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Start the command."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.trials",
+        description=(__doc__ or "").partition("\n\n")[2],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("runs", type=Path, help="folder of the trials' run folders")
+    parser.add_argument("--root", type=Path, default=ROOT, help="folder of the checkout (this one)")
+    options = parser.parse_args(arguments)
+    plan = yaml.safe_load((options.root / PLAN).read_text(encoding="utf-8"))
+    try:
+        for group, spec in plan.items():
+            names = [*spec["base"], *spec["trials"]]
+            read = {name: read_trial(options.runs / name) for name in names}
+            trials = {name: trial for name, trial in read.items() if trial is not None}
+            base = [trials[name] for name in spec["base"] if name in trials]
+            records = [
+                record
+                for name in spec["trials"]
+                if name in trials
+                for record in records_of(trials[name], base)
+            ]
+            before = read_ledger(options.root).tables.get(f"recipe-{group}", {"rows": ()})
+            table = table_of(group, spec["trials"], trials, before["rows"])
+            put(options.root, records, [table])
+            missing = [name for name in spec["trials"] if name not in trials]
+            sys.stdout.write(f"{group}: {len(trials)} trials, not there: {missing}\n")
+        changed = write_documents(options.root)
+    except (UserError, OSError, json.JSONDecodeError) as error:
+        sys.stderr.write(f"tools.trials: {error}\n")
+        return 2
+    for path in changed:
+        sys.stdout.write(f"written: {path}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
