@@ -43,8 +43,8 @@ def test_every_protocol_has_a_row_and_a_place_in_the_rules() -> None:
 def test_experiments_in_a_folder_are_offered_and_their_common_part_is_not() -> None:
     for wrong, words in {
         "audit/resplitt": "did you mean 'audit/resplit'?",
-        "audit/_same": "there are demo, audit/augment_first",
-        "audit": "there are demo, audit/augment_first",
+        "audit/_same": "there are demo, ",
+        "audit": ", audit/augment_first, audit/ferplus",
     }.items():
         with pytest.raises(ConfigError) as caught:
             compose("train", [f"experiment={wrong}"])
