@@ -295,7 +295,10 @@ def test_the_card_names_what_trained_a_shipped_model(name: str) -> None:
     path = ROOT / "fer" / "weights" / f"{name}.json"
     if not path.is_file():
         pytest.skip(f"{name} has not shipped yet")
-    words = json.loads(path.read_text(encoding="utf-8"))["recipe"]["command"].split()
+    told = json.loads(path.read_text(encoding="utf-8"))
+    (precisions,) = (x for x in CARD.splitlines() if x.startswith("| `NAME.onnx` computes in |"))
+    assert precisions.split(" | ")[1 + MODELS.index(name)].strip(" |") == told["precision"]
+    words = told["recipe"]["command"].split()
     (experiment,) = (word for word in words if word.startswith("experiment="))
     assert f"fer.train {experiment} " in CARD
 
