@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fer.data.synthetic import SyntheticFaces
 from fer.inference import OnnxModel, load_checkpoint
 from tools.ship import LARGEST, LARGEST_TOGETHER, check_portable, sha256
 
@@ -65,11 +66,16 @@ def complaints(folder: Path, name: str) -> list[str]:
         steps = () if known.frames is None else (known.frames,)
         shape = (5, *steps, known.size, known.size)
         faces = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+        if known.precision != "float32":
+            # Eight bits have a range that fits faces, and round what lies in it.
+            faces = np.asarray(
+                SyntheticFaces(test=28, size=known.size).load().splits["test"].images
+            )
         ours, theirs = model.logits(faces), tensors.logits(faces)
-        # Eight bits round activations too.
-        exact = known.precision == "float32"
         same = np.allclose(ours, theirs, atol=1e-4)
-        if not (same if exact else np.corrcoef(ours.ravel(), theirs.ravel())[0, 1] > 0.98):
+        if known.precision != "float32":
+            same = bool(np.corrcoef(ours.ravel(), theirs.ravel())[0, 1] > 0.98)
+        if not same:
             found.append(f"{name}.ckpt answers otherwise")
     return found
 

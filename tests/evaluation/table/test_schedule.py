@@ -176,7 +176,10 @@ def test_an_interrupt_ends_the_commands_and_keeps_what_is_finished(
     while not (waits.exists() and done.exists()) and time.monotonic() < deadline:
         time.sleep(0.05)
     table.send_signal(number)
-    _, error = table.communicate(timeout=30)
+    try:
+        _, error = table.communicate(timeout=90)
+    finally:
+        table.kill()
     assert b"KeyboardInterrupt" in error
     handle = locks.take(Path("runs/b/seed0.lock"))
     assert handle is not None, "nobody works there any more"
