@@ -74,6 +74,7 @@ def judged(folder: Path, path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_network_is_put_there_and_used(
     shelf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -109,6 +109,7 @@ def test_another_network_is_refused_before_the_data(train: Train, elsewhere: Pat
     assert "Traceback" not in answer.err
 
 
+@pytest.mark.slow
 def test_other_stages_do_not_go_on(train: Train, elsewhere: Path) -> None:
     first(train)
     answer = train(*RUN, "ckpt_path=first/checkpoints/last.ckpt", PROGRESSIVE)

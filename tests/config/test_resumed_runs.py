@@ -43,6 +43,7 @@ RUN = (
 )
 
 
+@pytest.mark.slow
 def test_a_longer_run_goes_on_where_the_shorter_ended(train: Train, elsewhere: Path) -> None:
     """In a folder with any name; the first command finds no run to go on with."""
     name = "a=b, it's [1] {2}"
@@ -67,6 +68,7 @@ def test_a_longer_run_goes_on_where_the_shorter_ended(train: Train, elsewhere: P
     assert schedule["_last_lr"] == [pytest.approx(0.0, abs=1e-9)]
 
 
+@pytest.mark.slow
 def test_a_finished_run_stays_as_it_is(train: Train, elsewhere: Path) -> None:
     run = elsewhere / "run"
     overrides = [*RUN, "hydra.run.dir=run", "trainer.max_epochs=1"]
@@ -153,6 +155,7 @@ def test_a_run_on_other_data_is_not_gone_on_with(train: Train, elsewhere: Path) 
     assert train(*longer).code == 0
 
 
+@pytest.mark.slow
 def test_a_full_disk_costs_the_new_checkpoint_alone(
     train: Train, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,6 +42,7 @@ def problems(*overrides: str) -> str:
     return str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("space", SPACES)
 def test_every_space_is_one(space: str, composed: None) -> None:
     plan = planned(f"hparams_search={space}", "trainer=cpu")

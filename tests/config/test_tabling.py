@@ -70,6 +70,7 @@ def test_a_row_is_a_training_and_an_evaluation_for_each_seed() -> None:
     assert planner.stated == ()
 
 
+@pytest.mark.slow
 def test_the_pace_is_that_of_the_first_steps_of_the_last_training() -> None:
     cnn, tuned, svm = planned("data=synthetic", "only=[cnn,cnn_lstm_finetuned,hog_svm]").rows
     assert svm.pace is None
@@ -135,6 +136,7 @@ def test_conventional_methods_run_once() -> None:
     assert run.judgement == job.folder == Path("runs/table/synthetic/hog_svm/seed4")
 
 
+@pytest.mark.slow
 def test_ablations_depart_from_a_row_that_is_there_too() -> None:
     planner = planned(*SYNTHETIC, "only=[cnn_lstm,depth_1]", "test=false")
     base, other = (compose("train", row.runs[0].jobs[0].overrides) for row in planner.rows)
@@ -194,6 +196,7 @@ def test_finished_runs_of_this_configuration_are_no_problem() -> None:
     assert again.runs[0].next_job() == again.runs[0].jobs[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "words", "ended"),
     [

@@ -86,6 +86,7 @@ def test_a_file_in_half_precision_answers_as_the_rounded_network(
     assert set(halves) <= cast
 
 
+@pytest.mark.slow
 def test_what_answers_with_no_numbers_is_not_exported(tmp_path: Path) -> None:
     model = load_checkpoint(checkpoint(tmp_path / "best.ckpt"))
     next(iter(model.network.parameters())).fill_(torch.nan)

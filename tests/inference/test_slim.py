@@ -106,6 +106,7 @@ def test_it_is_not_resumed_from(slim: Path) -> None:
         check_checkpoint(slim, small_module())
 
 
+@pytest.mark.slow
 def test_it_is_exported_as_what_it_was_made_of(
     slim: Path, small_checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

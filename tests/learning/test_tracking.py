@@ -86,6 +86,7 @@ def test_a_run_says_how_it_was_made_and_hands_in_what_came_of_it(
     assert run.code == 0
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_is_the_same_run(train: Train, runs: list[Listener]) -> None:
     short = [text for text in RUN if not text.startswith("trainer.max_epochs")]
     assert train(*short, "trainer.max_epochs=1", "logger.artifacts=false").code == 0
