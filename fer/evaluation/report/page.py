@@ -154,9 +154,12 @@ def _origin(origin: str) -> str:
 def _judged(model: Model | None) -> str:
     if model is None:
         return "answers from a file"
-    if (described := getattr(model, "description", None)) is not None:
-        return str(described)
-    return "an exported model" if network_of(model) is None else "a checkpoint of fer"
+    described = getattr(model, "description", None)
+    if isinstance(described, str):
+        return described
+    if precision := getattr(described, "precision", ""):
+        return f"an exported model that computes in {precision}"
+    return "a model" if network_of(model) is None else "a checkpoint of fer"
 
 
 def _parameters(model: Model | None) -> int | None:

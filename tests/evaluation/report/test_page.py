@@ -20,6 +20,7 @@ from fer.evaluation.branches import branch_contributions
 from fer.evaluation.report import write_report
 from fer.evaluation.report.words import VERDICTS, acquitted, protocol
 from fer.evaluation.robustness import measure
+from fer.inference import OnnxModel
 from fer.labels import EMOTIONS, FERPLUS
 from tests.support.answers import NAMES, some_faces, some_predictions
 from tests.support.models import untrained_model
@@ -261,6 +262,11 @@ def test_a_page_without_face_pictures_has_none(tmp_path: Path) -> None:
     assert "report_pictures=false" in page.of("looks")
     assert "Grad-CAM (Selvaraju" not in page.text
     assert page.of("errors").count("answered") >= 10
+
+
+def test_an_exported_model_is_named_in_words(tmp_path: Path, exported: OnnxModel) -> None:
+    page, _ = made(tmp_path, model=exported, pictures=False)
+    assert "Judged: an exported model that computes in float32, on" in page.of("headline")
 
 
 def test_a_perfect_system_has_no_errors(tmp_path: Path) -> None:
