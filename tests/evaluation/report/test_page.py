@@ -266,7 +266,7 @@ def test_a_page_without_face_pictures_has_none(tmp_path: Path) -> None:
 
 def test_an_exported_model_is_named_in_words(tmp_path: Path, exported: OnnxModel) -> None:
     page, _ = made(tmp_path, model=exported, pictures=False)
-    assert "Judged: an exported model that computes in float32, on" in page.of("headline")
+    assert "Judged: an exported model that computes in float32, on" in page.of("")
 
 
 def test_a_perfect_system_has_no_errors(tmp_path: Path) -> None:
