@@ -123,6 +123,7 @@ def test_a_network_is_put_there_and_used(
     ]
 
 
+@pytest.mark.slow
 def test_an_export_is_taken_if_it_is_one_of_the_checkpoint(
     shelf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -100,6 +100,7 @@ def test_what_can_not_be_tuned_is_refused(
     assert_refused(train(*RUN, *overrides), elsewhere, *words)
 
 
+@pytest.mark.slow
 def test_another_network_is_refused_before_the_data(train: Train, elsewhere: Path) -> None:
     first(train)
     kept = [text for text in RUN if not text.startswith("data")]

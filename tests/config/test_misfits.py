@@ -125,6 +125,7 @@ def test_a_combination_that_does_not_fit_is_refused(
     assert_refused(train(*small, *overrides), elsewhere, *words)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists and is not empty")
 def test_a_plateau_may_wait_for_a_metric_of_the_training(train: Train, elsewhere: Path) -> None:
     answer = train(

@@ -135,6 +135,7 @@ def test_a_killed_run_ends_as_if_it_had_not_been(train: Train, elsewhere: Path) 
     assert_same_end(elsewhere / "cut", elsewhere / "whole")
 
 
+@pytest.mark.slow
 def test_a_run_on_other_data_is_not_gone_on_with(train: Train, elsewhere: Path) -> None:
     """Told before anything is written; without resume=auto another run begins."""
     root = elsewhere / "pictures"

@@ -118,6 +118,7 @@ def test_every_end_of_the_space_is_checked(composed: None) -> None:
     assert "loss.label_smoothing" in told
 
 
+@pytest.mark.slow
 def test_another_search_in_the_same_folder_is_refused(tmp_path: Path) -> None:
     place = f"hydra.run.dir={tmp_path / 'here'}"
     planner = Planner()

@@ -89,6 +89,7 @@ def test_the_pace_is_that_of_the_first_steps_of_the_last_training() -> None:
     assert not again.pace.stale
 
 
+@pytest.mark.slow
 def test_the_budget_of_fer2013_is_one_file() -> None:
     for row in planned("only=[cnn,lstm]").rows:
         config: Any = compose("train", row.runs[0].jobs[0].overrides)
@@ -188,6 +189,7 @@ def test_rows_of_single_faces_are_left_out_of_clips() -> None:
     assert "synthetic_clips has nothing that these rows read: choose kind=clips" in message
 
 
+@pytest.mark.slow
 def test_finished_runs_of_this_configuration_are_no_problem() -> None:
     (row,) = planned(*SYNTHETIC, "only=[cnn]").rows
     make(row.runs[0].jobs[0], "trainer.log_every_n_steps=5", "paths.cache=elsewhere")

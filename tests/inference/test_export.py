@@ -58,6 +58,7 @@ def test_file_says_what_it_is(exported: OnnxModel, small_onnx: Path) -> None:
     assert b"site-packages" not in text
 
 
+@pytest.mark.slow
 def test_metadata_may_be_left_out(tmp_path: Path) -> None:
     path = checkpoint(tmp_path / "best.ckpt", columns=COLUMNS)
     network = load_checkpoint(path)
@@ -90,6 +91,7 @@ def test_what_answers_otherwise_is_not_written(
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spoil", ["size", "node"])
 def test_what_can_not_be_run_is_not_written(
     tmp_path: Path, small_network: CheckpointModel, monkeypatch: pytest.MonkeyPatch, spoil: str

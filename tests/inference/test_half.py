@@ -58,6 +58,7 @@ def test_rounding_twice_changes_no_more(small_network: CheckpointModel) -> None:
     assert changed.probabilities < 0.01
 
 
+@pytest.mark.slow
 def test_a_file_in_half_precision_answers_as_the_rounded_network(
     tmp_path: Path, small_network: CheckpointModel, exported: OnnxModel
 ) -> None:

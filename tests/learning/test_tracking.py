@@ -58,6 +58,7 @@ def runs(monkeypatch: pytest.MonkeyPatch, elsewhere: Path) -> list[Listener]:
     return begun
 
 
+@pytest.mark.slow
 def test_a_run_says_how_it_was_made_and_hands_in_what_came_of_it(
     train: Train, runs: list[Listener], elsewhere: Path
 ) -> None:

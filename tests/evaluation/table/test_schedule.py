@@ -160,6 +160,8 @@ def test_an_interrupt_ends_the_commands_and_keeps_what_is_finished(
 ) -> None:
     text = (
         "import sys; from tests.evaluation.table.test_schedule import *\n"
+        # Which a process that was started in the background may have been told to ignore.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         f"run_missing([some_run('a'), some_run('b', 'wait=60')], jobs=2, interval=0.02, "
         f"python={python!r})"
     )
