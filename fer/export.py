@@ -70,7 +70,7 @@ def _export(options: argparse.Namespace) -> None:
         raise UserError(f"--to {options.to} is a folder; name a file")
     if options.to.suffix == ".ckpt" and options.int8:
         raise UserError("--int8 is for .onnx files; a .ckpt file has half precision")
-    options.ckpt = file_of(options.ckpt, ".ckpt")
+    options.ckpt = file_of(options.ckpt, ".pt")
     if options.to.exists() and options.ckpt.exists() and options.to.samefile(options.ckpt):
         raise UserError(f"--to {options.to} is the checkpoint itself; name another file")
     from fer.inference import load_checkpoint

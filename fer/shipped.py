@@ -1,6 +1,6 @@
 """The models that come with the package: which there are, and where their files lie.
 
-Each is three files of one name in ``fer/weights``: ``NAME.onnx`` is what users ask, ``NAME.ckpt``
+Each is three files of one name in ``fer/weights``: ``NAME.onnx`` is what users ask, ``NAME.pt``
 the same network as tensors to begin a training with, and ``NAME.json`` says what it is and how it
 was made.
 """
@@ -32,7 +32,7 @@ def file_of(model: str | Path, suffix: str = ".onnx") -> Path:
 
     Args:
         model: a name, or a path, which need not be there.
-        suffix: of the file that is meant by a name: ``.onnx``, or ``.ckpt`` for its tensors.
+        suffix: of the file that is meant by a name: ``.onnx``, or ``.pt`` for its tensors.
 
     Raises:
         UserError: there is neither a model nor a file of that name.

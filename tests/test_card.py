@@ -84,9 +84,9 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def put_model(folder: Path, **changed: Any) -> None:
-    checkpoint(folder / "default.ckpt")
+    checkpoint(folder / "default.pt")
     (folder / "default.onnx").write_bytes(b"x" * 1234)
-    files = {f"default{end}": folder / f"default{end}" for end in (".onnx", ".ckpt")}
+    files = {f"default{end}": folder / f"default{end}" for end in (".onnx", ".pt")}
     told = {
         "precision": "float32",
         "files": {name: {"sha256": ship.sha256(path)} for name, path in files.items()},
@@ -217,7 +217,7 @@ def test_what_can_not_be_stated_is_told(
     before = (root / "results" / "claims.json").read_text()
     put_model(shelf, **model)
     # The tensors were judged, not the exported model.
-    folder = judgement(tmp_path / "judged", ship.sha256(shelf / "default.ckpt"), **origin)
+    folder = judgement(tmp_path / "judged", ship.sha256(shelf / "default.pt"), **origin)
     assert card.main(["default", str(folder), "--root", str(root)]) == 2
     assert words in capsys.readouterr().err
     assert (root / "results" / "claims.json").read_text() == before

@@ -91,14 +91,14 @@ def test_a_network_is_put_there_and_used(
     assert fer.load().classes == fer.load("default").classes
     assert fer.load(threads=1).classify(faces).logits.shape[0] == 2
     config = compose("train", ["init_from=default"], check=check_training)
-    assert with_paths(config, tmp_path).init_from == str(shelf / "default.ckpt")
+    assert with_paths(config, tmp_path).init_from == str(shelf / "default.pt")
     assert config.init_from == "default"
     taught = [
         "callbacks=[default,distillation]", "callbacks.distillation.teachers=[default]",
     ]  # fmt: skip
     config = compose("train", taught, check=check_training)
     teachers = with_paths(config, tmp_path).callbacks.distillation.teachers
-    assert list(teachers) == [str(shelf / "default.ckpt")]
+    assert list(teachers) == [str(shelf / "default.pt")]
     assert export(["default", "--to", str(tmp_path / "again.onnx"), "--half"]) == 0
     assert (tmp_path / "again.onnx").read_bytes() == (shelf / "default.onnx").read_bytes()
 
@@ -114,12 +114,12 @@ def test_a_network_is_put_there_and_used(
     assert told["official"] == {"n": 9, "accuracy": 0.5, "accuracy_ci95": [0.4, 0.6]}
 
     # And what is changed afterwards is found.
-    stored = torch.load(shelf / "default.ckpt", weights_only=True)
+    stored = torch.load(shelf / "default.pt", weights_only=True)
     stored["state_dict"]["network.head.layers.3.bias"] += 1
-    torch.save(stored, shelf / "default.ckpt")
+    torch.save(stored, shelf / "default.pt")
     assert complaints(shelf, "default") == [
-        "default.ckpt is another file than default.json says",
-        "default.ckpt answers otherwise",
+        "default.pt is another file than default.json says",
+        "default.pt answers otherwise",
     ]
 
 
@@ -167,7 +167,7 @@ def test_what_can_not_ship_is_told(
 def test_names_that_are_not_there_are_told(shelf: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no model called 'default': none ships with fer yet"):
         fer.load()
-    for suffix in (".onnx", ".ckpt"):
+    for suffix in (".onnx", ".pt"):
         for name in ("fast", "default"):
             (shelf / f"{name}{suffix}").touch()
     with pytest.raises(UserError, match="no model called 'fats': there are default, fast; or"):

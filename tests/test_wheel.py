@@ -62,7 +62,7 @@ def test_models_of_any_kind_of_file_are_packed(tmp_path: Path, kind: str) -> Non
     for name in (".gitignore", "pyproject.toml", "README.md", "LICENSE", "fer/__init__.py"):
         shutil.copy(ROOT / name, root / name)
     (root / "conf").mkdir()
-    files = {f"fer/weights/some.{suffix}" for suffix in ("onnx", "ckpt", "json")}
+    files = {f"fer/weights/some.{suffix}" for suffix in ("onnx", "pt", "json")}
     for name in (*files, "conf/train.yaml", "fer/best.ckpt"):
         (root / name).touch()
     (built,) = build(root, tmp_path, kind)

@@ -115,7 +115,7 @@ def _files() -> dict[str, str]:
         "parameters": "parameters",
         "multiply-adds": "multiply-adds a face",
         "bytes-onnx": "bytes of `NAME.onnx`",
-        "bytes-ckpt": "bytes of `NAME.ckpt`",
+        "bytes-ckpt": "bytes of `NAME.pt`",
         "one-face": "one face, one thread",
         "batch-64": "faces in batches of 64, one thread",
     }

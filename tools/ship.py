@@ -4,7 +4,7 @@
     python -m fer.evaluate ckpt=NAME hydra.run.dir=FOLDER
     python -m tools.ship NAME --evaluation FOLDER
 
-The first writes ``fer/weights/NAME.onnx``, ``NAME.ckpt`` and ``NAME.json``; the last puts into
+The first writes ``fer/weights/NAME.onnx``, ``NAME.pt`` and ``NAME.json``; the last puts into
 ``NAME.json`` what the model was judged to be worth, and both may be one command where the run's own
 checkpoint was judged. The same network in both files: its weights are rounded to half precision.
 With ``--onnx FILE`` an export of the checkpoint takes the place of that in half precision: one in
@@ -97,7 +97,7 @@ def ship(
     command = recipe or recorded_command(checkpoint)
     check_portable(command)
     with tempfile.TemporaryDirectory() as place:
-        new = [Path(place) / f"{name}{suffix}" for suffix in (".onnx", ".ckpt", ".json")]
+        new = [Path(place) / f"{name}{suffix}" for suffix in (".onnx", ".pt", ".json")]
         told = {"model": dict(model.configuration), **model.made}
         if exported is None:
             export(model, new[0], recipe=told, half=True)
@@ -270,7 +270,7 @@ def check_sizes(new: Sequence[Path]) -> None:
 
 def files_of(name: str) -> list[Path]:
     """Return the files of a model that comes with the package."""
-    return [shipped.FOLDER / f"{name}{suffix}" for suffix in (".onnx", ".ckpt", ".json")]
+    return [shipped.FOLDER / f"{name}{suffix}" for suffix in (".onnx", ".pt", ".json")]
 
 
 def sha256(path: Path) -> str:

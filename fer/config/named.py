@@ -25,7 +25,7 @@ def check_names(config: DictConfig) -> list[Problem]:
     problems = []
     for where, name in named_checkpoints(config):
         try:
-            file_of(name, ".ckpt")
+            file_of(name, ".pt")
         except UserError as error:
             problems.append(Problem(where, str(error)))
     return problems
@@ -35,4 +35,4 @@ def with_shipped(config: DictConfig) -> None:
     """Put paths in place of the names of models that come with the package."""
     for where, name in named_checkpoints(config):
         if is_name(name):
-            OmegaConf.update(config, where, str(file_of(name, ".ckpt")))
+            OmegaConf.update(config, where, str(file_of(name, ".pt")))

@@ -20,12 +20,12 @@ def names_in(folder: Path) -> list[str]:
 
 def complaints(folder: Path, name: str) -> list[str]:
     """Return in what a model's sidecar and its files are not one."""
-    files = {suffix: folder / f"{name}{suffix}" for suffix in (".onnx", ".ckpt", ".json")}
+    files = {suffix: folder / f"{name}{suffix}" for suffix in (".onnx", ".pt", ".json")}
     if absent := [path.name for path in files.values() if not path.is_file()]:
         return [f"there is no {one}" for one in absent]
     told: dict[str, Any] = json.loads(files[".json"].read_text(encoding="utf-8"))
     found = []
-    for suffix in (".onnx", ".ckpt"):
+    for suffix in (".onnx", ".pt"):
         path = files[suffix]
         if told["files"].get(path.name) != {
             "bytes": path.stat().st_size,
@@ -36,7 +36,7 @@ def complaints(folder: Path, name: str) -> list[str]:
             found.append(f"{path.name} is too large")
     if told["name"] != name:
         found.append(f"name is {told['name']}")
-    model, tensors = OnnxModel(files[".onnx"], threads=1), load_checkpoint(files[".ckpt"])
+    model, tensors = OnnxModel(files[".onnx"], threads=1), load_checkpoint(files[".pt"])
     known = model.description
     wanted = {
         "classes": list(known.classes),
@@ -61,7 +61,7 @@ def complaints(folder: Path, name: str) -> list[str]:
         known.size,
         known.temperature,
     ):
-        found.append(f"{name}.ckpt is of another model")
+        found.append(f"{name}.pt is of another model")
     elif known.columns is None:
         steps = () if known.frames is None else (known.frames,)
         shape = (5, *steps, known.size, known.size)
@@ -76,7 +76,7 @@ def complaints(folder: Path, name: str) -> list[str]:
         if known.precision != "float32":
             same = bool(np.corrcoef(ours.ravel(), theirs.ravel())[0, 1] > 0.98)
         if not same:
-            found.append(f"{name}.ckpt answers otherwise")
+            found.append(f"{name}.pt answers otherwise")
     return found
 
 
