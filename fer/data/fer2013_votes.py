@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from fer.data._votes import judge, read_votes
+from fer.data._votes import judge
 from fer.data.fer2013 import Defects, Fer2013
-from fer.data.ferplus import find_votes, join_votes
+from fer.data.ferplus import load_joined
 from fer.data.source import Faces, WrappedSource
 from fer.labels import EMOTIONS
 
@@ -64,11 +64,9 @@ class Fer2013WithVotes(WrappedSource):
             CacheError: the cache folder cannot be written.
             OSError: a file cannot be read.
         """
-        # Before FER2013 is read, whose first parsing takes long.
-        path = find_votes(self._fer2013.find(), self._votes)
-        votes = read_votes(path)
-        faces = self._fer2013.load()
-        rows, manifest_hash = join_votes(faces, votes, path, self._fer2013.manifest)
+        path, votes, faces, rows, manifest_hash = load_joined(
+            self._fer2013, self._votes, self._fer2013.manifest
+        )
         train, known = faces.splits["train"], rows["train"] >= 0
         place = np.where(known, rows["train"], 0)
         shares = judge(votes.counts[place], votes.named[place], EMOTIONS).shares

@@ -97,11 +97,9 @@ class FerPlus:
             CacheError: the cache folder cannot be written.
             OSError: a file cannot be read.
         """
-        # Before FER2013 is read, whose first parsing takes long.
-        path = find_votes(self._faces.find(), self._votes)
-        votes = read_votes(path)
-        faces = self._faces.load()
-        rows, manifest_hash = join_votes(faces, votes, path, self.manifest)
+        path, votes, faces, rows, manifest_hash = load_joined(
+            self._faces, self._votes, self.manifest
+        )
         identity = [faces.fingerprint, votes.sha256, self.target, *self._classes]
         identity += [manifest_hash] if manifest_hash else []
         splits, findings = {}, list(faces.findings)
@@ -133,6 +131,23 @@ class FerPlus:
         ]
         targets = verdicts.shares if self.target == "distribution" else None
         return replace(split, labels=verdicts.labels, targets=targets).take(keep), findings
+
+
+def load_joined(
+    source: Fer2013, named: Path | None, manifest: Path | None
+) -> tuple[Path, Votes, Faces, dict[str, npt.NDArray[np.int64]], str | None]:
+    """Read FER2013 and its votes: their file, the votes, the faces, and :func:`join_votes` of them.
+
+    Raises:
+        DataError: FER2013 or the votes are not there, are broken or do not belong together.
+        CacheError: the cache folder cannot be written.
+        OSError: a file cannot be read.
+    """
+    # Before FER2013 is read, whose first parsing takes long.
+    path = find_votes(source.find(), named)
+    votes = read_votes(path)
+    faces = source.load()
+    return path, votes, faces, *join_votes(faces, votes, path, manifest)
 
 
 def find_votes(faces: Path, named: Path | None = None) -> Path:
