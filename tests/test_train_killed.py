@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -103,12 +104,14 @@ def test_kills_at_random_moments(
             running.kill()
             history = run / "history.csv"
             reached.append(len(rows(history)) if history.exists() else 0)
-        running.wait()
+        # Its loader processes may have complained of its death; it did not.
+        assert running.wait() in (0, -signal.SIGKILL), (tmp_path / "log").read_text()
     assert len(reached) >= 2, "the kills came too late"
     answer = run_process(tmp_path, environment, *line[3:])
     assert answer.code == 0, (answer, (tmp_path / "log").read_text())
-    assert "Traceback" not in (tmp_path / "log").read_text()
-    assert reached == sorted(reached)
+    assert "Traceback" not in answer.err
+    # A kill between an epoch's row and its checkpoint takes the row with it.
+    assert all(later >= earlier - 1 for earlier, later in pairwise(reached)), reached
     assert len(rows(run / "history.csv")) == EPOCHS
     assert_same_end(run, whole[0])
     assert not [name for name in files_in(run) if Path(name).name.startswith(".")]

@@ -41,7 +41,8 @@ def server(folder: Path) -> Iterator[tuple[int, int]]:
 
 
 def faces(socket: client.ClientConnection) -> int:
-    """Send a picture and return how many faces are told."""
+    """Send a picture as a page would, at a camera's rate, and return how many faces are told."""
+    time.sleep(1 / 25)
     socket.send(PICTURE)
     while True:
         message = json.loads(socket.recv(timeout=20))
