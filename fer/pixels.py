@@ -29,8 +29,9 @@ def square_grey(image: Image, size: int, fit: Fit = "pad") -> Image:
             dimension; ``stretch`` scales both dimensions to fill the square.
 
     Returns:
-        uint8 ``[size, size]``: luma by ITU-R BT.601, scaled by area where it shrinks and bicubic
-        where it grows. A grey picture of that size is returned as it is.
+        uint8 ``[size, size]``: luma by ITU-R BT.601; averaged over blocks where it is at least
+        twice as large, each axis by the whole factor that fits, then bicubic. A grey picture of
+        that size is returned as it is.
 
     Raises:
         ValueError: another type or shape, or an unknown fit.
@@ -55,10 +56,13 @@ def square_grey(image: Image, size: int, fit: Fit = "pad") -> Image:
         image = _padded(image, max(height, width))
     if image.shape == (size, size):
         return image
-    shrinks = max(image.shape) > size
-    scaled = cv2.resize(
-        image, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-    )
+    # Averaging alone blurs what shrinks by less than two, by more than what the faces of FER2013
+    # show; bicubic alone would skip pixels of what shrinks by more.
+    factors = (max(1, side // size) for side in image.shape)
+    rows, columns = (side // factor for side, factor in zip(image.shape, factors, strict=True))
+    if (rows, columns) != image.shape:
+        image = cv2.resize(image, (columns, rows), interpolation=cv2.INTER_AREA)
+    scaled = cv2.resize(image, (size, size), interpolation=cv2.INTER_CUBIC)
     return scaled.astype(np.uint8, copy=False)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -146,3 +147,21 @@ def test_what_is_no_picture_is_refused(picture: Any, message: str) -> None:
 def test_an_unknown_fit_is_refused() -> None:
     with pytest.raises(ValueError, match="fit must be one of pad, stretch, not 'crop'"):
         square_grey(noise(48, 48), 48, "crop")  # type: ignore[arg-type]
+
+
+def test_what_shrinks_by_whole_factors_is_averaged() -> None:
+    picture = noise(4 * 48, 3 * 48)
+    means = picture.reshape(48, 4, 48, 3).mean(axis=(1, 3))
+    np.testing.assert_allclose(square_grey(picture, 48, "stretch"), means, atol=0.51)
+
+
+@pytest.mark.parametrize("side", [60, 80, 95])
+def test_what_was_enlarged_comes_back_sharp(side: int) -> None:
+    """Detail of the size of a pixel, as in FER2013, is not averaged away on the way back."""
+    face = noise(48, 48)
+    large = cv2.resize(face, (side, side), interpolation=cv2.INTER_CUBIC)
+    back = square_grey(large.astype(np.uint8), 48).astype(np.float64)
+    averaged = cv2.resize(large, (48, 48), interpolation=cv2.INTER_AREA).astype(np.float64)
+    lost = np.abs(back - face).mean()
+    assert lost < 0.75 * np.abs(averaged - face).mean()
+    assert np.corrcoef(back.ravel(), face.ravel())[0, 1] > 0.95

@@ -138,7 +138,7 @@ RULES: Final[dict[str, Rule]] = {
     "model.head.hidden": listing(integer(1)),
     "augmentation.mixing.probability": _SHARE,
     "augmentation.mixing.*": number(0),
-    "model.backbone.blocks": listing(integer(1), least=1),
+    "model.backbone.blocks": listing(integer(0), least=1),
     "model.backbone.convs": listing(integer(1), least=1),
     "model.backbone.attention": choice("none", "channel", "spatial", "both"),
     "model.backbone.pool": choice("mean", "max", "both"),

@@ -23,8 +23,8 @@ LENGTHS: Final = "lengths"
 PROBABILITIES: Final = "probabilities"
 LOGITS: Final = "logits"
 
-#: Faces at a time: more gain no speed and cost memory.
-_BATCH: Final = 64
+#: Faces at a time: maps of more than some tens leave the cache that a core has for itself.
+_BATCH: Final = 32
 
 
 class OnnxModel:

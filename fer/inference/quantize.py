@@ -133,12 +133,15 @@ def _quantize(
                     "Gemm",
                     "MatMul",
                     "Add",
+                    "Relu",
                     "MaxPool",
                     "AveragePool",
                     "Concat",
                     "Reshape",
                     "Transpose",
                 ],
+                # The sum of a residual block goes on to its ReLU in float, and is rounded once.
+                extra_options={"OpTypesToExcludeOutputQuantization": ["Add"]},
             )
     finally:
         logging.getLogger().removeFilter(_is_no_remark)

@@ -30,6 +30,12 @@ def test_the_stem_folds_pixels_unless_told_not_to() -> None:
 
 
 @torch.no_grad()
+def test_the_first_stage_may_be_the_stem_alone() -> None:
+    network = ResNet(16, widths=[6, 8], blocks=[0, 1]).eval()
+    assert network.maps(faces(2, 16)).shape == (2, 8, 4, 4)
+
+
+@torch.no_grad()
 def test_an_odd_face_is_read_by_a_convolution() -> None:
     network = ResNet(13, **TWO, stem="conv").eval()
     assert network.maps(faces(2, 13)).shape == (2, 8, 4, 4)
@@ -55,6 +61,7 @@ def test_the_last_map_is_pooled_as_asked() -> None:
     [
         (16, {"blocks": [1]}, "one entry a stage, but have 2 and 1"),
         (16, {"widths": [], "blocks": []}, "one entry a stage"),
+        (16, {"blocks": [1, 0]}, "only the first stage can do without blocks, not as in"),
         (15, {}, "15 pixels are odd: .* choose conv"),
         (6, {}, "6 pixels can't be halved by a stem and 2 stages"),
         (16, {"stem": "patch"}, "unknown stem 'patch'; there are space_to_depth, conv"),

@@ -23,7 +23,8 @@ class ResNet(MapBranch):
     Args:
         size: height and width of the input, in pixels; even for a space-to-depth stem.
         widths: channels of each stage.
-        blocks: residual blocks of each stage.
+        blocks: residual blocks of each stage; 0 for the first one leaves it to the stem, and nothing
+            but the stem's convolution runs at its resolution.
         stem: ``space_to_depth``, or ``conv`` for a strided convolution.
         pool: how the places of the last map become one vector: ``mean``, ``max`` or ``both``.
         attention: to ``channel``, ``spatial`` places or ``both`` (Woo et al. 2018), in each block;
@@ -34,8 +35,8 @@ class ResNet(MapBranch):
         ``[B, 1, size, size]`` → ``[B, widths[-1]]``, or twice that with both poolings.
 
     Raises:
-        ValueError: the lists differ in length, the stem or pooling is unknown, or the input is odd
-            or too small.
+        ValueError: the lists differ in length, a later stage has no block, the stem or pooling is
+            unknown, or the input is odd or too small.
     """
 
     def __init__(
@@ -54,6 +55,8 @@ class ResNet(MapBranch):
                 "widths and blocks need one entry a stage, but have "
                 f"{len(widths)} and {len(blocks)}"
             )
+        if min(blocks[1:], default=1) < 1:
+            raise ValueError(f"only the first stage can do without blocks, not as in {list(blocks)}")
         if stem not in ("space_to_depth", "conv"):
             raise ValueError(f"unknown stem {stem!r}; there are space_to_depth, conv")
         if stem == "space_to_depth" and size % 2:
