@@ -36,6 +36,7 @@ from fer.data.source import DataError, Source
 from fer.labels import EMOTIONS
 from fer.learning import FerModule
 from fer.learning.callbacks import (
+    Consistent,
     Distillation,
     EndTogether,
     MisreadPictures,
@@ -259,9 +260,9 @@ def _try_forward(module: FerModule) -> None:
 
 
 def _plan_stages(config: DictConfig, module: FerModule) -> None:
-    """Tell the learner which parts will have rates of their own, and who teaches it."""
+    """Tell the learner which parts will have rates of their own, and what it learns from."""
     for callback in _build_callbacks(config):
-        if isinstance(callback, Progressive | Distillation):
+        if isinstance(callback, Progressive | Distillation | Consistent):
             callback.plan(module)
 
 

@@ -25,6 +25,7 @@ from fer.models.build import takes
 
 if TYPE_CHECKING:
     from fer.data.datamodule import FaceDataModule
+    from fer.learning.consistency import Consistency
     from fer.learning.teachers import Teachers
 
 Spec = Mapping[str, Any]
@@ -133,6 +134,8 @@ class FerModule(lightning.LightningModule):
         self.rate_groups: Sequence[RateGroup] = ()
         #: Networks whose answers are part of the targets, if any.
         self.teachers: Teachers | None = None
+        #: What is asked of two views of a face, if it learns from pairs.
+        self.consistency: Consistency | None = None
 
     @property
     def logged_metrics(self) -> tuple[str, ...]:
@@ -168,7 +171,10 @@ class FerModule(lightning.LightningModule):
             batch = self._mixed(batch, draw)
         if self.teachers is not None:
             batch = self._taught(batch, self.teachers)
-        loss, _ = self._step(self.train_scores, batch)
+        if self.consistency is None:
+            loss, _ = self._step(self.train_scores, batch)
+        else:
+            loss = self._pair(self.train_scores, batch, self.consistency)
         self.log("train/step_loss", loss, prog_bar=True)
         return loss
 
@@ -278,6 +284,18 @@ class FerModule(lightning.LightningModule):
         scores.metrics.update(logits.detach(), label)
         scores.loss.update(loss.detach(), len(logits))
         return loss, logits
+
+    def _pair(self, scores: Scores, batch: Batch, consistency: Consistency) -> Tensor:
+        images, more = batch["image"], beside(batch)
+        both = torch.cat([images, consistency.view(images)])
+        logits = self(both, None if more is None else torch.cat([more, more])).float()
+        first, second = logits.chunk(2)
+        target = batch.get("target", batch["label"])
+        loss: Tensor = (self.loss(first, target) + self.loss(second, target)) / 2
+        loss = loss + consistency.weight * consistency.divergence(first, second)
+        scores.metrics.update(first.detach(), batch["label"])
+        scores.loss.update(loss.detach(), len(first))
+        return loss
 
     def _log_epoch(self, split: Split, scores: Scores) -> None:
         values = scores.metrics.compute()

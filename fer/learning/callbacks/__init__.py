@@ -2,6 +2,7 @@
 
 from fer.learning.callbacks.averaging import ExponentialAverage
 from fer.learning.callbacks.checkpoint import BestAndLast
+from fer.learning.callbacks.consistent import Consistent
 from fer.learning.callbacks.distillation import Distillation
 from fer.learning.callbacks.history import History
 from fer.learning.callbacks.nan_guard import DivergedError, StopOnNaN
@@ -15,6 +16,7 @@ from fer.learning.callbacks.wandb_tracking import OBJECTIVE, Tracking, hand_in
 __all__ = [
     "OBJECTIVE",
     "BestAndLast",
+    "Consistent",
     "Distillation",
     "DivergedError",
     "EndTogether",

@@ -56,7 +56,9 @@ class ResNet(MapBranch):
                 f"{len(widths)} and {len(blocks)}"
             )
         if min(blocks[1:], default=1) < 1:
-            raise ValueError(f"only the first stage can do without blocks, not as in {list(blocks)}")
+            raise ValueError(
+                f"only the first stage can do without blocks, not as in {list(blocks)}"
+            )
         if stem not in ("space_to_depth", "conv"):
             raise ValueError(f"unknown stem {stem!r}; there are space_to_depth, conv")
         if stem == "space_to_depth" and size % 2:
