@@ -60,9 +60,12 @@ def square_grey(image: Image, size: int, fit: Fit = "pad") -> Image:
     # show; bicubic alone would skip pixels of what shrinks by more.
     factors = (max(1, side // size) for side in image.shape)
     rows, columns = (side // factor for side, factor in zip(image.shape, factors, strict=True))
+    means = image
     if (rows, columns) != image.shape:
-        image = cv2.resize(image, (columns, rows), interpolation=cv2.INTER_AREA)
-    scaled = cv2.resize(image, (size, size), interpolation=cv2.INTER_CUBIC)
+        means = cv2.resize(image, (columns, rows), interpolation=cv2.INTER_AREA).astype(
+            np.uint8, copy=False
+        )
+    scaled = cv2.resize(means, (size, size), interpolation=cv2.INTER_CUBIC)
     return scaled.astype(np.uint8, copy=False)
 
 

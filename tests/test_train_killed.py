@@ -45,6 +45,7 @@ RUN = (
     "scheduler=cosine",
     "data.batch_size=8",
     "model.head.dropout=0.3",
+    "callbacks=[default,consistency]",
 )
 #: How faces come to a training.
 WAYS = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -57,6 +59,29 @@ class Consistency:
             images.float(), grid.to(images.device), padding_mode="border", align_corners=False
         )
         return seen if images.is_floating_point() else seen.round().to(images.dtype)
+
+    def step(
+        self,
+        network: Callable[[Tensor, Tensor | None], Tensor],
+        loss: Callable[[Tensor, Tensor], Tensor],
+        images: Tensor,
+        beside: Tensor | None,
+        target: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Return what is to be made small, a scalar, and the logits of the first views.
+
+        Args:
+            network: from faces and what is beside them to logits ``[B, C]``.
+            loss: from logits and targets to a scalar.
+            images: ``[B, 1, H, W]``.
+            beside: metadata ``[B, columns]``, if the network reads them.
+            target: labels ``[B]`` or distributions ``[B, C]``.
+        """
+        both = torch.cat([images, self.view(images)])
+        logits = network(both, None if beside is None else torch.cat([beside, beside])).float()
+        first, second = logits.chunk(2)
+        fit = (loss(first, target) + loss(second, target)) / 2
+        return fit + self.weight * self.divergence(first, second), first
 
     def divergence(self, first: Tensor, second: Tensor) -> Tensor:
         """Return the mean divergence of the answers to two views of each face, a scalar.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from torch import Tensor
-from torchmetrics import MetricCollection
+from torch import Tensor, nn
+from torchmetrics import MeanMetric, MetricCollection
 from torchmetrics.classification import (
     MulticlassAccuracy,
     MulticlassConfusionMatrix,
@@ -21,6 +21,20 @@ PER_CLASS: Final = {
     "recall": MulticlassRecall,
     "f1": MulticlassF1Score,
 }
+
+
+class Scores(nn.Module):
+    """What is counted over an epoch of one split: the metrics and the mean loss."""
+
+    def __init__(self, metrics: MetricCollection) -> None:
+        super().__init__()
+        self.metrics = metrics
+        self.loss = MeanMetric()
+
+    def update(self, logits: Tensor, label: Tensor, loss: Tensor) -> None:
+        """Count a batch: logits ``[B, C]``, classes ``[B]`` and the loss, a scalar."""
+        self.metrics.update(logits.detach(), label)
+        self.loss.update(loss.detach(), len(logits))
 
 
 class BalancedAccuracy(MulticlassConfusionMatrix):

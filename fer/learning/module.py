@@ -14,12 +14,12 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
-from torchmetrics import MeanMetric, MetricCollection
+from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
 from fer.data.loading import Batch, beside
 from fer.learning.batch_mixing import BatchMixing
-from fer.learning.metrics import PER_CLASS, classification_metrics, flatten
+from fer.learning.metrics import PER_CLASS, Scores, classification_metrics, flatten
 from fer.models import build
 from fer.models.build import takes
 
@@ -45,15 +45,6 @@ class RateGroup:
     name: str
     parameters: tuple[str, ...]
     rate: float
-
-
-class Scores(nn.Module):
-    """What is counted over an epoch of one split: the metrics and the mean loss."""
-
-    def __init__(self, metrics: MetricCollection) -> None:
-        super().__init__()
-        self.metrics = metrics
-        self.loss = MeanMetric()
 
 
 class FerModule(lightning.LightningModule):
@@ -281,20 +272,13 @@ class FerModule(lightning.LightningModule):
             # Every frame learns from what its clip is labelled with.
             label, target = (x.repeat_interleave(batch["length"], dim=0) for x in (label, target))
         loss: Tensor = self.loss(logits, target)
-        scores.metrics.update(logits.detach(), label)
-        scores.loss.update(loss.detach(), len(logits))
+        scores.update(logits, label, loss)
         return loss, logits
 
     def _pair(self, scores: Scores, batch: Batch, consistency: Consistency) -> Tensor:
-        images, more = batch["image"], beside(batch)
-        both = torch.cat([images, consistency.view(images)])
-        logits = self(both, None if more is None else torch.cat([more, more])).float()
-        first, second = logits.chunk(2)
         target = batch.get("target", batch["label"])
-        loss: Tensor = (self.loss(first, target) + self.loss(second, target)) / 2
-        loss = loss + consistency.weight * consistency.divergence(first, second)
-        scores.metrics.update(first.detach(), batch["label"])
-        scores.loss.update(loss.detach(), len(first))
+        loss, logits = consistency.step(self, self.loss, batch["image"], beside(batch), target)
+        scores.update(logits, batch["label"], loss)
         return loss
 
     def _log_epoch(self, split: Split, scores: Scores) -> None:

@@ -23,8 +23,8 @@ class ResNet(MapBranch):
     Args:
         size: height and width of the input, in pixels; even for a space-to-depth stem.
         widths: channels of each stage.
-        blocks: residual blocks of each stage; 0 for the first one leaves it to the stem, and nothing
-            but the stem's convolution runs at its resolution.
+        blocks: residual blocks of each stage; 0 for the first one leaves it to the stem, whose
+            convolution is then all that runs at its resolution.
         stem: ``space_to_depth``, or ``conv`` for a strided convolution.
         pool: how the places of the last map become one vector: ``mean``, ``max`` or ``both``.
         attention: to ``channel``, ``spatial`` places or ``both`` (Woo et al. 2018), in each block;
