@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from fer.errors import UserError
 from fer.options import add_model_options, recognizer_of
 from fer.scoring import ONLY_TABLES, add_table_options, score_table
+from fer.words import counted
 
 if TYPE_CHECKING:
     from fer.inference import Face, Recognizer
@@ -127,7 +128,7 @@ def _predict(options: argparse.Namespace) -> int:
             "could not be read:\n")  # fmt: skip
         say("".join(f"  {problem}\n" for problem in tally.problems))
     if len(pictures) > 1 or options.json or options.csv or options.draw:
-        say(f"{tally.done:,} pictures, {tally.faces:,} faces\n")
+        say(f"{counted(tally.done, 'picture')}, {counted(tally.faces, 'face')}\n")
     if tally.interrupted:
         left = len(pictures) - tally.done - len(tally.problems)
         say(f"fer predict: interrupted; {left:,} pictures were not read\n")

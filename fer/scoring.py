@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from fer.errors import UserError
 from fer.options import whole
+from fer.words import counted
 
 if TYPE_CHECKING:
     from fer.inference.scoring import Job, Part
@@ -61,7 +62,7 @@ def score_table(options: argparse.Namespace) -> int:
             more = done.problems - len(done.shown)
             say(f"  ... and {more:,} more: the column 'problem' has them all\n")
     of = f"shard {options.shard} of {options.shards}: " if options.shards > 1 else ""
-    say(f"{of}{done.rows:,} rows, {done.faces:,} faces: {shown(options.to)}\n")
+    say(f"{of}{counted(done.rows, 'row')}, {counted(done.faces, 'face')}: {shown(options.to)}\n")
     if interrupted:
         say("fer predict: interrupted; what is done is kept, and the same command goes on\n")
         return 130

@@ -58,6 +58,7 @@ def make(config: DictConfig, planner: Planner) -> None:
     plan = planner.plan
     assert plan is not None  # noqa: S101 - the check has made it
     begin(config, plan)
+    sys.stderr.write(f"searching in {plan.folder}; trials/N.log holds what trial N says\n")
     failures = search(plan)
     trials = Memory(plan).trials()
     write(plan, trials)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from fer.errors import UserError
 from fer.options import add_group_options, add_model_options, recognizer_of
+from fer.words import counted
 
 if TYPE_CHECKING:
     from fer.inference import Recognizer
@@ -177,7 +178,8 @@ def _summarise(tally: Tally, tracks: int, recognizer: Recognizer) -> None:
     from fer.inference import UNCERTAIN
 
     put = sys.stdout.write
-    put(f"{tally.frames:,} frames, {tally.seconds:.1f} s, {tracks:,} tracks\n")
+    frames = counted(tally.frames, "frame")
+    put(f"{frames}, {tally.seconds:.1f} s, {counted(tracks, 'track')}\n")
     seen = sum(tally.labels.values())
     if not seen:
         put("no face found\n")

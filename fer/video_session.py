@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from fer.options import MIN_GROUP, WINDOW, recognizer_of
 from fer.video import Tally, ended, say, work
+from fer.words import counted
 
 if TYPE_CHECKING:
     from fer.live import Frame
@@ -68,7 +69,8 @@ def _summarise(tally: Tally, record: Record) -> None:
     from fer.live.report.charts import clock
 
     put = sys.stdout.write
-    put(f"{tally.frames:,} frames, {tally.seconds:.1f} s, {record.heads:.1f} faces in sight\n")
+    frames = counted(tally.frames, "frame")
+    put(f"{frames}, {tally.seconds:.1f} s, {record.heads:.1f} faces in sight\n")
     told = sum(one.end - one.start for one in record.told)
     put(f"emotions of the group told for {clock(told)}, withheld for ")
     put(f"{clock(max(0.0, tally.seconds - told))}\n")

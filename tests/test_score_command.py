@@ -109,7 +109,7 @@ def test_bad_faces_are_listed_and_counted(predict: Predict) -> None:
         code, said = predict("faces.parquet", "--to", "out", "--part", 2)
         assert code == 1
         assert said.startswith("fer predict: 4 of 5 rows could not be read:\n  row 1: this is no")
-        assert said.endswith("5 rows, 1 faces: out\n")
+        assert said.endswith("5 rows, 1 face: out\n")
         assert "row 2: the row holds no face\n" in said
     assert [row["problem"] is None for row in answers("out")] == [True, *[False] * 4]
     lists = [[1, 2, 3], [], [300] * 400, [None] * 400, list(range(256)) * 0 + [7] * 400]

@@ -34,6 +34,9 @@ _TRAIN_MODULES: Final = (
     "skimage",
 )  # fmt: skip
 
+#: Commands that take up by themselves what they left.
+_GO_ON: Final = ("search", "table")
+
 
 def run(
     name: str,
@@ -95,7 +98,8 @@ def _answer(
 def _interrupted(name: str, arguments: Sequence[str], folder: str) -> str:
     """Say where an interrupted run is, if there is one, and how to go on with it."""
     if not folder:
-        return "interrupted; what was finished is kept"
+        goes_on = "; the same command goes on" if name in _GO_ON else ""
+        return f"interrupted; what was finished is kept{goes_on}"
     kept = [text for text in arguments if not text.startswith(("ckpt_path=", "resume="))]
     text = f"interrupted; what was finished is kept in {folder}"
     if {"-m", "--multirun"} & set(arguments):

@@ -206,7 +206,10 @@ class Recognizer:
 def _whole_picture(image: Image) -> Image:
     """Return a picture as uint8 ``[H, W, 3]``."""
     if not isinstance(image, np.ndarray):
-        raise FacesError(f"a picture must be a uint8 array, not {type(image).__name__}")
+        raise FacesError(
+            f"a picture must be a uint8 array, not {type(image).__name__}: "
+            "fer.read_picture(PATH) reads a file"
+        )
     if image.dtype != np.uint8:
         raise FacesError(f"a picture must be uint8 from 0 to 255, not {image.dtype}")
     is_grey = image.ndim == 2

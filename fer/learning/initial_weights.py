@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import torch
@@ -68,19 +69,27 @@ def _last_layer(network: nn.Module, classes: int) -> str:
     return layers[-1]
 
 
+def _as_in(path: Path) -> str:
+    """Say where the choices of the network in a file stand."""
+    # Models that come with the package have their recipe beside them.
+    recipe = path.with_suffix(".json")
+    if not recipe.is_file():
+        return " as that run's config.yaml has"
+    command = str(json.loads(recipe.read_text(encoding="utf-8"))["recipe"]["command"])
+    names = [word for word in command.split() if word.startswith("experiment=")]
+    return f": {' '.join(names)} has them" if names else f" as in {command!r}"
+
+
 def _check(path: Path, taken: dict[str, Tensor], ours: dict[str, Tensor]) -> None:
     shapes = {name: tuple(tensor.shape) for name, tensor in taken.items()}
     wanted = {name: tuple(tensor.shape) for name, tensor in ours.items()}
     different = sorted(n for n in {*shapes, *wanted} if shapes.get(n) != wanted.get(n))
     if different:
         first = different[0]
-        # Models that come with the package have their recipe beside them.
-        recipe = path.with_suffix(".json")
-        there = str(recipe) if recipe.is_file() else "that run's config.yaml"
         raise UserError(
             f"{path} is of another network: {first} is {shapes.get(first, 'not there')}, and "
-            f"{wanted.get(first, 'not there')} here; {len(different)} of {len(wanted)} tensors "
-            f"differ. Choose the same model, backbone, lstm, fusion and sizes as {there} has"
+            f"{wanted.get(first, 'not there')} here; {len(different)} of {len({*shapes, *wanted})} "
+            f"tensors differ. Choose the same model, backbone, lstm, fusion and sizes{_as_in(path)}"
         )
     for name, tensor in ours.items():
         if name.startswith("preprocessing.") and not torch.equal(tensor, taken[name]):

@@ -107,7 +107,8 @@ def _classes(
     if unknown := [label for label in found if label not in train]:
         raise DataError(
             f"{path} has labels that no training picture has: {', '.join(unknown[:10])}; those of "
-            f"train are {', '.join(sorted(train)[:20]) or 'none'}"
+            f"train are {', '.join(sorted(train)[:20]) or 'none'}. Leave those rows out, or give "
+            "some of them to train: nobody can learn a class without pictures"
         )
     if len(found) < 2:
         raise DataError(f"{path} has the one label {found[0]!r}, and at least 2 are needed")

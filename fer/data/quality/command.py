@@ -21,12 +21,13 @@ from fer.data.quality.label_errors import check_installed
 from fer.data.quality.near import NEAR
 from fer.data.quality.opening import load_any
 from fer.data.quality.page import write_page
-from fer.data.quality.report import Report, counted
+from fer.data.quality.report import Report
 from fer.data.quality.screen import as_text
 from fer.data.quality.votes import find_crowd
 from fer.data.source import DataError, Faces
 from fer.errors import UserError
 from fer.pixels import FITS
+from fer.words import counted
 
 _DESCRIPTION: Final = """\
 Say what is wrong with a data set: faces by split and class, blank pictures and placeholders, exact

@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from fer import __version__
 from fer.data.fixes import Fixes
-from fer.data.quality.report import KINDS, Report, counted, percent
+from fer.data.quality.report import KINDS, Report, percent
 from fer.files import write_text
+from fer.words import counted
 
 #: How many lines a list has at most; all are in the JSON.
 LISTED: Final = 200

@@ -37,16 +37,6 @@ def percent(part: int, whole: int) -> str:
     return f"{100 * part / whole:.1f} %" if whole else "-"
 
 
-def counted(number: int, noun: str) -> str:
-    """Return a number of things in words for people.
-
-    Example:
-        >>> counted(1, "face"), counted(1200, "face")
-        ('1 face', '1,200 faces')
-    """
-    return f"{number:,} {noun}{'s' * (number != 1)}"
-
-
 @dataclass(frozen=True, slots=True)
 class Tally:
     """The faces of which something is true.

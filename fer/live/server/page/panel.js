@@ -84,7 +84,7 @@ export class Panel {
     this.shares(one.shares);
     this.nodes.basis.textContent = one.withheld
       ? `Withheld: ${this.welcome.withheld[one.withheld]}.`
-      : `Of ${one.faces} faces, ${one.read} of them read in the last ${this.welcome.seconds} s` +
+      : `Of ${one.faces} faces drawn by lot, ${one.read} of them read in the last ${this.welcome.seconds} s` +
         (one.read < one.faces ? "; the others count as last seen." : ".");
     this.nodes.now.classList.toggle("withheld", Boolean(one.withheld));
     this.nodes.threshold.textContent =
