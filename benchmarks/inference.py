@@ -4,6 +4,8 @@ Run with ``python -m benchmarks.inference MODEL.onnx … [--turns N]`` on a mach
 else. Crops are 100 x 100 pixels in colour; making them grey and small is included. One thread each,
 in turns, every turn in processes of its own; times are medians. A ratio below 1 of the time, or
 above 1 of the rate, is in our favour. The peer's environment is made where ``--reference`` says.
+``--to FOLDER`` keeps the figures for ``fer claims add``: ``MODEL.one_ms``, ``MODEL.one_ratio``,
+``MODEL.rate``, ``MODEL.rate_ratio``.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import numpy as np
 from platformdirs import user_cache_path
 
 from benchmarks import peer
+from benchmarks.figures import write_figures
 
 _BATCH = 64
 
@@ -55,6 +58,7 @@ def main() -> int:
         default=user_cache_path("fer-framework") / "peer",
         help="the folder of the peer's environment",
     )
+    parser.add_argument("--to", type=Path, help="the folder of the figures")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
@@ -77,6 +81,7 @@ def main() -> int:
         for name, turns in found.items()
     }
     reference = median["PyPI fer"]
+    figures = {}
     print(f"{'model':<24}{'one face ms':>12}{'ratio':>7}{f'batch {_BATCH} /s':>13}{'ratio':>7}")
     for name, one in median.items():
         time_ratio, rate_ratio = (one[key] / reference[key] for key in ("one_ms", "rate"))
@@ -84,6 +89,10 @@ def main() -> int:
             f"{Path(name).name:<24}{one['one_ms']:>12.3f}{time_ratio:>7.2f}"
             f"{one['rate']:>13,.0f}{rate_ratio:>7.2f}"
         )
+        figures[Path(name).name] = {**one, "one_ratio": time_ratio, "rate_ratio": rate_ratio}
+    if options.to:
+        config = {"side": 100, "batch": _BATCH, "turns": options.turns, "repeats": options.repeats}
+        write_figures(options.to, figures, config, "made-up crops from seed 0")
     return 0
 
 
