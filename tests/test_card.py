@@ -276,7 +276,9 @@ def test_what_the_card_says_of_the_networks_is_what_is_trained() -> None:
         }
         first, second, third = config.model.backbone.widths
         assert f"{first}, {second} and {third} channels" in rows["CNN"]
-        assert set(config.model.backbone.blocks) == {int(rows["CNN"].split(" block")[0][-1])}
+        first, second, third = config.model.backbone.blocks
+        assert f"{first}, {second} and {third} blocks" in rows["CNN"]
+        assert ("consistency" in config.callbacks) == (name == "fast")
         assert rows["epochs"] == str(config.trainer.max_epochs)
         size = config.model.preprocessing.resize or config.data.size
         assert rows["faces are read at"].startswith(f"{size} pixels")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,7 @@ from fer.learning.callbacks import (
     Consistent,
     Distillation,
     EndTogether,
+    EpochLines,
     MisreadPictures,
     Progressive,
     Throughput,
@@ -134,6 +136,8 @@ def build_trainer(config: DictConfig, folder: Path) -> lightning.Trainer:
             lambda: instantiate(
                 config.trainer,
                 precision=precision,
+                # A file would get every step of a bar.
+                enable_progress_bar=config.trainer.enable_progress_bar and sys.stdout.isatty(),
                 # False, since None would be Lightning's own default.
                 logger=logger or False,
                 callbacks=callbacks,
@@ -271,6 +275,8 @@ def _build_callbacks(config: DictConfig) -> list[Callback]:
         instantiate(node, _convert_="all") for node in config.callbacks.values()
     ]
     callbacks += [EndTogether(), Throughput(), Tracking()]
+    if config.trainer.enable_progress_bar and not sys.stdout.isatty():
+        callbacks.append(EpochLines())
     if pictures := config.logger.get("pictures", 0):
         callbacks.append(MisreadPictures(pictures))
     return callbacks

@@ -4,6 +4,7 @@ from fer.learning.callbacks.averaging import ExponentialAverage
 from fer.learning.callbacks.checkpoint import BestAndLast
 from fer.learning.callbacks.consistent import Consistent
 from fer.learning.callbacks.distillation import Distillation
+from fer.learning.callbacks.epoch_lines import EpochLines
 from fer.learning.callbacks.history import History
 from fer.learning.callbacks.nan_guard import DivergedError, StopOnNaN
 from fer.learning.callbacks.processes import EndTogether, ProcessDiedError
@@ -20,6 +21,7 @@ __all__ = [
     "Distillation",
     "DivergedError",
     "EndTogether",
+    "EpochLines",
     "ExponentialAverage",
     "History",
     "MisreadPictures",
