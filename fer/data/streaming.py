@@ -238,7 +238,7 @@ def _array(folder: Path, name: str, count: int | None, kinds: str) -> npt.NDArra
         found: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise _damaged(path, error) from None
-    shape = getattr(found, "shape", ())
+    shape: tuple[int, ...] = getattr(found, "shape", ())
     if (
         len(shape) != 1
         or (count is not None and shape[0] != count)
