@@ -228,7 +228,7 @@ def column_name(split: str, number: int) -> str:
 
 
 def _column(folder: Path, split: str, number: int, count: int) -> npt.NDArray[np.generic]:
-    return _array(folder, column_name(split, number), count, "fU")
+    return _array(folder, column_name(split, number), count, "fUiub")
 
 
 def _array(folder: Path, name: str, count: int | None, kinds: str) -> npt.NDArray[Any]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
@@ -161,3 +163,32 @@ def test_a_full_disk_is_told_with_the_file(
     assert f"{root / name} can't be written (6400 requested and 2304 written: is the disk" in said
     assert again(root, whole) == 1
     assert contents(root) == contents(whole)
+
+
+def test_what_is_hidden_is_no_content(whole: Path, tmp_path: Path) -> None:
+    """What others who begin at the same moment, or were killed, have there."""
+    root = tmp_path / "new"
+    root.mkdir()
+    (root / ".fer-abcdefgh.tmp").touch()
+    (root / ".plan-abcdefgh.json").write_text("{")
+    assert again(root, whole) == 1
+    assert contents(root) == contents(whole)
+
+
+def test_several_begin_at_once(whole: Path, tmp_path: Path) -> None:
+    """One of them makes the set; the others say so, and not that the folder holds something."""
+    source = str(whole.parent / "pictures")
+    command = [sys.executable, "-m", "fer.cli", "data", "convert", source, "--to", "new"]
+    running = [
+        subprocess.Popen(
+            [*command, "--shard", "8"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        for _ in range(3)
+    ]
+    said = [one.communicate()[1].decode() for one in running]
+    codes = [one.returncode for one in running]
+    # Who comes when the first has done finds it done.
+    assert 1 in codes
+    for code, text in zip(codes, said, strict=True):
+        assert code == 1 or (code == 2 and "another process is writing to new" in text), said
+    assert contents(tmp_path / "new") == contents(whole)

@@ -105,7 +105,8 @@ def _claimed(folder: Path) -> Iterator[None]:
     if (why := unusable(folder)) is not None:
         raise DataError(f"--to {folder}: {why}")
     there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    if there - {".lock"} and not there & {PLAN_FILE, SET_FILE}:
+    # Hidden are the lock, and what others that are about to begin write.
+    if any(name[0] != "." for name in there) and not there & {PLAN_FILE, SET_FILE}:
         raise DataError(f"{folder} holds something else: name a folder that is empty or not there")
     folder.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(folder / ".lock")
