@@ -137,7 +137,8 @@ def read_table(path: Path, key: str) -> Table:
     try:
         rows = list(reader)
     except csv.Error as error:
-        raise DataError(f"{no_table} (line {reader.line_num}: {error})") from None
+        hint = ": quotes stand at both ends of a cell, without spaces" * ("expected" in str(error))
+        raise DataError(f"{no_table} (line {reader.line_num}: {error}{hint})") from None
     header = [name.strip() for name in rows[0]] if rows else []
     if header.count(key) != 1 or len({*header}) < len(header) or "" in header:
         raise DataError(

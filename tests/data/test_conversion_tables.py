@@ -36,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
         (b"\n" + GOOD.encode(), f"begins with an empty line; {ADVICE}"),
         (GOOD.replace("label", "class").encode(), f"has the header 'path,class,split'; {ADVICE}"),
         (GOOD.replace("path,label", '"path" , "label"').encode(),
-         "is no table of comma-separated values in UTF-8 (line 1: "),
+         "in UTF-8 (line 1: ',' expected after '\"': quotes stand at both ends of a cell"),
         (GOOD.replace("2.png", '"2".png').encode(),
          "is no table of comma-separated values in UTF-8 (line 4: "),
         (GOOD.encode() + b"caf\xe9.png,x,val\n",
