@@ -36,13 +36,14 @@ def written_beside(path: Path) -> Iterator[Path]:
 def unusable(folder: Path) -> str | None:
     """Say why files can't be written to a folder, which need not be there yet; None where they can.
 
-    Nothing is left behind.
+    Nothing is left behind, and nothing seen meanwhile: who looks into the folder would take it for
+    content. Where a file can't be without a name, that is one that :func:`remove_leftovers` knows.
     """
     there = next(place for place in (folder.absolute(), *folder.absolute().parents) if _is(place))
     if not there.is_dir():
         return f"{there} is a file, not a folder"
     try:
-        with tempfile.TemporaryDirectory(dir=there):
+        with tempfile.TemporaryFile(prefix=".fer-", suffix=".tmp", dir=there):
             return None
     except OSError as error:
         return f"nothing can be written to {there} ({error.strerror})"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 import struct
 import warnings
 import zlib
@@ -62,9 +63,10 @@ def read_picture(path: str | os.PathLike[str]) -> Image:
 
     Raises:
         PictureError: it is no picture, is damaged, cut off, animated, or has more than
-            :data:`MAX_PIXELS`.
+            :data:`MAX_PIXELS`; or it is no file but a pipe or a device, which may have no end.
         OSError: the file can't be opened.
     """
+    _check_regular(path)
     with Path(path).open("rb") as file:
         pixels = _pixels(file)
     return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
@@ -84,6 +86,24 @@ def decoded(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Image:
         PictureError: as there.
     """
     return _pixels(io.BytesIO(data), max_pixels)
+
+
+def file_bytes(path: str | os.PathLike[str]) -> bytes:
+    """Return what is in the file of a picture.
+
+    Raises:
+        PictureError: it is no file but a pipe or a device, which may have no end.
+        OSError: it can't be read.
+    """
+    _check_regular(path)
+    return Path(path).read_bytes()
+
+
+def _check_regular(path: str | os.PathLike[str]) -> None:
+    mode = Path(path).stat().st_mode
+    # Of a folder, opening it says so.
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise PictureError("this is a pipe or a device, and no file")
 
 
 def shown(path: str | os.PathLike[str]) -> str:

@@ -18,6 +18,11 @@ FITS: Final[tuple[Fit, ...]] = ("pad", "stretch")
 
 Image = npt.NDArray[np.uint8]
 
+#: Pixels of a square that is built to pad a picture: so many, or so many times those of the
+#: picture. A line of 300,000 pixels in a file of 400 bytes would become one of 84 GiB.
+_BUILT: Final = 1 << 22
+_TIMES: Final = 4
+
 
 def square_grey(image: Image, size: int, fit: Fit = "pad") -> Image:
     """Return a picture as a square grey face.
@@ -51,9 +56,11 @@ def square_grey(image: Image, size: int, fit: Fit = "pad") -> Image:
         image = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
     if fit not in FITS:
         raise ValueError(f"fit must be one of {', '.join(FITS)}, not {fit!r}")
-    height, width = image.shape
-    if fit == "pad" and height != width:
-        image = _padded(image, max(height, width))
+    side = max(image.shape)
+    if fit == "pad" and min(image.shape) < side:
+        if side**2 > max(_BUILT, _TIMES * image.size):
+            return _cubic(_thin_means(image, side // max(1, side // size)), size)
+        image = _padded(image, side)
     if image.shape == (size, size):
         return image
     # Averaging alone blurs what shrinks by less than two, by more than what the faces of FER2013
@@ -65,7 +72,11 @@ def square_grey(image: Image, size: int, fit: Fit = "pad") -> Image:
         means = cv2.resize(image, (columns, rows), interpolation=cv2.INTER_AREA).astype(
             np.uint8, copy=False
         )
-    scaled = cv2.resize(means, (size, size), interpolation=cv2.INTER_CUBIC)
+    return _cubic(means, size)
+
+
+def _cubic(image: Image, size: int) -> Image:
+    scaled = cv2.resize(image, (size, size), interpolation=cv2.INTER_CUBIC)
     return scaled.astype(np.uint8, copy=False)
 
 
@@ -73,3 +84,28 @@ def _padded(image: Image, side: int) -> Image:
     height, width = image.shape
     down, right = side - height, side - width
     return np.pad(image, ((down // 2, down - down // 2), (right // 2, right - right // 2)), "edge")
+
+
+def _thin_means(image: Image, cells: int) -> Image:
+    """Return what averaging makes of a padded picture, without the square, which may be huge.
+
+    Args:
+        image: uint8 ``[H, W]``, not square.
+        cells: height and width of the result, at most the longer side.
+
+    Returns:
+        uint8 ``[cells, cells]``, to within one of what comes by way of the square.
+    """
+    if image.shape[0] > image.shape[1]:
+        return np.ascontiguousarray(_thin_means(np.ascontiguousarray(image.T), cells).T)
+    height, side = image.shape
+    # Each axis is averaged by itself, and rounded once, in the end.
+    along = cv2.resize(image.astype(np.float32), (cells, height), interpolation=cv2.INTER_AREA)
+    # Where each row of the picture begins and ends in the square: the outer ones fill what is left.
+    rows = np.arange(height + 1) + (side - height) // 2
+    rows[[0, -1]] = 0, side
+    edges = np.linspace(0, side, cells + 1)
+    shared = np.minimum(edges[1:, None], rows[1:]) - np.maximum(edges[:-1, None], rows[:-1])
+    means = shared.clip(0) @ along * (cells / side)
+    found: Image = np.rint(means).clip(0, 255).astype(np.uint8)
+    return found

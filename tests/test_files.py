@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from fer.files import unusable, write_json, write_text, written_beside
+from fer.files import remove_leftovers, unusable, write_json, write_text, written_beside
 
 
 @pytest.fixture
@@ -106,6 +108,28 @@ def test_a_folder_in_the_way_is_an_os_error(tmp_path: Path) -> None:
 def test_a_folder_that_can_be_made_is_fine_and_nothing_is_left(tmp_path: Path) -> None:
     assert unusable(tmp_path / "a" / "b") is None
     assert list(tmp_path.iterdir()) == []
+
+
+def test_nobody_sees_that_a_folder_was_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or it is hidden, where a file system has no files without a name, and removed later."""
+    seen = []
+    made = tempfile.TemporaryFile
+
+    def watched(**options: Any) -> Any:
+        file = made(**options)
+        seen.extend(path.name for path in tmp_path.iterdir())
+        (tmp_path / f"{options['prefix']}abcd_123{options['suffix']}").touch()
+        return file
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", watched)
+    assert unusable(tmp_path / "a") is None
+    assert [name for name in seen if not name.startswith(".fer-")] == []
+    (left,) = names(tmp_path)
+    assert left.startswith(".")
+    remove_leftovers(tmp_path)
+    assert names(tmp_path) == []
 
 
 def test_why_a_folder_can_not_be_written_to(tmp_path: Path) -> None:

@@ -21,7 +21,12 @@ SWEEP = ("-m", *SMALL, "trainer.max_epochs=1", "test=false", "seed=0,1", "hydra.
 @pytest.mark.parametrize(
     ("launcher", "plugin", "own"),
     [
-        ("joblib", "hydra_joblib_launcher", ["hydra.launcher.n_jobs=2"]),
+        # With a loader process, which starts by itself as joblib would have it.
+        (
+            "joblib",
+            "hydra_joblib_launcher",
+            ["hydra.launcher.n_jobs=2", "data.resident=false", "data.workers=1"],
+        ),
         ("submitit_local", "hydra_submitit_launcher", ["hydra.launcher.timeout_min=10"]),
         ("ray", "hydra_ray_launcher", ["+hydra.launcher.ray.init.num_cpus=2"]),
     ],

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from fer import pictures
-from fer.pictures import MAX_PIXELS, PictureError, decoded, read_picture, shown
+from fer.pictures import MAX_PIXELS, PictureError, decoded, file_bytes, read_picture, shown
 
 RNG = np.random.default_rng(3)
 COLORS = RNG.integers(0, 256, (20, 30, 3), dtype=np.uint8)
@@ -164,3 +164,15 @@ def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
         read_picture(tmp_path / "nothing.png")
     with pytest.raises(IsADirectoryError):
         read_picture(tmp_path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes and devices are POSIX")
+def test_pipes_and_devices_are_not_read(tmp_path: Path) -> None:
+    """Neither needs to have an end."""
+    os.mkfifo(tmp_path / "pipe.png")
+    for path in (Path("/dev/zero"), tmp_path / "pipe.png"):
+        for read in (read_picture, file_bytes):
+            with pytest.raises(PictureError, match="this is a pipe or a device, and no file"):
+                read(path)
+    with pytest.raises(IsADirectoryError):
+        file_bytes(tmp_path)

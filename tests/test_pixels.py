@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import cv2
@@ -9,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from fer import pixels
 from fer.pixels import FITS, Fit, Image, square_grey
 
 #: Height and width, from a single pixel to odd, long and wide ones.
@@ -165,3 +167,44 @@ def test_what_was_enlarged_comes_back_sharp(side: int) -> None:
     lost = np.abs(back - face).mean()
     assert lost < 0.75 * np.abs(averaged - face).mean()
     assert np.corrcoef(back.ravel(), face.ravel())[0, 1] > 0.95
+
+
+@pytest.mark.parametrize("shape", [(300_000, 1), (1, 300_000), (2, 70_001), (9000, 40)])
+@pytest.mark.parametrize("colours", [(), (3,)], ids=["grey", "colour"])
+def test_memory_follows_the_picture_not_its_square(
+    shape: tuple[int, int], colours: tuple[int, ...]
+) -> None:
+    picture = np.full((*shape, *colours), 77, dtype=np.uint8)
+    tracemalloc.start()
+    face = square_grey(picture, 48)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert face.shape == (48, 48)
+    assert set(np.unique(face)) == {77}
+    assert peak < 20 * picture.size + (1 << 20)
+
+
+@pytest.mark.parametrize(
+    "shape", [(1, 97), (2, 480), (3, 491), (47, 192), (100, 101), (480, 7), (1000, 333), (48, 96)]
+)
+@pytest.mark.parametrize("size", [16, 48])
+def test_a_thin_picture_is_what_its_square_would_be(
+    shape: tuple[int, int], size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = noise(*shape)
+    # Some structure, by which a shift would show.
+    picture[: shape[0] // 2, shape[1] // 2 :] //= 4
+    by_square = square_grey(picture, size)
+    monkeypatch.setattr(pixels, "_BUILT", 0)
+    monkeypatch.setattr(pixels, "_TIMES", 0)
+    thin = square_grey(picture, size)
+    # Means of one half are rounded up or to even, and bicubic overshoots by a little of that.
+    assert np.abs(thin.astype(int) - by_square).max() <= 2
+    assert (thin != by_square).mean() < 0.2
+
+
+def test_ordinary_pictures_go_by_the_square(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So what was read of them before stays the same, to the bit."""
+    monkeypatch.delattr(pixels, "_thin_means")
+    for shape in ((2048, 1), (900, 1600), (5000, 3000), (1300, 5000)):
+        assert square_grey(noise(*shape), 48).shape == (48, 48)

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fer.data.source import DataError
+from fer.words import plain
 
 #: The table's name, in the root of the pictures.
 METADATA_FILE: Final = "metadata.csv"
@@ -88,7 +89,7 @@ class Table:
         seen: set[str] = set()
         for key, line in zip(keys, self.lines, strict=True):
             if key in seen:
-                raise DataError(f"{self.path}: row {line} names {key} again")
+                raise DataError(f"{self.path}: row {line} names {plain(key)} again")
             seen.add(key)
         here = [i for i, key in enumerate(keys) if key in place]
         places = [place[keys[i]] for i in here]
@@ -126,12 +127,18 @@ def read_table(path: Path, key: str) -> Table:
         OSError: it cannot be read.
     """
     data = path.read_bytes()
+    no_table = f"{path} is no table of comma-separated values in UTF-8"
     try:
-        rows = list(csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(
-            f"{path} is no table of comma-separated values in UTF-8 ({error})"
-        ) from None
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise DataError(f"{no_table} (line {line}: {error})") from None
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        rows = list(reader)
+    except csv.Error as error:
+        hint = ": quotes stand at both ends of a cell, without spaces" * ("expected" in str(error))
+        raise DataError(f"{no_table} (line {reader.line_num}: {error}{hint})") from None
     header = [name.strip() for name in rows[0]] if rows else []
     if header.count(key) != 1 or len({*header}) < len(header) or "" in header:
         raise DataError(

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from fer.data.defects import LISTED
 from fer.data.source import DataError
-from fer.pictures import SUFFIXES, decoded
+from fer.pictures import SUFFIXES, decoded, file_bytes
 from fer.pixels import Image
 
 
@@ -121,10 +121,10 @@ def read_pictures(
     digest = hashlib.sha256()
     bar = tqdm(files, desc=f"reading {root.name}", unit=" pictures", leave=False, disable=None)
     for i, file in enumerate(bar):
-        data = (root / file.name).read_bytes()
         digest.update(f"{file.name}\n".encode())
-        digest.update(hashlib.sha256(data).digest())
         try:
+            data = file_bytes(root / file.name)
+            digest.update(hashlib.sha256(data).digest())
             images[len(kept)] = convert(decoded(data))
         except ValueError as error:
             broken.append((i, str(error)))

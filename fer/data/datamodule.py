@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Literal
 
 import lightning
@@ -135,6 +136,7 @@ class FaceDataModule(lightning.LightningDataModule):
             batch_size=self.batch_size,
             sampler=sampler,
             num_workers=workers,
+            multiprocessing_context=_start_method() if workers else None,
             persistent_workers=workers > 0,
             drop_last=drop_last,
             collate_fn=as_is,
@@ -151,6 +153,15 @@ class FaceDataModule(lightning.LightningDataModule):
             return self.faces.splits[name]
         except KeyError:
             raise DataError(f"{self.faces.origin} has no split {name!r}") from None
+
+
+def _start_method() -> str | None:
+    """Return how loader processes start, ``None`` for as Python starts them here.
+
+    On Linux they are forks whatever the default: by that of a run which joblib started, torch
+    can't start them.
+    """
+    return "fork" if sys.platform == "linux" else None
 
 
 def default_workers() -> int:

@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset, Sampler, get_worker_info
 
 from fer.data.augmentation import Augmentation
-from fer.data.source import Split
+from fer.data.source import DataError, Split
+from fer.errors import UserError
 
 #: Draws that a sampler hands out from one list.
 _AT_A_TIME: Final = 4096
@@ -86,6 +87,17 @@ class EpochSampler(Sampler[int]):
             yield from (mine[start : start + _AT_A_TIME] + self.epoch * self.size).tolist()
 
 
+class LoaderError(DataError):
+    """Faces can't be read, as a loader process found.
+
+    Torch raises it again in the training with the text of a traceback, at the end of which is the
+    message; that alone is kept.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text.rpartition(f"{__name__}.{type(self).__name__}: ")[2].strip())
+
+
 class FaceDataset(Dataset[Batch]):
     """The faces of a split, augmented by draw.
 
@@ -119,7 +131,12 @@ class FaceDataset(Dataset[Batch]):
 
     def __getitems__(self, draws: list[int]) -> Batch:
         epochs, indices = np.divmod(np.asarray(draws), len(self.split))
-        images = self.split.images[indices]
+        try:
+            images = self.split.images[indices]
+        except (UserError, OSError) as error:
+            if get_worker_info() is None:
+                raise
+            raise LoaderError(str(error)) from None
         if self.augmentation is not None:
             for i, (epoch, index) in enumerate(zip(epochs.tolist(), indices.tolist(), strict=True)):
                 state = np.random.SeedSequence((self.seed, epoch, index)).generate_state(

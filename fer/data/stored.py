@@ -103,23 +103,44 @@ class Shards:
         if (opened := self._opened.pop(shard, None)) is None:
             while len(self._opened) >= _OPEN:
                 os.close(self._opened.popitem(last=False)[1][0])
-            offset = self._check(shard)
+            count = int(self._starts[shard + 1] - self._starts[shard])
+            offset = check_shard(self.files[shard], count, self.size)
             opened = os.open(self.files[shard], os.O_RDONLY | getattr(os, "O_BINARY", 0)), offset
         self._opened[shard] = opened
         return opened
 
-    def _check(self, shard: int) -> int:
-        path = self.files[shard]
-        count = int(self._starts[shard + 1] - self._starts[shard])
-        expected = ((count, self.size, self.size), False, np.dtype(np.uint8))
-        with path.open("rb") as file:
-            try:
-                version = np.lib.format.read_magic(file)
-                if version == (1, 0) and np.lib.format.read_array_header_1_0(file) == expected:
-                    return file.tell()
-            except ValueError:
-                pass
+
+def check_shard(path: Path, count: int, size: int) -> int:
+    """Return where the faces of a shard begin in its file.
+
+    Args:
+        path: of the shard, ``.npy`` of uint8 ``[count, size, size]``.
+        count: how many faces it holds.
+        size: height and width of a face, in pixels.
+
+    Raises:
+        DataError: it is missing, cut off or something else.
+        OSError: it can't be read.
+    """
+    if not path.is_file():
+        raise DataError(f"{path} is missing: convert the faces again")
+    expected = ((count, size, size), False, np.dtype(np.uint8))
+    with path.open("rb") as file:
+        try:
+            version = np.lib.format.read_magic(file)
+            is_shard = version == (1, 0) and np.lib.format.read_array_header_1_0(file) == expected
+        except (ValueError, EOFError):
+            is_shard = False
+        offset = file.tell()
+        length = file.seek(0, os.SEEK_END)
+    if not is_shard:
         raise DataError(f"{path} is no shard of {count:,} faces: convert the faces again")
+    if length != offset + count * size**2:
+        raise DataError(
+            f"{path} is cut off, or too long ({length:,} bytes instead of "
+            f"{offset + count * size**2:,}): convert the faces again"
+        )
+    return offset
 
 
 def _read_at(file: int, into: memoryview, offset: int) -> int:

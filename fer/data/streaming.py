@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from fer.data.findings import Finding
 from fer.data.source import SPLITS, DataError, DataNotFoundError, Faces, Split
-from fer.data.stored import Shards, StoredImages, StoredNames
+from fer.data.stored import Shards, StoredImages, StoredNames, check_shard
 from fer.metadata import Columns, describe
 from fer.pixels import Fit
 
@@ -22,6 +22,12 @@ SET_FILE: Final = "set.json"
 PLAN_FILE: Final = "plan.json"
 #: Of the files; raised when they would mean something else.
 FORMAT: Final = 1
+
+#: Of what type each part of it is.
+_KEYS: Final[Mapping[str, type]] = {
+    "fingerprint": str, "size": int, "fit": str, "square": bool, "classes": list, "splits": dict,
+    "shards": list, "metadata": list, "named": bool, "drawn": bool, "defects": list,
+}  # fmt: skip
 
 _SHOWN: Final = 10
 _ADVICE: Final = "fer data convert SOURCE --to FOLDER makes one"
@@ -78,7 +84,9 @@ class ConvertedFaces:
             DataError: there is no such set, or it is damaged.
         """
         folder, facts = self._folder(), self._facts()
-        return describe({c: _column(folder, "train", i) for i, c in enumerate(facts["metadata"])})
+        count = facts["splits"].get("train", 0)
+        columns = enumerate(facts["metadata"])
+        return describe({c: _column(folder, "train", i, count) for i, c in columns})
 
     def load(self) -> Faces:
         """Return the faces; their images are :class:`fer.data.stored.StoredImages`.
@@ -96,26 +104,31 @@ class ConvertedFaces:
             facts["shards"],
             facts["size"],
         )
-        blank, group = (_array(folder, f"{name}.npy") for name in ("blank", "group"))
+        blank = _array(folder, "blank.npy", len(shards), "b")
+        group = _array(folder, "group.npy", len(shards), "i")
         splits = {}
         for name in SPLITS:
-            if not facts["splits"].get(name):
+            if not (count := facts["splits"].get(name)):
                 continue
             positions, labels, rows = (
-                _array(folder, f"{name}.{what}.npy") for what in ("positions", "labels", "rows")
+                _array(folder, f"{name}.{what}.npy", count, "i")
+                for what in ("positions", "labels", "rows")
             )
+            # They ascend.
+            if positions[0] < 0 or positions[-1] >= len(shards):
+                raise _damaged(
+                    folder / f"{name}.positions.npy", "it names faces that are not there"
+                )
             splits[name] = Split(
                 cast("npt.NDArray[np.uint8]", StoredImages(shards, positions, blank, group)),
                 # A copy, eight bytes a face: torch takes no array that can't be written to.
                 np.array(labels),
                 rows,
-                {c: _column(folder, name, i) for i, c in enumerate(facts["metadata"])},
+                {c: _column(folder, name, i, count) for i, c in enumerate(facts["metadata"])},
             )
         names: StoredNames | tuple[str, ...] = ()
         if facts["named"]:
-            names = StoredNames(
-                np.memmap(folder / "names.txt", np.uint8, "r"), _array(folder, "names.npy")
-            )
+            names = _names(folder)
         return Faces(
             tuple(facts["classes"]),
             splits,
@@ -148,10 +161,7 @@ class ConvertedFaces:
 
     def _check_asked(self, folder: Path, facts: Mapping[str, Any]) -> None:
         for i, count in enumerate(facts["shards"]):
-            path = folder / shard_name(i)
-            least = count * facts["size"] ** 2
-            if not path.is_file() or path.stat().st_size <= least:
-                raise DataError(f"{path} is missing or cut off: convert the faces again")
+            check_shard(folder / shard_name(i), count, facts["size"])
         asked = {"size": self.size, "fit": self.fit}
         for key, value in asked.items():
             # What was square already is the same whatever the fit.
@@ -194,13 +204,21 @@ def read_set(folder: Path) -> dict[str, Any]:
     try:
         facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         version = facts["format"]
+        wrong = version == FORMAT and [
+            key for key, kind in _KEYS.items() if not isinstance(facts.get(key), kind)
+        ]
+        counts = [] if wrong else [facts["size"], *facts["shards"], *facts["splits"].values()]
+        if not all(isinstance(count, int) and count >= 0 for count in counts):
+            raise ValueError("a count is no whole number")
     except (ValueError, LookupError, TypeError) as error:
-        raise DataError(f"{path} is damaged ({error}): convert the faces again") from None
+        raise _damaged(path, error) from None
     if version != FORMAT:
         raise DataError(
             f"{path} is of format {version}, and this version of fer reads {FORMAT}: convert the "
             "faces again"
         )
+    if wrong:
+        raise _damaged(path, f"{', '.join(wrong)} missing or of another type")
     return facts
 
 
@@ -209,15 +227,39 @@ def column_name(split: str, number: int) -> str:
     return f"{split}.metadata-{number}.npy"
 
 
-def _column(folder: Path, split: str, number: int) -> npt.NDArray[np.generic]:
-    return _array(folder, column_name(split, number))
+def _column(folder: Path, split: str, number: int, count: int) -> npt.NDArray[np.generic]:
+    return _array(folder, column_name(split, number), count, "fUiub")
 
 
-def _array(folder: Path, name: str) -> npt.NDArray[Any]:
+def _array(folder: Path, name: str, count: int | None, kinds: str) -> npt.NDArray[Any]:
+    """Map an array ``[count]`` of one of some kinds (NumPy's letters) into memory."""
     path = folder / name
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
+        found: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise DataError(
-            f"{path} is missing or damaged ({error}): convert the faces again"
-        ) from None
+        raise _damaged(path, error) from None
+    shape: tuple[int, ...] = getattr(found, "shape", ())
+    if (
+        len(shape) != 1
+        or (count is not None and shape[0] != count)
+        or found.dtype.kind not in kinds
+    ):
+        wanted = "" if count is None else f"{count:,} "
+        raise _damaged(path, f"it holds something else than {wanted}values of its kind")
+    return found
+
+
+def _names(folder: Path) -> StoredNames:
+    ends = _array(folder, "names.npy", None, "i")
+    path = folder / "names.txt"
+    try:
+        text = np.memmap(path, np.uint8, "r")
+    except (OSError, ValueError) as error:
+        raise _damaged(path, error) from None
+    if not len(ends) or ends[-1] != len(text):
+        raise _damaged(path, "it and names.npy are not of one set")
+    return StoredNames(text, ends)
+
+
+def _damaged(path: Path, why: object) -> DataError:
+    return DataError(f"{path} is missing or damaged ({why}): convert the faces again")

@@ -145,7 +145,7 @@ def test_a_table_of_emotions_has_their_order(tmp_path: Path) -> None:
         (["0.png,x,train", "1.png,x,val"], "path,label,split", "the one label 'x'"),
         (["0.png,x"], "path,label,split", "row 2 has 2 fields instead of 3"),
         ([], "path,label,split", "has a header, but no rows"),
-        (["0.png"], "path", "no column is named 'emotion'"),
+        (["0.png"], "path", "has the header 'path'; a table of pictures has the columns"),
     ],
 )
 def test_a_wrong_table_is_refused(

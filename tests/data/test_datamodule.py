@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +16,7 @@ import torch
 
 from fer.data.augmentation import Augmentation
 from fer.data.datamodule import FaceDataModule, Loader, default_workers
+from fer.data.loading import FaceDataset
 from fer.data.source import DataError, Faces, Source, Split
 from fer.pixels import square_grey
 from tests.support.pattern_faces import CLASSES, PatternFaces, make_split
@@ -154,6 +157,23 @@ def test_workers_are_for_augmentation_only() -> None:
     assert data.val_dataloader().num_workers == 0
     assert data.test_dataloader().num_workers == 0
     assert make(workers=2, resident=False).train_dataloader().num_workers == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere workers start as Python says")
+def test_workers_start_whatever_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a run that joblib started it is another than on the command line."""
+
+    def pickled(_self: FaceDataset) -> str:
+        raise AssertionError("a fork needs no pickle")
+
+    monkeypatch.setattr(FaceDataset, "__reduce__", pickled)
+    before = multiprocessing.get_start_method(allow_none=True)
+    multiprocessing.set_start_method("spawn", force=True)
+    try:
+        loader = make(augmentation=PAPER, workers=1, resident=False).train_dataloader()
+        assert len(whole(loader)["row"]) == COUNTS["train"] // BATCH * BATCH
+    finally:
+        multiprocessing.set_start_method(before, force=True)
 
 
 # --- what is missing ----------------------------------------------------------------------------

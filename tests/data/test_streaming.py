@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import re
+import shutil
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -229,23 +231,78 @@ def test_a_damaged_set_is_refused(pictures: Path, tmp_path: Path) -> None:
     converted(pictures, root, size=16)
     shard, rest = root / "faces-00001.npy", root / "set.json"
     whole, said = shard.read_bytes(), rest.read_text()
-    shard.write_bytes(whole[:-200])
-    with pytest.raises(DataError, match=r"faces-00001\.npy is missing or cut off"):
-        ConvertedFaces(str(root)).load()
-    # Of the right length, but another's.
-    shard.write_bytes(b"x" * len(whole))
     images = ConvertedFaces(str(root)).load().splits["train"].images
-    with pytest.raises(DataError, match=r"faces-00001\.npy is no shard of 8 faces"):
-        np.asarray(images)
+    # To the byte, and with the right length but another's.
+    for other, why in (
+        (whole[:-1], "is cut off, or too long"),
+        (whole[:-200], "is cut off, or too long"),
+        (whole[:5], "is no shard of 8 faces"),
+        (b"", "is no shard of 8 faces"),
+        (b"x" * len(whole), "is no shard of 8 faces"),
+    ):
+        shard.write_bytes(other)
+        with pytest.raises(DataError, match=rf"faces-00001\.npy {why}"):
+            ConvertedFaces(str(root)).load()
+        with pytest.raises(DataError, match=rf"faces-00001\.npy {why}"):
+            np.asarray(images)
+    shard.unlink()
+    with pytest.raises(DataError, match=r"faces-00001\.npy is missing"):
+        ConvertedFaces(str(root)).load()
     shard.write_bytes(whole)
     for text, why in (("{", "damaged"), (said.replace('"format": 1', '"format": 9'), "format 9")):
         rest.write_text(text)
         with pytest.raises(DataError, match=why):
             ConvertedFaces(str(root)).load()
     rest.write_text(said)
-    (root / "train.rows.npy").unlink()
-    with pytest.raises(DataError, match=r"train\.rows\.npy is missing or damaged"):
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("train.rows.npy", None),
+        ("train.rows.npy", b""),
+        ("train.labels.npy", "val.labels.npy"),
+        ("train.labels.npy", "train.metadata-0.npy"),
+        ("val.metadata-1.npy", "train.metadata-1.npy"),
+        ("blank.npy", "group.npy"),
+        ("test.positions.npy", "beyond"),
+        ("names.txt", b""),
+        ("names.txt", b"a"),
+        ("names.txt", None),
+        ("names.npy", b""),
+        ("set.json", b'{"format": 1}'),
+        ("set.json", b'{"format": 1, "shards": ["8"]}'),
+        ("set.json", b"[]"),
+        ("set.json", b"\xff"),
+    ],
+)
+def test_a_damaged_file_is_named(
+    folder: Path, tmp_path: Path, name: str, content: bytes | str | None
+) -> None:
+    root = tmp_path / "set"
+    shutil.copytree(folder, root)
+    if content is None:
+        (root / name).unlink()
+    elif isinstance(content, bytes):
+        (root / name).write_bytes(content)
+    elif content == "beyond":
+        np.save(root / name, np.load(root / name) + 700)
+    else:
+        shutil.copy(root / content, root / name)
+    why = f"{re.escape(name)} is missing or damaged .*: convert the faces again"
+    with pytest.raises(DataError, match=why):
         ConvertedFaces(str(root)).load()
+
+
+def test_a_loader_process_tells_what_is_wrong(pictures: Path, tmp_path: Path) -> None:
+    """In a message, without the traceback that torch makes of it."""
+    root = tmp_path / "set"
+    converted(pictures, root, size=16)
+    loader = module(ConvertedFaces(str(root)), workers=1).train_dataloader()
+    for shard in root.glob("faces-*.npy"):
+        shard.write_bytes(shard.read_bytes()[:140])
+    with pytest.raises(DataError, match=r"^[^\n]*faces-0000\d\.npy is cut off[^\n]*$"):
+        batches(loader, 0)
 
 
 def test_parts_can_be_brought_into_memory(folder: Path) -> None:

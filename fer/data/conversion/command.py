@@ -26,7 +26,8 @@ SOURCE is a folder of pictures train|val|test/<class>/*, with metadata.csv or wi
 form that fer data check reads.
 
 Ended at any moment, the same command goes on: at most one shard is lost, and the set is the same in
-the end. Pictures that cannot be read are listed and left out."""
+the end. It also makes again what of a set is missing or damaged. Pictures that cannot be read are
+listed and left out."""
 
 _EPILOG: Final = """\
 examples:
@@ -73,7 +74,12 @@ def _convert(options: argparse.Namespace) -> int:
     bar = tqdm(total=len(plan), unit=" faces", desc=f"converting {source.name}", disable=None)
     with bar:
         facts = convert(
-            plan, to, making, advance=bar.update, still=lambda: make_plan(source).identity
+            plan,
+            to,
+            making,
+            advance=bar.update,
+            still=lambda: make_plan(source).identity,
+            say=lambda line: bar.write(f"fer data convert: {line}", file=sys.stderr),
         )
     sys.stdout.write(_told(facts, to))
     if not (defects := facts["defects"]):

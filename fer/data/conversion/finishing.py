@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +21,7 @@ from fer.files import write_json, written_beside
 
 #: Bytes of a hash that are kept: as good as all 32 for telling faces apart.
 KEPT: Final = 16
+_FOUND: Final = ("kept", "hashes", "blank", "square", "broken", "why")
 #: Of the draw of validation faces, that of data=folder.
 _SEED: Final = 0
 
@@ -38,10 +43,8 @@ def finish(plan: Plan, making: Making, folder: Path) -> dict[str, Any]:
     """
     found: dict[str, list[npt.NDArray[Any]]] = {}
     for number in range(-(-len(plan) // making.shard)):
-        path = folder / shard_name(number)
-        with np.load(path.with_suffix(".npz"), allow_pickle=False) as facts:
-            for name in facts.files:
-                found.setdefault(name, []).append(facts[name])
+        for name, values in read_found(folder / shard_name(number)).items():
+            found.setdefault(name, []).append(values)
     kept, hashes, blank = (np.concatenate(found[name]) for name in ("kept", "hashes", "blank"))
     broken = zip(
         (i for some in found["broken"] for i in some.tolist()),
@@ -98,6 +101,37 @@ def finish(plan: Plan, making: Making, folder: Path) -> dict[str, Any]:
     return read_set(folder)
 
 
+def read_found(shard: Path) -> dict[str, npt.NDArray[Any]]:
+    """Return what was found about the faces of a shard: the file ``.npz`` beside it.
+
+    Returns:
+        Of the N faces that could be read ``kept`` int64 ``[N]`` (which of the plan), ``hashes``
+        uint8 ``[N, KEPT]`` and ``blank`` bool ``[N]``; ``square``, whether all were; of the M
+        others ``broken`` int64 ``[M]`` (which) and ``why``.
+
+    Raises:
+        DataError: it is missing or damaged.
+    """
+    path = shard.with_suffix(".npz")
+    try:
+        # NumPy would leave a file that is no archive open.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as facts:
+            found = {name: facts[name] for name in _FOUND}
+    # Whatever zipfile, zlib and NumPy raise about bytes that are no archive of arrays.
+    except (OSError, ValueError, LookupError, EOFError, AttributeError, TypeError, RuntimeError,
+            BadZipFile, zlib.error) as error:  # fmt: skip
+        raise DataError(
+            f"{path} is missing or damaged ({error}): convert the faces again"
+        ) from None
+    kept, broken = len(found["kept"]), len(found["broken"])
+    shapes = {name: values.shape for name, values in found.items()}
+    wanted = {"kept": (kept,), "hashes": (kept, KEPT), "blank": (kept,), "square": (),
+              "broken": (broken,), "why": (broken,)}  # fmt: skip
+    if shapes != wanted:
+        raise DataError(f"{path} is damaged (its arrays do not fit): convert the faces again")
+    return found
+
+
 def _members(
     plan: Plan, making: Making, kept: npt.NDArray[np.int64]
 ) -> dict[str, npt.NDArray[np.int64]]:
@@ -124,13 +158,30 @@ def _groups(hashes: npt.NDArray[np.uint8], rows: npt.NDArray[np.int64]) -> npt.N
     return groups
 
 
+@contextmanager
+def named(path: Path) -> Iterator[None]:
+    """Have errors name the file that is written: NumPy's say how many bytes are missing, not where.
+
+    Raises:
+        OSError: with the file's name and the reason.
+    """
+    try:
+        yield
+    except OSError as error:
+        why = error.strerror or f"{error}: is the disk full?"
+        raise OSError(
+            f"{path} can't be written ({why}); what is done is kept, and the same command goes on"
+        ) from error
+
+
 def _save(path: Path, array: npt.NDArray[Any]) -> None:
-    with written_beside(path) as beside:
+    with named(path), written_beside(path) as beside:
         np.save(beside, array, allow_pickle=False)
 
 
 def _save_names(plan: Plan, folder: Path) -> None:
     ends = np.cumsum([len(name.encode()) for name in plan.names], dtype=np.int64)
-    with written_beside(folder / "names.txt") as beside, beside.open("wb") as file:
+    path = folder / "names.txt"
+    with named(path), written_beside(path) as beside, beside.open("wb") as file:
         file.writelines(name.encode() for name in plan.names)
     _save(folder / "names.npy", ends)

@@ -18,8 +18,9 @@ from fer.data.conversion.table import read_picture_table
 from fer.data.fer2013 import PLACES, Fer2013
 from fer.data.folder import LAYOUT, list_files
 from fer.data.source import SPLITS, DataError, DataNotFoundError
-from fer.pictures import decoded
+from fer.pictures import decoded, file_bytes
 from fer.pixels import Fit, Image
+from fer.words import plain
 
 FORMS: Final = (
     "a folder of pictures train|val|test/<class>/*, a table (.csv) with the columns path, label "
@@ -93,7 +94,7 @@ class Plan:
 
     def told(self, row: int, why: str) -> str:
         """Name a face in a message."""
-        return f"{self.names[row]}: {why}" if self.names else f"row {row}: {why}"
+        return f"{plain(self.names[row])}: {why}" if self.names else f"row {row}: {why}"
 
 
 def make_plan(source: Path, *, cache: str | None = None) -> Plan:
@@ -134,7 +135,7 @@ def _of_folder(root: Path) -> Plan:
         np.array([SPLITS.index(name.split("/")[0]) for name in names], dtype=np.uint8),
         layout.labels(names, rows),
         rows,
-        lambda i: decoded((root / names[i]).read_bytes()),
+        lambda i: decoded(file_bytes(root / names[i])),
         digest.hexdigest(),
         names,
         metadata,
@@ -145,7 +146,7 @@ def _of_folder(root: Path) -> Plan:
 def _of_table(source: Path, plan: Mapping[str, object], paths: Sequence[Path]) -> Plan:
     return Plan(
         source=source,
-        read=lambda i: decoded(paths[i].read_bytes()),
+        read=lambda i: decoded(file_bytes(paths[i])),
         **plan,  # type: ignore[arg-type]
     )
 

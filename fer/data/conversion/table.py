@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -12,8 +13,10 @@ import numpy as np
 from fer.data._metadata import read_table
 from fer.data.source import SPLITS, DataError
 from fer.labels import EMOTIONS, canonical
+from fer.words import plain
 
 _COLUMNS: Final = ("path", "label", "split")
+_SHOWN: Final = 80
 #: What other data sets call the splits.
 _SPLITS: Final = {
     **{name: name for name in SPLITS},
@@ -22,12 +25,17 @@ _SPLITS: Final = {
     "valid": "val",
     "testing": "test",
 }
+_FORM: Final = (
+    "a table of pictures has the columns path and label, and perhaps split and others, separated "
+    "by commas, in UTF-8 (its first line may be path,label,split); FER2013's has emotion, pixels "
+    "and Usage"
+)
 #: The header of a table is looked at before the whole is read.
 _HEADER: Final = 1 << 16
 
 
 def read_picture_table(path: Path) -> tuple[dict[str, Any], list[Path]] | None:
-    """Read a table of pictures; None where it is another table.
+    """Read a table of pictures; None where it is one in FER2013's form.
 
     The columns ``path`` (below the folder of the table, or a whole one), ``label`` and ``split``
     (``train``, ``val``, ``test``) are needed, ``split`` only where not all are for training. Any
@@ -44,10 +52,13 @@ def read_picture_table(path: Path) -> tuple[dict[str, Any], list[Path]] | None:
         OSError: it can't be read.
     """
     with path.open("rb") as file:
-        header = file.readline(_HEADER).decode("utf-8-sig", "replace")
+        first = file.readline(_HEADER)
+    header = first.decode("utf-8-sig", "replace")
     names = [name.strip().strip('"') for name in header.strip().split(",")]
     if "path" not in names or "label" not in names:
-        return None
+        if {"emotion", "pixels", "Usage"} & {*names}:
+            return None
+        raise DataError(f"{path} {_no_header(first)}; {_FORM}")
     table = read_table(path, "path")
     files = [key.replace("\\", "/").removeprefix("./") for key in table.keys]
     labels = table.cells.pop("label")
@@ -67,6 +78,11 @@ def read_picture_table(path: Path) -> tuple[dict[str, Any], list[Path]] | None:
                 f"{path}: row {table.lines[wrong[0]]} has {cell!r} in the column {what!r}, and "
                 f"{len(wrong) - 1:,} rows more are like it{hint}"
             )
+    if "train" not in splits:
+        raise DataError(
+            f"{path} has no row for train, only for {', '.join(sorted({*map(str, splits)}))}: the "
+            "column 'split' says which rows are to be learnt from"
+        )
     classes, numbers = _classes(path, labels, splits)
     metadata, _ = table.columns(files, files)
     paths = [path.parent / file for file in files]
@@ -86,13 +102,27 @@ def read_picture_table(path: Path) -> tuple[dict[str, Any], list[Path]] | None:
     return plan, paths
 
 
+def _no_header(first: bytes) -> str:
+    """Say what a first line is instead of the header of a table."""
+    if not first.strip():
+        return "is empty" if not first else "begins with an empty line"
+    if first.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in first:
+        return "is text in UTF-16, or no text"
+    header = first.decode("utf-8-sig", "replace").strip()
+    for name, mark in (("semicolons", ";"), ("tabs", "\t")):
+        if mark in header and "," not in header:
+            return f"separates its columns by {name} (its header is {header[:_SHOWN]!r})"
+    return f"has the header {header[:_SHOWN]!r}"
+
+
 def _state(path: Path) -> str:
     try:
-        stat = path.stat()
-    except OSError:
+        found = path.stat()
+    except (OSError, ValueError):  # It may hold a NUL, which no path does.
         # Told with the reason when it is to be read.
         return "none"
-    return f"{stat.st_size} {stat.st_mtime_ns}"
+    # What is no file is not read, and its times change by themselves.
+    return f"{found.st_size} {found.st_mtime_ns}" if stat.S_ISREG(found.st_mode) else "no file"
 
 
 def _classes(
@@ -106,13 +136,17 @@ def _classes(
         return EMOTIONS, {label: EMOTIONS.index(str(name)) for label, name in meant.items()}
     if unknown := [label for label in found if label not in train]:
         raise DataError(
-            f"{path} has labels that no training picture has: {', '.join(unknown[:10])}; those of "
-            f"train are {', '.join(sorted(train)[:20]) or 'none'}. Leave those rows out, or give "
+            f"{path} has labels that no training picture has: {_listed(unknown[:10])}; those of "
+            f"train are {_listed(sorted(train)[:20])}. Leave those rows out, or give "
             "some of them to train: nobody can learn a class without pictures"
         )
     if len(found) < 2:
         raise DataError(f"{path} has the one label {found[0]!r}, and at least 2 are needed")
     return tuple(found), {label: i for i, label in enumerate(found)}
+
+
+def _listed(labels: Sequence[str]) -> str:
+    return ", ".join(plain(label) for label in labels)
 
 
 def _emotion(label: str) -> str | None:

@@ -26,10 +26,18 @@ import filelock
 import numpy as np
 
 from fer.data._hashing import pixel_hash
-from fer.data.conversion.finishing import KEPT, finish
+from fer.data.conversion.finishing import KEPT, finish, named, read_found
 from fer.data.conversion.plan import Making, Plan
 from fer.data.source import DataError
-from fer.data.streaming import FORMAT, PLAN_FILE, SET_FILE, read_set, shard_name
+from fer.data.stored import check_shard
+from fer.data.streaming import (
+    FORMAT,
+    PLAN_FILE,
+    SET_FILE,
+    ConvertedFaces,
+    read_set,
+    shard_name,
+)
 from fer.files import remove_leftovers, unusable, write_json, written_beside
 from fer.pixels import square_grey
 
@@ -41,8 +49,9 @@ def convert(
     *,
     advance: Callable[[int], object] = lambda _: None,
     still: Callable[[], str] | None = None,
+    say: Callable[[str], object] = lambda _: None,
 ) -> dict[str, Any]:
-    """Make a converted set, or go on with making it.
+    """Make a converted set, go on with making it, or make again what of it is missing or damaged.
 
     Args:
         plan: the faces.
@@ -50,6 +59,7 @@ def convert(
         making: how.
         advance: called with the number of faces that were done since.
         still: returns the identity of the source as it is when all was read.
+        say: called with a line for each thing that was damaged.
 
     Returns:
         What ``set.json`` holds.
@@ -63,13 +73,24 @@ def convert(
         wanted = _wanted(plan, making)
         if (folder / SET_FILE).is_file():
             _check_same(folder, wanted)
-            advance(len(plan))
-            return read_set(folder)
+            try:
+                # Reads everything of it but the pixels.
+                ConvertedFaces(str(folder), defects="drop").load()
+            except DataError as error:
+                say(f"{_without_advice(error)}: what is damaged is made again")
+                (folder / SET_FILE).unlink()
+            else:
+                advance(len(plan))
+                return read_set(folder)
         _begin(folder, wanted)
         for number, start in enumerate(range(0, len(plan), making.shard)):
             items = range(start, min(start + making.shard, len(plan)))
-            if not (folder / shard_name(number)).is_file():
-                _write_shard(plan, making, folder / shard_name(number), items, advance)
+            path = folder / shard_name(number)
+            why = _flaw(path, items, making) if path.exists() else None
+            if why is not None:
+                say(f"{why}: made again")
+            if why is not None or not path.exists():
+                _write_shard(plan, making, path, items, advance)
             else:
                 advance(len(items))
         if still is not None and still() != plan.identity:
@@ -84,7 +105,8 @@ def _claimed(folder: Path) -> Iterator[None]:
     if (why := unusable(folder)) is not None:
         raise DataError(f"--to {folder}: {why}")
     there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    if there - {".lock"} and not there & {PLAN_FILE, SET_FILE}:
+    # Hidden are the lock, and what others that are about to begin write.
+    if any(name[0] != "." for name in there) and not there & {PLAN_FILE, SET_FILE}:
         raise DataError(f"{folder} holds something else: name a folder that is empty or not there")
     folder.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(folder / ".lock")
@@ -138,6 +160,23 @@ def _check_same(folder: Path, wanted: dict[str, Any]) -> None:
     )
 
 
+def _flaw(path: Path, items: range, making: Making) -> str | None:
+    """Say what is wrong with a shard that lies there, or with what was found about it."""
+    try:
+        found = read_found(path)
+        count, broken = len(found["kept"]), len(found["broken"])
+        if count + broken != len(items) or not {*found["kept"], *found["broken"]} <= {*items}:
+            return f"{path.with_suffix('.npz')} is about other faces"
+        check_shard(path, count, making.size)
+    except DataError as error:
+        return _without_advice(error)
+    return None
+
+
+def _without_advice(error: DataError) -> str:
+    return str(error).removesuffix(": convert the faces again")
+
+
 def _write_shard(
     plan: Plan,
     making: Making,
@@ -164,7 +203,8 @@ def _write_shard(
         advance(1)
     images, hashes = images[: len(kept)], hashes[: len(kept)]
     flat = images.reshape(len(kept), -1)
-    with written_beside(path.with_suffix(".npz")) as beside:
+    beside_it = path.with_suffix(".npz")
+    with named(beside_it), written_beside(beside_it) as beside:
         np.savez(
             beside,
             kept=np.array(kept, dtype=np.int64),
@@ -175,5 +215,5 @@ def _write_shard(
             why=np.array([why for _, why in broken], dtype=np.str_),
         )
     # Last: where it lies, the shard is done.
-    with written_beside(path) as beside:
+    with named(path), written_beside(path) as beside:
         np.save(beside, images, allow_pickle=False)
