@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,9 +19,12 @@ import pytest
 from PIL import Image
 
 import fer
+import fer.errors
 from fer import scoring
 from fer.cli import main as cli
 from fer.inference import OnnxModel, Recognizer
+from fer.inference.scoring import Job, open_table
+from fer.inference.scoring.folder import Asking
 from tests.support.converted import contents
 from tests.support.crops import crops, png, write_crops
 from tests.support.faces_in_frames import RedSquares, scene
@@ -243,7 +247,7 @@ def test_an_interrupt_keeps_what_is_done(predict: Predict, monkeypatch: pytest.M
             if count == 1:
                 raise KeyboardInterrupt
 
-    monkeypatch.setattr(scoring, "_engine", lambda _: interrupted)
+    monkeypatch.setattr(scoring, "_engine", lambda *_: interrupted)
     code, said = predict("faces.parquet", "--to", "out", "--part", 10)
     assert code == 130
     assert said.endswith(
@@ -270,6 +274,85 @@ def test_another_job_is_refused(predict: Predict, small_onnx: Path) -> None:
     code, said = predict("faces.parquet", "--to", "out", "--part", 4)
     assert (code, "table is another" in said) == (2, True)
     assert contents(Path("out")) == before
+
+
+def test_the_same_names_in_another_folder_are_another_job(predict: Predict) -> None:
+    """Not so a table that holds its faces: it may be moved."""
+    for n, folder in enumerate(("a", "b")):
+        Path(folder).mkdir()
+        Path(folder, "0.png").write_bytes(png(crops(1, seed=n)[0]))
+        Path(folder, "list.csv").write_text("path\n0.png\n")
+        write_crops(Path(folder, "faces.parquet"), crops(3))
+    assert predict("a/list.csv", "--to", "out", "--crops")[0] == 0
+    code, said = predict("b/list.csv", "--to", "out", "--crops")
+    roots = f"paths began at {Path('a').resolve()} and begin at {Path('b').resolve()}. Name another"
+    assert (code, roots in said) == (2, True), said
+    assert predict("a/list.csv", "--to", "out", "--crops")[0] == 0
+    assert [predict(f"{at}/faces.parquet", "--to", "held")[0] for at in "ab"] == [0, 0]
+
+
+@pytest.mark.parametrize("engine", ["local", "ray"])
+def test_what_can_not_be_used_claims_no_folder(
+    predict: Predict, monkeypatch: pytest.MonkeyPatch, engine: str
+) -> None:
+    """The corrected command is not refused, and Ray, which takes long, is not started for it."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise fer.errors.UserError("no such detector")
+
+    def started(*_: object) -> None:
+        raise AssertionError("the work has begun")
+
+    save("list.png")
+    Path("list.csv").write_text("path\nlist.png\n")
+    Path("text.onnx").write_text("no model")
+    start = ["list.csv", "--to", "out"]
+    with monkeypatch.context() as patched:
+        patched.setattr(scoring, "find_spec", lambda _: True)
+        patched.setattr(scoring, "_engine", started)
+        code, said = predict(*start, "--engine", engine, "--model", "text.onnx")
+        assert (code, "text.onnx is no ONNX model" in said) == (2, True), said
+        patched.setattr("fer.inference.loading.make_detector", refuse)
+        code, said = predict(*start, "--engine", engine)
+        assert (code, said) == (2, "fer predict: no such detector\n")
+    assert not Path("out").exists()
+    assert predict(*start)[0] == 0
+
+
+def test_shards_that_begin_at_once_agree_on_one_job(predict: Predict, small_onnx: Path) -> None:
+    """None writes what the folder is for while another looks."""
+    import filelock
+
+    from fer.inference.scoring import job_file
+
+    write_crops(Path("faces.parquet"), crops(9))
+    jobs = [
+        Job(open_table(Path("faces.parquet")), Path("out"), str(small_onnx), Asking(tta=tta), 1)
+        for tta in (False, True)
+    ]
+    Path("out").mkdir()
+    both = threading.Barrier(3)
+    answers: list[str] = []
+
+    def agree(job: Job) -> None:
+        both.wait()
+        try:
+            job_file.agree(job)
+            answers.append("agreed")
+        except fer.errors.UserError as error:
+            answers.append(str(error))
+
+    threads = [threading.Thread(target=agree, args=[job]) for job in jobs]
+    with filelock.FileLock("out/.job.lock"):
+        for thread in threads:
+            thread.start()
+        both.wait()
+        time.sleep(0.2)
+        assert not Path("out/_job.json").exists()
+    for thread in threads:
+        thread.join()
+    assert sorted(one == "agreed" for one in answers) == [False, True]
+    assert any("holds the answers of another job: tta was" in one for one in answers)
 
 
 @pytest.mark.parametrize(
