@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fer.clips import stacked
+from fer.errors import UserError
 from fer.inference.crops import square_crop
 from fer.inference.detection import Detection, Detector, make_detector
 from fer.inference.faces import Clip, Crops, FacesError, prepared, prepared_clips
@@ -151,6 +152,7 @@ class Recognizer:
 
         Raises:
             FacesError: the faces are no such array, or the model reads clips.
+            UserError: the model answers with what is no number.
             ValueError: the metadata don't fit the faces.
         """
         if self.frames is not None:
@@ -167,8 +169,7 @@ class Recognizer:
             probabilities, logits = self._ten_views(small, beside)
         else:
             probabilities, logits = self.model.answer(small, beside)
-        labels = labels_of(probabilities, self.classes, self.confidence)
-        return Prediction(probabilities, logits, labels, self.classes)
+        return self._prediction(probabilities, logits)
 
     def classify_clips(self, clips: Sequence[Clip]) -> Prediction:
         """Say what each face shows over time, with a model of clips.
@@ -180,6 +181,7 @@ class Recognizer:
 
         Raises:
             FacesError: they are no such clips, or the model reads single faces.
+            UserError: the model answers with what is no number.
         """
         if self.frames is None:
             raise FacesError(
@@ -191,6 +193,15 @@ class Recognizer:
             return Prediction(nothing, nothing.copy(), (), self.classes)
         images, lengths = stacked(small)
         probabilities, logits = self.model.answer(images, lengths)  # type: ignore[arg-type]
+        return self._prediction(probabilities, logits)
+
+    def _prediction(self, probabilities: Numbers, logits: Numbers) -> Prediction:
+        if not np.isfinite(probabilities).all():
+            # Of NaN no class is the likeliest: it would pass for a face that is uncertain.
+            raise UserError(
+                "the model answers with NaN in place of probabilities: its weights are damaged, or "
+                "its training failed. Use another model, or another checkpoint of that training"
+            )
         labels = labels_of(probabilities, self.classes, self.confidence)
         return Prediction(probabilities, logits, labels, self.classes)
 
