@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 import struct
 import warnings
 import zlib
@@ -61,10 +62,14 @@ def read_picture(path: str | os.PathLike[str]) -> Image:
         uint8 ``[H, W, 3]``, RGB.
 
     Raises:
-        PictureError: it is no picture, is damaged, cut off, animated, or has more than
-            :data:`MAX_PIXELS`.
+        PictureError: it is no picture, is damaged, cut off, animated, has more than
+            :data:`MAX_PIXELS`, or is no file but a pipe or a device.
         OSError: the file can't be opened.
     """
+    kind = Path(path).stat().st_mode
+    if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
+        # A pipe is waited for as long as nobody writes to it, and some devices have no end.
+        raise PictureError("this is a pipe, a device or a socket, not a file: save the picture")
     with Path(path).open("rb") as file:
         pixels = _pixels(file)
     return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
