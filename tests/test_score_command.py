@@ -125,6 +125,83 @@ def test_bad_faces_are_listed_and_counted(predict: Predict) -> None:
     ]  # fmt: skip
 
 
+def test_names_in_all_the_forms_of_text(predict: Predict) -> None:
+    """Beside faces, and of pictures."""
+    images = crops(3)
+    names = [f"{i}.png" for i in range(3)]
+    for name, image in zip(names, images, strict=True):
+        Path(name).write_bytes(png(image))
+    forms = {
+        "string": pa.string(), "large": pa.large_string(), "view": pa.string_view(),
+        "words": pa.dictionary(pa.int32(), pa.string()),
+    }  # fmt: skip
+    for form, kind in forms.items():
+        column = pa.array(names, pa.string()).cast(kind)
+        write_crops(Path(f"{form}.parquet"), images, path=column)
+        assert pq.read_schema(f"{form}.parquet").field("path").type == kind
+        assert predict(f"{form}.parquet", "--to", f"beside-{form}")[0] == 0
+        pq.write_table(pa.table({"path": column}), f"{form}.parquet")
+        assert predict(f"{form}.parquet", "--to", f"of-{form}", "--crops")[0] == 0
+        for folder in (f"beside-{form}", f"of-{form}"):
+            assert [row["path"] for row in answers(folder)] == names
+            assert answers(folder) == answers("beside-string")
+
+
+def test_names_that_are_no_utf8(predict: Predict) -> None:
+    """They are names still, as in CSV: the row says if there is no such picture."""
+    names = [b"0.png", b"caf\xe9.png", b"gone\xe9.png"]
+    try:
+        for name in names[:2]:
+            Path(os.fsdecode(name)).write_bytes(png(crops(1)[0]))
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names alone")
+    column = pa.array(names, pa.binary()).view(pa.string())
+    pq.write_table(pa.table({"path": column}), "list.parquet")
+    Path("list.csv").write_bytes(b"path\n" + b"\n".join(names) + b"\n")
+    for table in ("list.parquet", "list.csv"):
+        code, said = predict(table, "--to", f"{table}-out", "--crops")
+        assert (code, said.endswith("3 rows, 2 faces: " + table + "-out\n")) == (1, True), said
+    rows = answers("list.parquet-out")
+    assert rows == answers("list.csv-out")
+    assert [row["path"] for row in rows] == ["0.png", r"caf\xe9.png", r"gone\xe9.png"]
+    assert [row["problem"] for row in rows] == [None, None, "No such file or directory"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "kind"),
+    [("a.png", "struct<bytes: string>"), (7, "struct<bytes: int64>")],
+)
+def test_structs_without_pictures(predict: Predict, cell: object, kind: str) -> None:
+    pq.write_table(pa.table({"image": [{"bytes": cell}]}), "faces.parquet")
+    code, said = predict("faces.parquet", "--to", "out")
+    assert (code, f"the column 'image' is of the type {kind}, which is neither" in said) == (
+        2,
+        True,
+    )
+    assert not Path("out").exists()
+
+
+def test_a_damaged_page_names_the_file(predict: Predict) -> None:
+    write_crops(Path("faces.parquet"), crops(9))
+    data = bytearray(Path("faces.parquet").read_bytes())
+    data[4:24] = b"\xff" * 20  # The head of the first page lies behind the file's mark.
+    Path("faces.parquet").write_bytes(data)
+    code, said = predict("faces.parquet", "--to", "out")
+    assert (code, said.startswith("fer predict: faces.parquet is damaged (")) == (2, True), said
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes and devices of POSIX")
+def test_rows_that_name_no_files(predict: Predict) -> None:
+    os.mkfifo("pipe.png")
+    Path("list.csv").write_text("path\npipe.png\n/dev/zero\n")
+    assert predict("list.csv", "--to", "out")[0] == 1
+    assert all("this is a pipe, a device" in row["problem"] for row in answers("out"))
+    Path("folder").mkdir()
+    os.mkfifo("folder/a.parquet")
+    code, said = predict("folder", "--to", "more")
+    assert (code, "a.parquet is not a file that can be read: remove it" in said) == (2, True)
+
+
 def save(path: str, *boxes: tuple[int, int, int]) -> None:
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(scene(*boxes)).save(path)
