@@ -56,7 +56,7 @@ behind; when it drops it is taken up again, 12 times in a row at most. The film 
 sound. Ctrl-C or SIGTERM ends the work and leaves valid files. Parquet needs the extra 'video'.
 
 exit codes: 0 done (no face is a result), 1 the stream dropped and did not come back, or the film
-ends early, as damaged ones do: what was seen is kept, 2 wrong use or bad input: nothing was
+is damaged and can't be read whole: what was seen is kept, 2 wrong use or bad input: nothing was
 written, 130 interrupted: what was seen is kept"""
 
 

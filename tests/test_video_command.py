@@ -183,8 +183,8 @@ def test_a_film_that_ends_early(video: Video) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 3])
     code, out, err = video("a.avi", "--tracks", "b.csv")
     assert code == 1
-    assert err.startswith("fer video: a.avi ends early, at ")
-    assert "of about 60 frames can be read" in err
+    assert err.startswith("fer video: a.avi can't be read whole: ")
+    assert " of about 60 frames, the last at " in err
     assert int(out.split()[0]) == len({row["time"] for row in rows_of("b.csv")}) < 30
 
 

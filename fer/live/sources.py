@@ -128,7 +128,7 @@ class Film:
         capture: what reads it.
         name: for messages.
         stack: what is to be closed with it.
-        say: told where a film ends that is damaged.
+        say: told how far a damaged film could be read.
     """
 
     is_live = False
@@ -151,11 +151,11 @@ class Film:
         rate = capture.get(cv2.CAP_PROP_FPS)
         #: In seconds, as the file says; None where it says no rate.
         self._length = self.total / rate if self.total is not None and rate > 0 else None
-        #: Set when the film ended long before its end.
+        #: Set when a good part of the film could not be read.
         self.is_lost = False
 
     def frames(self) -> Generator[Frame, None, None]:
-        """Yield the frames; at the end, say if many are missing there, and set :attr:`is_lost`.
+        """Yield the frames; at the end, say if many are missing, and set :attr:`is_lost`.
 
         Raises:
             SourceError: there is not a single one.
@@ -178,14 +178,15 @@ class Film:
         if self._is_short(number, last):
             self.is_lost = True
             self._say(
-                f"{self._name} ends early, at {last:.1f} s: {number:,} of about {self.total:,} "
-                "frames can be read. It may be damaged or cut off; what was seen is kept"
+                f"{self._name} can't be read whole: {number:,} of about {self.total:,} frames, the "
+                f"last at {last:.1f} s. It may be damaged or cut off; what was seen is kept"
             )
 
     def _is_short(self, number: int, last: float) -> bool:
         """Say whether so many frames up to a time are clearly less than the film.
 
-        Containers are off by some frames, and where the rate varies by many: then the time tells.
+        Containers are off by some frames, and where the rate varies by many: then the time tells,
+        so that frames missing in the middle of such a film go unnoticed.
         """
         if self.total is None or self.total - number <= _MISSING or number >= _WHOLE * self.total:
             return False

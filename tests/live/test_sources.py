@@ -69,7 +69,8 @@ def test_a_film_that_is_damaged_in_the_middle_says_where_it_ends(tmp_path: Path)
     assert 3 < count < 30
     assert source.is_lost  # type: ignore[attr-defined]
     (line,) = told
-    assert line.startswith(f"{path} ends early, at {(count - 1) / 10:.1f} s: {count} of about 60 ")
+    assert line.startswith(f"{path} can't be read whole: {count} of about 60 frames, the last ")
+    assert f" at {(count - 1) / 10:.1f} s. It may be damaged or cut off;" in line
 
 
 @pytest.mark.parametrize(
