@@ -4,7 +4,8 @@ Run with ``FER_DATA_ROOT=FOLDER python -m benchmarks.crop_margin MODEL [--frames
 PublicTest faces are pasted into frames at several sizes, found by the detector, cropped by each
 margin and classified. A good margin gives each face the label of its bare picture (*same*), and
 its true label as often (*correct*; *bare* is that of the same faces without detection). The
-second table says what small faces cost, by which the smallest that is read is chosen.
+second table is of several squares whose answers are averaged, as :data:`fer.inference.crops.MARGINS`
+are. The last one says what small faces cost, by which the smallest that is read is chosen.
 
 PublicTest is the split to choose on; PrivateTest is not read.
 """
@@ -25,14 +26,23 @@ from benchmarks.pasted import Frame, Pixels, frames, public_test
 from fer.inference.crops import square_crop
 from fer.inference.detection import Detection, make_detector
 
+#: Margins of squares whose answers are averaged, and how far they lie below the box.
+_SEVERAL: tuple[tuple[tuple[float, ...], float], ...] = (
+    ((0.0,), 0.03),
+    ((-0.1, 0.03), 0.0),
+    ((-0.1, 0.03), 0.03),
+    ((-0.06, 0.06), 0.03),
+    ((-0.1, -0.03, 0.03), 0.03),
+)
 _MARGINS = (-0.2, -0.15, -0.1, -0.05, 0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4)
 
 
 @dataclass(frozen=True)
 class Found:
-    """A pasted face that was found: its crops by margin, and its number in the data."""
+    """A pasted face that was found: its crops by margin, those of several, and its number."""
 
     crops: list[Pixels]
+    several: list[list[Pixels]]
     face: int
 
 
@@ -72,7 +82,11 @@ def main() -> int:
         there, false = there + len(frame.faces), false + none
         for place, one in of.items():
             crops = [square_crop(frame.image, one.box, margin) for margin in _MARGINS]
-            found.append(Found(crops, int(frame.faces[place])))
+            several = [
+                [square_crop(frame.image, one.box, margin, drop=drop) for margin in margins]
+                for margins, drop in _SEVERAL
+            ]
+            found.append(Found(crops, several, int(frame.faces[place])))
     rows = np.array([one.face for one in found])
     bare = answers(recognizer.classify(faces[rows]))
     print(f"{len(found)} of {there} faces found, {false} false, in {options.frames} frames")
@@ -82,6 +96,14 @@ def main() -> int:
         got = answers(recognizer.classify([one.crops[place] for one in found]))
         same, correct = np.mean(got == bare), np.mean(got == labels[rows])
         print(f"{margin:>7.2f}{100 * same:>9.1f}{100 * correct:>11.1f}")
+    print(f"\n{'margins, averaged':<20}{'below':>7}{'same %':>9}{'correct %':>11}")
+    for place, (margins, drop) in enumerate(_SEVERAL):
+        squares = [square for one in found for square in one.several[place]]
+        told = recognizer.classify(squares).probabilities
+        got = told.reshape(len(found), len(margins), -1).mean(axis=1).argmax(axis=1)
+        same, correct = np.mean(got == bare), np.mean(got == labels[rows])
+        names = ", ".join(f"{margin:+g}" for margin in margins)
+        print(f"{names:<20}{drop:>7.2f}{100 * same:>9.1f}{100 * correct:>11.1f}")
     by_resolution(recognizer, faces[:1000], labels[:1000])
     return 0
 

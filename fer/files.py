@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+#: What a write fails with, without saying in which file.
+_FULL: Final = (errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC, errno.EROFS)
 
 
 @contextmanager
@@ -16,21 +20,38 @@ def written_beside(path: Path) -> Iterator[Path]:
     """Yield a path to write to, which takes the place of ``path`` when all went well.
 
     Raises:
-        OSError: the folder can't be written to, or the disk is full; ``path`` is as it was.
+        OSError: the folder can't be written to, or the disk is full; ``path``, which it names, is
+            as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # The suffix stays, since writers choose the format by it.
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    beside = Path(name)
+    prefix, suffix = f".{path.stem}-", path.suffix
+    beside: Path | None = None
     try:
+        handle, name = tempfile.mkstemp(prefix=prefix, suffix=suffix, dir=path.parent)
+        os.close(handle)
+        beside = Path(name)
         yield beside
         _flush(beside)
         # mkstemp makes files that only their owner may read.
         beside.chmod(0o666 & ~_umask())
         beside.replace(path)
+    except OSError as error:
+        if error.errno is None or not _is_of(error, prefix, suffix):
+            raise
+        # Nobody knows the hidden file, which is gone.
+        raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
     finally:
-        beside.unlink(missing_ok=True)
+        if beside is not None:
+            beside.unlink(missing_ok=True)
+
+
+def _is_of(error: OSError, prefix: str, suffix: str) -> bool:
+    """Say whether an error is about a hidden file, or one that says of no file but of a write."""
+    if not isinstance(error.filename, str):
+        return error.errno in _FULL
+    name = Path(error.filename).name
+    return name.startswith(prefix) and name.endswith(suffix)
 
 
 def unusable(folder: Path) -> str | None:

@@ -1,4 +1,4 @@
-"""Ctrl-C between two steps, not in the middle of writing one down."""
+"""Ctrl-C and SIGTERM between two steps, not in the middle of writing one down."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 
 class Interrupts:
     """Holds Ctrl-C back while a step is written down; use it as a context manager around the work.
 
     Outside :meth:`held`, Ctrl-C raises ``KeyboardInterrupt`` as ever. A second one always does.
-    Where signals can't be caught (in a thread), or are ignored, nothing is changed.
+    SIGTERM, which would end the process on the spot and leave half a file behind, counts as Ctrl-C
+    unless others handle it. Where signals can't be caught (in a thread), or are ignored, nothing is
+    changed.
     """
 
     def __init__(self) -> None:
@@ -21,15 +24,17 @@ class Interrupts:
         self._is_waiting = False
 
     def __enter__(self) -> Interrupts:
-        self._before = None
-        is_main = threading.current_thread() is threading.main_thread()
-        if is_main and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-            self._before = signal.signal(signal.SIGINT, self._came)
+        self._before: dict[signal.Signals, Any] = {}
+        if threading.current_thread() is threading.main_thread():
+            if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+                self._before[signal.SIGINT] = signal.signal(signal.SIGINT, self._came)
+            if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+                self._before[signal.SIGTERM] = signal.signal(signal.SIGTERM, self._came)
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
+        for number, before in self._before.items():
+            signal.signal(number, before)
 
     @contextmanager
     def held(self) -> Iterator[None]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
+
+from fer.words import counted
 
 if TYPE_CHECKING:
     from fer.inference import Recognizer
@@ -25,7 +28,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--model", default="default", metavar="default|fast|PATH", help="a model that comes with "
         "the package, an exported one or a checkpoint (default: default)")  # fmt: skip
-    add("--threads", type=whole(1), metavar="N", help="cores to use (default: all that this "
+    add("--threads", type=_threads, metavar="N", help="cores to use (default: all that this "
         "process may)")  # fmt: skip
     add("--confidence", type=_probability, default=0.0, metavar="P", help="faces whose likeliest "
         "class has a lower probability are uncertain (default: 0)")  # fmt: skip
@@ -91,6 +94,17 @@ def whole(lowest: int) -> Callable[[str], int]:
         return number
 
     return read
+
+
+def _threads(text: str) -> int:
+    number = whole(1)(text)
+    cores = os.cpu_count() or 1
+    # Thousands of them would never come to work. A few more than cores do no harm.
+    if number > 4 * cores:
+        raise argparse.ArgumentTypeError(
+            f"must be at most {4 * cores}, not {number}: this machine has {counted(cores, 'core')}"
+        )
+    return number
 
 
 def _probability(text: str) -> float:

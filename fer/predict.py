@@ -109,7 +109,7 @@ def _predict(options: argparse.Namespace) -> int:
     if options.draw is not None:
         one_file = len(options.pictures) == 1 and options.pictures[0].is_file()
         places = drawn_places(pictures, options.draw, one_file=one_file)
-    _check_files(options, pictures)
+    _check_files(options, pictures, places or ())
     recognizer = recognizer_of(options)
     if recognizer.frames is not None:
         raise UserError(
@@ -219,16 +219,22 @@ def _answer_files(
         yield files
 
 
-def _check_files(options: argparse.Namespace, pictures: Sequence[Picture]) -> None:
+def _check_files(
+    options: argparse.Namespace, pictures: Sequence[Picture], places: Sequence[Path]
+) -> None:
+    """Refuse to write over what is read, or twice to the same file."""
     from fer.pictures import shown
 
     originals = {picture.path.resolve() for picture in pictures}
+    drawn = {place.resolve() for place in places}
     files = [path.resolve() for path in (options.json, options.csv) if path is not None]
     for path in files:
         if path.is_dir():
             raise UserError(f"{shown(path)} is a folder; name a file")
         if path in originals:
             raise UserError(f"{shown(path)} is one of the pictures; name another file")
+        if any(path == one or path in one.parents or one in path.parents for one in drawn):
+            raise UserError(f"--draw writes to {shown(path)} too; name another file")
     if len(files) > len(set(files)):
         raise UserError("--json and --csv name the same file")
 

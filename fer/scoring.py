@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -14,6 +15,7 @@ from fer.options import whole
 from fer.words import counted
 
 if TYPE_CHECKING:
+    from fer.inference import Recognizer
     from fer.inference.scoring import Job, Part
 
 #: The options of ``fer predict`` that are of tables alone, and what they are unless given.
@@ -51,8 +53,10 @@ def score_table(options: argparse.Namespace) -> int:
     usual = 1 if options.engine == "ray" else usable_threads()
     threads = usual if options.threads is None else options.threads
     job = Job(table, options.to, options.model, asking, threads)
+    # Before the folder is claimed, and before Ray starts: what can't be used is told at once.
+    recognizer = job.recognizer()
     with begun(job, options.shard, options.shards) as left:
-        interrupted = _work(job, left, options)
+        interrupted = _work(job, recognizer, left, options)
         done = tally(job, options.shard, options.shards)
     say = sys.stderr.write
     if done.problems:
@@ -69,7 +73,9 @@ def score_table(options: argparse.Namespace) -> int:
     return 1 if done.problems else 0
 
 
-def _work(job: Job, left: Sequence[Part], options: argparse.Namespace) -> bool:
+def _work(
+    job: Job, recognizer: Recognizer, left: Sequence[Part], options: argparse.Namespace
+) -> bool:
     """Score what is left; return whether that was interrupted."""
     from tqdm import tqdm
 
@@ -78,7 +84,7 @@ def _work(job: Job, left: Sequence[Part], options: argparse.Namespace) -> bool:
     bar = tqdm(total=total, initial=total - todo, unit=" rows", disable=None, leave=False)
     try:
         if left:
-            _engine(options.engine)(job, left, bar.update)
+            _engine(options.engine, recognizer)(job, left, bar.update)
     except KeyboardInterrupt:
         return True
     finally:
@@ -86,14 +92,17 @@ def _work(job: Job, left: Sequence[Part], options: argparse.Namespace) -> bool:
     return False
 
 
-def _engine(name: str) -> Callable[[Job, Sequence[Part], Callable[[int], object]], None]:
+def _engine(
+    name: str, recognizer: Recognizer
+) -> Callable[[Job, Sequence[Part], Callable[[int], object]], None]:
     if name == "ray":
+        # Its actors load their own.
         from fer.inference.scoring.on_ray import score_on_ray
 
         return score_on_ray
     from fer.inference.scoring import score_here
 
-    return score_here
+    return partial(score_here, recognizer=recognizer)
 
 
 def _check(options: argparse.Namespace) -> None:

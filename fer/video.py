@@ -53,10 +53,11 @@ does not go with --out and --tracks, whose single faces would undo that.
 
 Of a film every frame is read. Of a camera or a stream the newest is, so that the picture never lags
 behind; when it drops it is taken up again, 12 times in a row at most. The film of --out has no
-sound. Ctrl-C ends the work and leaves valid files. Parquet needs the extra 'video'.
+sound. Ctrl-C or SIGTERM ends the work and leaves valid files. Parquet needs the extra 'video'.
 
-exit codes: 0 done (no face is a result), 1 the stream dropped and did not come back: what was seen
-is kept, 2 wrong use or bad input: nothing was written, 130 interrupted: what was seen is kept"""
+exit codes: 0 done (no face is a result), 1 the stream dropped and did not come back, or the film
+is damaged and can't be read whole: what was seen is kept, 2 wrong use or bad input: nothing was
+written, 130 interrupted: what was seen is kept"""
 
 
 def main(arguments: Sequence[str]) -> int:

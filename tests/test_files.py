@@ -105,6 +105,32 @@ def test_a_folder_in_the_way_is_an_os_error(tmp_path: Path) -> None:
     assert names(tmp_path) == ["a.txt"]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="limits and permissions of POSIX")
+def test_errors_name_the_file_that_was_asked_for(tmp_path: Path) -> None:
+    """Not the hidden one beside it, and not none at all."""
+    import resource
+
+    path = tmp_path / "a.txt"
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # As a full disk, but for the number.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
+    try:
+        with pytest.raises(OSError, match="too large") as full, written_beside(path) as beside:
+            beside.write_bytes(bytes(20_000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert full.value.filename == str(path)
+    (tmp_path / "b.txt" / "inside").mkdir(parents=True)
+    with pytest.raises(IsADirectoryError) as folder:
+        write_text(tmp_path / "b.txt", "b")
+    assert folder.value.filename == str(tmp_path / "b.txt")
+    assert ".b-" not in str(folder.value)
+    with pytest.raises(FileNotFoundError) as other, written_beside(path):
+        (tmp_path / "another.txt").read_text()
+    assert other.value.filename == str(tmp_path / "another.txt"), "what is read keeps its name"
+    assert names(tmp_path) == ["b.txt"]
+
+
 def test_a_folder_that_can_be_made_is_fine_and_nothing_is_left(tmp_path: Path) -> None:
     assert unusable(tmp_path / "a" / "b") is None
     assert list(tmp_path.iterdir()) == []

@@ -55,6 +55,35 @@ def test_the_second_comes_at_once() -> None:
     assert steps == ["first"]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows ends a process at once")
+def test_sigterm_counts_as_ctrl_c() -> None:
+    steps = []
+
+    def work(interrupts: Interrupts) -> None:
+        with interrupts.held():
+            os.kill(os.getpid(), signal.SIGTERM)
+            steps.append("written")
+        steps.append("too far")
+
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    with Interrupts() as interrupts, pytest.raises(KeyboardInterrupt):
+        work(interrupts)
+    assert steps == ["written"]
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows ends a process at once")
+def test_who_handles_sigterm_goes_on_doing_so() -> None:
+    came = []
+    before = signal.signal(signal.SIGTERM, lambda *_: came.append("theirs"))
+    try:
+        with Interrupts():
+            os.kill(os.getpid(), signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert came == ["theirs"]
+
+
 def test_in_a_thread_nothing_is_changed() -> None:
     def work() -> None:
         with Interrupts() as interrupts, interrupts.held():

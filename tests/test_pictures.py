@@ -159,6 +159,17 @@ def test_names_that_are_no_utf8(tmp_path: Path) -> None:
     assert shown(path.name) == r"caf\xe9.png"
 
 
+@pytest.mark.skipif(os.name == "nt", reason="pipes and devices of POSIX")
+def test_what_may_never_end_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    for path in (tmp_path / "pipe.png", Path("/dev/zero")):
+        with pytest.raises(PictureError, match="this is a pipe or a device, and no file"):
+            read_picture(path)
+    (tmp_path / "a.png").write_bytes(PNG)
+    (tmp_path / "link.png").symlink_to("a.png")
+    np.testing.assert_array_equal(read_picture(tmp_path / "link.png"), COLORS)
+
+
 def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         read_picture(tmp_path / "nothing.png")

@@ -39,7 +39,7 @@ def predict(
     monkeypatch.setattr("fer.inference.loading.make_detector", lambda *_, **__: RedSquares())
 
     def run(*arguments: str | Path, model: str | Path = small_onnx) -> tuple[int, str, str]:
-        names = ["fer", "predict", *map(str, arguments), "--model", str(model), "--threads", "1"]
+        names = ["fer", "predict", "--threads", "1", *map(str, arguments), "--model", str(model)]
         monkeypatch.setattr(sys, "argv", names)
         try:
             code = cli()
@@ -114,6 +114,14 @@ def test_json_and_csv_say_the_same(predict: Predict, small_onnx: Path) -> None:
     assert stored["pictures"][1]["faces"][0]["label"] == UNCERTAIN, "too small"
 
 
+@pytest.mark.skipif(os.name == "nt", reason="pipes of POSIX")
+def test_a_pipe_is_not_waited_for(predict: Predict) -> None:
+    os.mkfifo("pipe.png")
+    code, out, err = predict("pipe.png")
+    assert (code, out) == (2, "")
+    assert err.startswith("fer predict: pipe.png: this is a pipe, a device or a socket, not a file")
+
+
 def test_thresholds(predict: Predict) -> None:
     save("a.png", (10, 10, 40))
     assert UNCERTAIN in predict("a.png", "--confidence", "1")[1]
@@ -178,6 +186,10 @@ REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
     "no such folder can be": (("a.png", "--csv", "text.png/a.csv"), "text.png"),
     "confidence": (("a.png", "--confidence", "2"), "from 0 to 1"),
     "threads": (("a.png", "--threads", "0"), "at least 1"),
+    "too many threads": (("a.png", "--threads", "100000"), "not 100000: this machine has "),
+    "drawn over": (("a.png", "--csv", "q.png", "--draw", "q.png"), "--draw writes to "),
+    "drawn over in a folder": (("a.png", "--json", "q/a.png", "--draw", "q/../q/a.png"), "--draw"),
+    "a file for a folder": (("photos", "--csv", "q", "--draw", "q"), "--draw writes to "),
     "no picture named": ((), "required"),
 }
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,9 +19,12 @@ import pytest
 from PIL import Image
 
 import fer
+import fer.errors
 from fer import scoring
 from fer.cli import main as cli
 from fer.inference import OnnxModel, Recognizer
+from fer.inference.scoring import Job, open_table
+from fer.inference.scoring.folder import Asking
 from tests.support.converted import contents
 from tests.support.crops import crops, png, write_crops
 from tests.support.faces_in_frames import RedSquares, scene
@@ -119,6 +123,83 @@ def test_bad_faces_are_listed_and_counted(predict: Predict) -> None:
         "3 pixels make no square", "0 pixels make no square", "a pixel is outside 0-255",
         "a pixel is missing", None,
     ]  # fmt: skip
+
+
+def test_names_in_all_the_forms_of_text(predict: Predict) -> None:
+    """Beside faces, and of pictures."""
+    images = crops(3)
+    names = [f"{i}.png" for i in range(3)]
+    for name, image in zip(names, images, strict=True):
+        Path(name).write_bytes(png(image))
+    forms = {
+        "string": pa.string(), "large": pa.large_string(), "view": pa.string_view(),
+        "words": pa.dictionary(pa.int32(), pa.string()),
+    }  # fmt: skip
+    for form, kind in forms.items():
+        column = pa.array(names, pa.string()).cast(kind)
+        write_crops(Path(f"{form}.parquet"), images, path=column)
+        assert pq.read_schema(f"{form}.parquet").field("path").type == kind
+        assert predict(f"{form}.parquet", "--to", f"beside-{form}")[0] == 0
+        pq.write_table(pa.table({"path": column}), f"{form}.parquet")
+        assert predict(f"{form}.parquet", "--to", f"of-{form}", "--crops")[0] == 0
+        for folder in (f"beside-{form}", f"of-{form}"):
+            assert [row["path"] for row in answers(folder)] == names
+            assert answers(folder) == answers("beside-string")
+
+
+def test_names_that_are_no_utf8(predict: Predict) -> None:
+    """They are names still, as in CSV: the row says if there is no such picture."""
+    names = [b"0.png", b"caf\xe9.png", b"gone\xe9.png"]
+    try:
+        for name in names[:2]:
+            Path(os.fsdecode(name)).write_bytes(png(crops(1)[0]))
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names alone")
+    column = pa.array(names, pa.binary()).view(pa.string())
+    pq.write_table(pa.table({"path": column}), "list.parquet")
+    Path("list.csv").write_bytes(b"path\n" + b"\n".join(names) + b"\n")
+    for table in ("list.parquet", "list.csv"):
+        code, said = predict(table, "--to", f"{table}-out", "--crops")
+        assert (code, said.endswith("3 rows, 2 faces: " + table + "-out\n")) == (1, True), said
+    rows = answers("list.parquet-out")
+    assert rows == answers("list.csv-out")
+    assert [row["path"] for row in rows] == ["0.png", r"caf\xe9.png", r"gone\xe9.png"]
+    assert [row["problem"] for row in rows] == [None, None, "No such file or directory"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "kind"),
+    [("a.png", "struct<bytes: string>"), (7, "struct<bytes: int64>")],
+)
+def test_structs_without_pictures(predict: Predict, cell: object, kind: str) -> None:
+    pq.write_table(pa.table({"image": [{"bytes": cell}]}), "faces.parquet")
+    code, said = predict("faces.parquet", "--to", "out")
+    assert (code, f"the column 'image' is of the type {kind}, which is neither" in said) == (
+        2,
+        True,
+    )
+    assert not Path("out").exists()
+
+
+def test_a_damaged_page_names_the_file(predict: Predict) -> None:
+    write_crops(Path("faces.parquet"), crops(9))
+    data = bytearray(Path("faces.parquet").read_bytes())
+    data[4:24] = b"\xff" * 20  # The head of the first page lies behind the file's mark.
+    Path("faces.parquet").write_bytes(data)
+    code, said = predict("faces.parquet", "--to", "out")
+    assert (code, said.startswith("fer predict: faces.parquet is damaged (")) == (2, True), said
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes and devices of POSIX")
+def test_rows_that_name_no_files(predict: Predict) -> None:
+    os.mkfifo("pipe.png")
+    Path("list.csv").write_text("path\npipe.png\n/dev/zero\n")
+    assert predict("list.csv", "--to", "out")[0] == 1
+    assert all("this is a pipe, a device" in row["problem"] for row in answers("out"))
+    Path("folder").mkdir()
+    os.mkfifo("folder/a.parquet")
+    code, said = predict("folder", "--to", "more")
+    assert (code, "a.parquet is not a file that can be read: remove it" in said) == (2, True)
 
 
 def save(path: str, *boxes: tuple[int, int, int]) -> None:
@@ -243,7 +324,7 @@ def test_an_interrupt_keeps_what_is_done(predict: Predict, monkeypatch: pytest.M
             if count == 1:
                 raise KeyboardInterrupt
 
-    monkeypatch.setattr(scoring, "_engine", lambda _: interrupted)
+    monkeypatch.setattr(scoring, "_engine", lambda *_: interrupted)
     code, said = predict("faces.parquet", "--to", "out", "--part", 10)
     assert code == 130
     assert said.endswith(
@@ -270,6 +351,85 @@ def test_another_job_is_refused(predict: Predict, small_onnx: Path) -> None:
     code, said = predict("faces.parquet", "--to", "out", "--part", 4)
     assert (code, "table is another" in said) == (2, True)
     assert contents(Path("out")) == before
+
+
+def test_the_same_names_in_another_folder_are_another_job(predict: Predict) -> None:
+    """Not so a table that holds its faces: it may be moved."""
+    for n, folder in enumerate(("a", "b")):
+        Path(folder).mkdir()
+        Path(folder, "0.png").write_bytes(png(crops(1, seed=n)[0]))
+        Path(folder, "list.csv").write_text("path\n0.png\n")
+        write_crops(Path(folder, "faces.parquet"), crops(3))
+    assert predict("a/list.csv", "--to", "out", "--crops")[0] == 0
+    code, said = predict("b/list.csv", "--to", "out", "--crops")
+    roots = f"paths began at {Path('a').resolve()} and begin at {Path('b').resolve()}. Name another"
+    assert (code, roots in said) == (2, True), said
+    assert predict("a/list.csv", "--to", "out", "--crops")[0] == 0
+    assert [predict(f"{at}/faces.parquet", "--to", "held")[0] for at in "ab"] == [0, 0]
+
+
+@pytest.mark.parametrize("engine", ["local", "ray"])
+def test_what_can_not_be_used_claims_no_folder(
+    predict: Predict, monkeypatch: pytest.MonkeyPatch, engine: str
+) -> None:
+    """The corrected command is not refused, and Ray, which takes long, is not started for it."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise fer.errors.UserError("no such detector")
+
+    def started(*_: object) -> None:
+        raise AssertionError("the work has begun")
+
+    save("list.png")
+    Path("list.csv").write_text("path\nlist.png\n")
+    Path("text.onnx").write_text("no model")
+    start = ["list.csv", "--to", "out"]
+    with monkeypatch.context() as patched:
+        patched.setattr(scoring, "find_spec", lambda _: True)
+        patched.setattr(scoring, "_engine", started)
+        code, said = predict(*start, "--engine", engine, "--model", "text.onnx")
+        assert (code, "text.onnx is no ONNX model" in said) == (2, True), said
+        patched.setattr("fer.inference.loading.make_detector", refuse)
+        code, said = predict(*start, "--engine", engine)
+        assert (code, said) == (2, "fer predict: no such detector\n")
+    assert not Path("out").exists()
+    assert predict(*start)[0] == 0
+
+
+def test_shards_that_begin_at_once_agree_on_one_job(predict: Predict, small_onnx: Path) -> None:
+    """None writes what the folder is for while another looks."""
+    import filelock
+
+    from fer.inference.scoring import job_file
+
+    write_crops(Path("faces.parquet"), crops(9))
+    jobs = [
+        Job(open_table(Path("faces.parquet")), Path("out"), str(small_onnx), Asking(tta=tta), 1)
+        for tta in (False, True)
+    ]
+    Path("out").mkdir()
+    both = threading.Barrier(3)
+    answers: list[str] = []
+
+    def agree(job: Job) -> None:
+        both.wait()
+        try:
+            job_file.agree(job)
+            answers.append("agreed")
+        except fer.errors.UserError as error:
+            answers.append(str(error))
+
+    threads = [threading.Thread(target=agree, args=[job]) for job in jobs]
+    with filelock.FileLock("out/.job.lock"):
+        for thread in threads:
+            thread.start()
+        both.wait()
+        time.sleep(0.2)
+        assert not Path("out/_job.json").exists()
+    for thread in threads:
+        thread.join()
+    assert sorted(one == "agreed" for one in answers) == [False, True]
+    assert any("holds the answers of another job: tta was" in one for one in answers)
 
 
 @pytest.mark.parametrize(

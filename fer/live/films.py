@@ -11,11 +11,14 @@ import cv2
 
 from fer.errors import UserError
 from fer.files import written_beside
+from fer.live.sources import capture_of
 from fer.pictures import shown
 from fer.pixels import Image
 
 #: Endings, and the coding that every OpenCV can write for each.
 CODECS: Final = {".avi": "MJPG", ".mkv": "mp4v", ".mov": "mp4v", ".mp4": "mp4v"}
+#: Frames that a container may lose without harm.
+_LOST: Final = 2
 
 
 class FilmWriter:
@@ -98,3 +101,33 @@ def film_file(path: Path, rate: float) -> Iterator[FilmWriter]:
             yield writer
         finally:
             writer.close()
+        if (found := _readable(beside, writer.count)) < writer.count - _LOST:
+            raise OSError(
+                f"{shown(path)} can't be written: of its {writer.count:,} frames {found:,} can be "
+                "read again. The disk may be full"
+            )
+
+
+def _readable(path: Path, count: int) -> int:
+    """Return how many frames of a film can be read, which had so many when it was written.
+
+    OpenCV does not say when a write fails, so that a full disk would leave a film of no frames.
+    """
+    if not count:
+        return 0
+    capture = capture_of(str(path))
+    if capture is None:
+        return 0
+    try:
+        # What the file says is written last: where it is right, so is what lies before the end.
+        if abs(capture.get(cv2.CAP_PROP_FRAME_COUNT) - count) <= _LOST:
+            capture.set(cv2.CAP_PROP_POS_FRAMES, count - 1)
+            if capture.grab():
+                return count
+            capture.set(cv2.CAP_PROP_POS_FRAMES, 0)
+        found = 0
+        while found < count and capture.grab():
+            found += 1
+        return found
+    finally:
+        capture.release()

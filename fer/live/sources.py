@@ -21,6 +21,9 @@ from fer.pixels import Image
 _USUAL_RATE: Final = 25.0
 #: How long a stream may take to answer, in milliseconds.
 _PATIENCE: Final = 10_000
+#: Frames that may be missing at the end of a film that is whole, and the share that must be there.
+_MISSING: Final = 2
+_WHOLE: Final = 0.95
 _FFMPEG_LOG: Final = "OPENCV_FFMPEG_LOGLEVEL"
 
 Say = Callable[[str], None]
@@ -90,15 +93,15 @@ def open_source(name: str, *, say: Say = lambda _: None) -> Source:
 
     if name.isdecimal() and not Path(name).exists():
         number = int(name)
-        return LiveSource(lambda: _opened(number), f"camera {number}", say=say)
+        return LiveSource(lambda: capture_of(number), f"camera {number}", say=say)
     if "://" in name:
         address = without_password(name)
-        first = _opened(name)
+        first = capture_of(name)
         if first is None:
             raise SourceError(f"{address} does not answer, or sends no video that can be read")
         if _total(first) is not None:
-            return Film(first, address)
-        return LiveSource(lambda: _opened(name), address, say=say, first=first)
+            return Film(first, address, say=say)
+        return LiveSource(lambda: capture_of(name), address, say=say, first=first)
     path = Path(name)
     if path.is_dir():
         raise SourceError(
@@ -109,13 +112,13 @@ def open_source(name: str, *, say: Say = lambda _: None) -> Source:
     if path.stat().st_size == 0:
         raise SourceError(f"{shown(path)} is empty")
     stack = ExitStack()
-    opened = _opened(_utf8_name(path, stack))
+    opened = capture_of(_utf8_name(path, stack))
     if opened is None:
         stack.close()
         raise SourceError(
             f"{shown(path)} is no film that can be read: it is of another kind, damaged or cut off"
         )
-    return Film(opened, shown(path), stack)
+    return Film(opened, shown(path), stack, say=say)
 
 
 class Film:
@@ -125,20 +128,34 @@ class Film:
         capture: what reads it.
         name: for messages.
         stack: what is to be closed with it.
+        say: told how far a damaged film could be read.
     """
 
     is_live = False
 
-    def __init__(self, capture: Capture, name: str, stack: ExitStack | None = None) -> None:
+    def __init__(
+        self,
+        capture: Capture,
+        name: str,
+        stack: ExitStack | None = None,
+        *,
+        say: Say = lambda _: None,
+    ) -> None:
         self._capture = capture
         self._name = name
+        self._say = say
         self._stack = stack or ExitStack()
         self._stack.callback(capture.release)
         self.rate = rate_of(capture)
         self.total = _total(capture)
+        rate = capture.get(cv2.CAP_PROP_FPS)
+        #: In seconds, as the file says; None where it says no rate.
+        self._length = self.total / rate if self.total is not None and rate > 0 else None
+        #: Set when a good part of the film could not be read.
+        self.is_lost = False
 
     def frames(self) -> Generator[Frame, None, None]:
-        """Yield the frames.
+        """Yield the frames; at the end, say if many are missing, and set :attr:`is_lost`.
 
         Raises:
             SourceError: there is not a single one.
@@ -158,6 +175,22 @@ class Film:
                 number += 1
         if number == 0:
             raise SourceError(f"{self._name} has no frame that can be read")
+        if self._is_short(number, last):
+            self.is_lost = True
+            self._say(
+                f"{self._name} can't be read whole: {number:,} of about {self.total:,} frames, the "
+                f"last at {last:.1f} s. It may be damaged or cut off; what was seen is kept"
+            )
+
+    def _is_short(self, number: int, last: float) -> bool:
+        """Say whether so many frames up to a time are clearly less than the film.
+
+        Containers are off by some frames, and where the rate varies by many: then the time tells,
+        so that frames missing in the middle of such a film go unnoticed.
+        """
+        if self.total is None or self.total - number <= _MISSING or number >= _WHOLE * self.total:
+            return False
+        return self._length is None or last + 1 / self.rate < _WHOLE * self._length
 
 
 def read(capture: Capture) -> Image | None:
@@ -195,7 +228,7 @@ def _total(capture: Capture) -> int | None:
     return int(count) if 0 < count < 1e9 else None
 
 
-def _opened(what: int | str) -> cv2.VideoCapture | None:
+def capture_of(what: int | str) -> cv2.VideoCapture | None:
     """Return what reads a camera, a file or a stream; None where there is none."""
     log = cv2.utils.logging
     level = log.setLogLevel(log.LOG_LEVEL_SILENT)

@@ -173,6 +173,21 @@ def test_eight_bits_are_refused(best: Path, tmp_path: Path, capsys: Any) -> None
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_table_of_single_faces_is_refused(exported: Path, tmp_path: Path, capsys: Any) -> None:
+    """Before the folder is claimed."""
+    pytest.importorskip("pyarrow")
+    from fer.predict import main
+    from tests.support.crops import crops, write_crops
+
+    table = write_crops(tmp_path / "faces.parquet", crops(3))
+    line = [str(table), "--to", str(tmp_path / "out"), "--model", str(exported), "--threads", "1"]
+    assert main(line) == 2
+    assert "reads clips, not the single faces of a table: fer video uses it" in (
+        capsys.readouterr().err
+    )
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_strange_number_of_frames_is_refused(best: Path, tmp_path: Path) -> None:
     stored = torch.load(best, weights_only=True)
     stored["hyper_parameters"]["frames"] = -1

@@ -8,11 +8,19 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import torch
 
 import fer
 from fer.data.folder import ImageFolder
 from fer.errors import UserError
-from fer.inference import UNCERTAIN, CheckpointModel, OnnxModel, Recognizer
+from fer.inference import (
+    UNCERTAIN,
+    CheckpointModel,
+    ModelFileError,
+    OnnxModel,
+    Recognizer,
+    load_model,
+)
 from fer.inference.views import views
 from tests.inference.conftest import COLUMNS, checkpoint
 from tests.support.pattern_faces import CLASSES
@@ -90,6 +98,27 @@ def test_unsure_faces_are_not_guessed(exported: OnnxModel) -> None:
     for label, wanted, top in zip(found.labels, sure.labels, sure.confidence, strict=True):
         assert label == (wanted if top >= limit else UNCERTAIN)
     assert UNCERTAIN in found.labels
+
+
+@pytest.fixture
+def nan_checkpoint(tmp_path: Path) -> Path:
+    """A checkpoint whose last weights are no numbers, as of a training that failed."""
+    path = checkpoint(tmp_path / "nan.ckpt")
+    stored = torch.load(path, weights_only=False)
+    name = [key for key in stored["state_dict"] if key.endswith("weight")][-1]
+    stored["state_dict"][name].fill_(torch.nan)
+    torch.save(stored, path)
+    return path
+
+
+def test_weights_that_are_no_numbers(nan_checkpoint: Path) -> None:
+    """They would pass for faces that are uncertain; told at load, and by whoever has the model."""
+    with pytest.raises(ModelFileError, match=r"nan\.ckpt: the model answers with NaN in place of"):
+        fer.load(nan_checkpoint, threads=1)
+    recognizer = Recognizer(load_model(nan_checkpoint, threads=1))
+    for tta in (False, True):
+        with pytest.raises(UserError, match="its weights are damaged"):
+            recognizer.classify(crops(2, 48, 48), tta=tta)
 
 
 WRONG: dict[str, tuple[Any, str]] = {

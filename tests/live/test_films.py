@@ -45,6 +45,33 @@ def test_other_sizes_are_scaled(tmp_path: Path) -> None:
     assert [frame.shape for frame in frames_of(tmp_path / "a.avi")] == [(48, 64, 3)] * 2
 
 
+def write_noise(path: Path) -> None:
+    rng = np.random.default_rng(0)
+    with film_file(path, 25) as film:
+        for number in range(30):
+            film.add(rng.integers(0, 256, (48, 64, 3), dtype=np.uint8), number / 25)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="limits of POSIX")
+@pytest.mark.parametrize("most", [100, 20_000])
+@pytest.mark.parametrize("suffix", [".mp4", ".avi", ".mkv", ".mov"])
+def test_a_film_that_does_not_fit_is_none(tmp_path: Path, suffix: str, most: int) -> None:
+    """OpenCV says nothing of a disk that is full."""
+    import resource
+
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(b"as it was")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))
+    try:
+        with pytest.raises(OSError, match=rf"a\{suffix} can't be written: of its 30 frames \d "):
+            write_noise(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert path.read_bytes() == b"as it was"
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_names_that_no_film_can_have(tmp_path: Path) -> None:
     (tmp_path / "folder.mp4").mkdir()
     for name, says in (("a.txt", "must end in"), ("folder.mp4", "is a folder"),

@@ -59,6 +59,51 @@ def test_times_go_on_where_a_film_has_none() -> None:
     np.testing.assert_allclose(times, np.arange(5) / 25)
 
 
+def test_a_film_that_is_damaged_in_the_middle_says_where_it_ends(tmp_path: Path) -> None:
+    path = write_film(tmp_path / "a.avi", greys(60), rate=10)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 3])
+    told: list[str] = []
+    source = open_source(str(path), say=told.append)
+    count = len(list(source.frames()))
+    assert 3 < count < 30
+    assert source.is_lost  # type: ignore[attr-defined]
+    (line,) = told
+    assert line.startswith(f"{path} can't be read whole: {count} of about 60 frames, the last ")
+    assert f" at {(count - 1) / 10:.1f} s. It may be damaged or cut off;" in line
+
+
+@pytest.mark.parametrize(
+    ("said", "rate", "pause", "is_short"),
+    [
+        (0, 25, None, False),  # It does not say.
+        (42, 25, None, False),  # Two more than there are.
+        (43, 25, None, True),
+        (43, 0, None, True),
+        (400, 250, 40.0, False),  # Less often than it says, but to the end.
+        (800, 250, 40.0, True),
+        (400, 10, None, True),
+    ],
+)
+def test_frames_that_are_missing_at_the_end(
+    said: int, rate: float, pause: float | None, is_short: bool
+) -> None:
+    told: list[str] = []
+    capture = FakeCapture(greys(40), rate, total=said, pause=pause)
+    source = Film(capture, "a film", say=told.append)
+    assert len(list(source.frames())) == 40
+    assert (source.is_lost, len(told)) == (is_short, int(is_short))
+
+
+def test_a_film_that_is_left_is_not_lost() -> None:
+    told: list[str] = []
+    source = Film(FakeCapture(greys(40), total=400), "a film", say=told.append)
+    frames = source.frames()
+    next(frames)
+    frames.close()
+    assert (source.is_lost, told) == (False, [])
+
+
 def test_names_that_are_no_utf8(film: Path, tmp_path: Path) -> None:
     """OpenCV would crash on them."""
     name = tmp_path / os.fsdecode(b"caf\xe9.avi")

@@ -44,19 +44,37 @@ class FakeCapture:
     Args:
         frames: what it gives.
         rate: what it says of itself.
+        total: how many frames it says it has.
+        pause: milliseconds from one frame to the next; None: it has no times.
     """
 
-    def __init__(self, frames: Iterable[Image], rate: float = 25) -> None:
+    def __init__(
+        self,
+        frames: Iterable[Image],
+        rate: float = 25,
+        *,
+        total: int = 0,
+        pause: float | None = None,
+    ) -> None:
         self._frames = iter(frames)
         self._rate = rate
+        self._total = total
+        self._pause = pause
+        self._count = 0
         self.is_released = False
 
     def read(self) -> tuple[bool, Any]:
         frame = next(self._frames, None)
+        self._count += 1
         return frame is not None, None if frame is None else frame[..., ::-1]
 
     def get(self, propId: int, /) -> float:  # noqa: N803
-        return self._rate if propId == cv2.CAP_PROP_FPS else 0.0
+        said = {
+            cv2.CAP_PROP_FPS: self._rate,
+            cv2.CAP_PROP_FRAME_COUNT: self._total,
+            cv2.CAP_PROP_POS_MSEC: (self._count - 1) * (self._pause or 0),
+        }
+        return said.get(propId, 0.0)
 
     def release(self) -> None:
         self.is_released = True

@@ -50,8 +50,12 @@ def _reader(kind: pa.DataType) -> Callable[[Any], Image] | None:
         return lambda cell: decoded(cell.as_py())
     if types.is_fixed_size_binary(kind):
         return lambda cell: _square(np.frombuffer(cell.as_py(), dtype=np.uint8))
-    if types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
-        return _encoded
+    if types.is_struct(kind):
+        # Of other structs, and where two fields are called so (-1), nobody knows the picture.
+        place = kind.get_field_index("bytes")
+        inner = kind.field(place).type if place >= 0 else None
+        is_bytes = inner is not None and (types.is_binary(inner) or types.is_large_binary(inner))
+        return _encoded if is_bytes else None
     depth = 0
     while types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
         kind, depth = kind.value_type, depth + 1

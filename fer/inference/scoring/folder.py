@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
 import filelock
 
-from fer import __version__
 from fer.errors import UserError
-from fer.files import unusable, write_json, written_beside
+from fer.files import unusable, written_beside
 from fer.inference.detection import DETECT_SIZE
 from fer.inference.recognizer import MIN_FACE
+from fer.inference.scoring.job_file import JOB_FILE, agree
 from fer.inference.scoring.parts import Part
 from fer.inference.scoring.table import Table
 from fer.pictures import shown
-from fer.shipped import file_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from fer.inference.recognizer import Recognizer
-
-#: What a folder of answers says it is for, written first; readers of parquet folders pass it over.
-JOB_FILE: Final = "_job.json"
-_FORMAT: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +68,7 @@ class Job:
         """Return what answers, ready to work.
 
         Raises:
-            UserError: the model or the detector can't be used.
+            UserError: the model or the detector can't be used, or the model reads clips.
             OSError: the model can't be read.
         """
         import cv2
@@ -92,6 +85,11 @@ class Job:
             detector=asking.detector,
             detect_size=asking.detect_size,
         )
+        if made.frames is not None:
+            raise UserError(
+                f"--model {self.model} reads clips, not the single faces of a table: fer video "
+                "uses it"
+            )
         if self.table.kind == "pictures" and not asking.crops:
             # A detector that can't be used is told before the work.
             _ = made.detector
@@ -144,7 +142,8 @@ def begun(job: Job, shard: int = 0, shards: int = 1) -> Iterator[list[Part]]:
     """Claim one shard of a job, and give the parts of it that are not done yet.
 
     Every ``shards``-th part is of one shard. Shards may be worked on at once, by processes that see
-    the same folder.
+    the same folder. Load the recognizer before: what can't be used must claim no folder, or the
+    corrected command would be refused.
 
     Raises:
         UserError: the folder holds something else, or another process works on the shard.
@@ -169,7 +168,7 @@ def begun(job: Job, shard: int = 0, shards: int = 1) -> Iterator[list[Part]]:
             f"another process is writing shard {shard} of {shards} to {shown(folder)}"
         ) from None
     try:
-        _agree(job)
+        agree(job)
         mine = [part for part in job.table.parts if part.number % shards == shard]
         stems = {job.file(part).stem for part in mine}
         for leftover in folder.glob(".part-*-*.parquet"):
@@ -224,49 +223,3 @@ def _problems(table: pa.Table) -> list[str]:
         f"row {row['row']}{' ' + row['path'] if row.get('path') else ''}: {row['problem']}"
         for row in rows
     ]
-
-
-def _agree(job: Job) -> None:
-    """Write what the folder is for, or hold that it is for this."""
-    wanted = _described(job)
-    path = job.folder / JOB_FILE
-    if not path.is_file():
-        write_json(path, wanted)
-        return
-    try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        different = [key for key in wanted if stored.get(key) != wanted[key]]
-    except (ValueError, AttributeError) as error:
-        raise UserError(f"{shown(path)} can't be read ({error}): name another folder") from None
-    if different:
-        told = ", ".join(
-            f"{key} was {stored.get(key)!r} and is {wanted[key]!r}"
-            if not isinstance(wanted[key], str) or len(str(wanted[key])) < 40
-            else f"{key} is another"
-            for key in different
-        )
-        raise UserError(
-            f"--to {shown(job.folder)} holds the answers of another job: {told}. Name another "
-            "folder, or remove it"
-        )
-
-
-def _described(job: Job) -> dict[str, Any]:
-    path = file_of(job.model)
-    if not path.is_file():
-        raise UserError(f"there is no model file {shown(path)}")
-    with path.open("rb") as file:
-        model = hashlib.file_digest(file, "sha256").hexdigest()
-    table = job.table
-    return {
-        "format": _FORMAT,
-        "version": __version__,
-        "table": table.sha256,
-        "kind": table.kind,
-        "column": table.column,
-        "rows": table.rows,
-        "parts": len(table.parts),
-        "part": max(part.rows for part in table.parts),
-        "model": model,
-        **asdict(job.asking),
-    }

@@ -40,8 +40,6 @@ def open_parquet(
         TableError: a file is no such table, or of another kind than the first.
         OSError: it can't be read.
     """
-    import pyarrow as pa
-
     digest = hashlib.sha256()
     parts = list[Part]()
     found: Columns | None = None
@@ -60,7 +58,7 @@ def open_parquet(
                     f"{ADVICE}"
                 )
             kind = schema.field(name).type
-            if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+            if _is_names(kind):
                 this: Columns = ("pictures", name, name)
             elif is_faces(kind):
                 this = ("crops", name, "path" if _names(schema, "path") else None)
@@ -86,9 +84,17 @@ def open_parquet(
 
 
 def _names(schema: Any, column: str) -> bool:
+    return schema.names.count(column) == 1 and _is_names(schema.field(column).type)
+
+
+def _is_names(kind: pa.DataType) -> bool:
+    """Say whether a column of this type holds text, in any of the forms that writers choose."""
     import pyarrow as pa
 
-    return column in schema.names and pa.types.is_string(schema.field(column).type)
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    forms = pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view
+    return any(is_form(kind) for is_form in forms)
 
 
 def _most(group: Any, column: str, kind: Kind) -> int:
@@ -109,8 +115,15 @@ def _parquet(path: Path) -> Any:
 
     try:
         return pq.ParquetFile(path, buffer_size=_BYTES, pre_buffer=False)
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowInvalid, OSError) as error:
+        if _is_of_disk(error):
+            raise
         raise TableError(f"{shown(path)} is no parquet file, or is cut off ({error})") from None
+
+
+def _is_of_disk(error: Exception) -> bool:
+    # Arrow raises OSError for bytes that make no sense, too, but without a number.
+    return isinstance(error, OSError) and error.errno is not None
 
 
 def group_rows(
@@ -149,14 +162,29 @@ def group_rows(
                     held, part = [], next(left, None)
                 if part is None:
                     return
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+        if _is_of_disk(error):
+            raise
         raise TableError(f"{shown(path)} is damaged ({error})") from None
 
 
 def _rows_of(columns: Columns, rows: pa.Table) -> Rows:
     kind, column, path = columns
-    paths = rows[path].to_pylist() if path else None
+    paths = _text(rows[path]) if path else None
     if kind == "crops":
         return Rows(paths, rows[column], {})
     unnamed = (i for i, name in enumerate(paths or ()) if not name)
     return Rows(paths, None, dict.fromkeys(unnamed, "the row names no picture"))
+
+
+def _text(column: pa.ChunkedArray) -> list[str | None]:
+    """Return names; those that are no UTF-8 stay the names that they are, as in CSV."""
+    import pyarrow as pa
+
+    found: list[str | None]
+    try:
+        found = column.to_pylist()
+    except UnicodeDecodeError:
+        cells = column.cast(pa.large_string()).cast(pa.large_binary()).to_pylist()
+        found = [None if one is None else one.decode("utf-8", "surrogateescape") for one in cells]
+    return found

@@ -75,6 +75,10 @@ def open_table(path: Path, *, column: str | None = None, rows: int | None = None
         files = sorted(f for f in path.glob("*.parquet") if not f.name.startswith("."))
         if not files:
             raise TableError(f"{shown(path)} holds no .parquet files: {ADVICE}")
+        for file in files:
+            # Others may never end.
+            if not file.is_file():
+                raise TableError(f"{shown(file)} is not a file that can be read: remove it")
     elif path.is_file():
         files = [path]
     else:
