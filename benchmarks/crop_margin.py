@@ -4,8 +4,9 @@ Run with ``FER_DATA_ROOT=FOLDER python -m benchmarks.crop_margin MODEL [--frames
 PublicTest faces are pasted into frames at several sizes, found by the detector, cropped by each
 margin and classified. A good margin gives each face the label of its bare picture (*same*), and
 its true label as often (*correct*; *bare* is that of the same faces without detection). The
-second table is of several squares whose answers are averaged, as :data:`fer.inference.crops.MARGINS`
-are. The last one says what small faces cost, by which the smallest that is read is chosen.
+second table is of several squares whose answers are averaged, as those of
+:data:`fer.inference.crops.MARGINS` are. The last one says what small faces cost, by which the
+smallest that is read is chosen.
 
 PublicTest is the split to choose on; PrivateTest is not read.
 """
