@@ -40,6 +40,10 @@ def test_eight_bits(tmp_path: Path, small_onnx: Path, exported: OnnxModel) -> No
     for node in convolutions:
         assert kinds[feeding[node.input[1]].input[0]] == onnx.TensorProto.INT8
     assert convolutions
+    # The last layer stays in float32, with what it reads.
+    last = feeding["logits"]
+    assert last.op_type in {"Gemm", "MatMul", "Add"}
+    assert not {"QuantizeLinear"} & {node.op_type for node in graph.node if "logits" in node.input}
 
 
 def test_macro_f1_is_scikit_learns(exported: OnnxModel) -> None:
