@@ -30,7 +30,7 @@ Positions = npt.NDArray[np.int64]
 
 #: Files that are held open at most; a set of ten million faces has more shards than a process may
 #: open files.
-_OPEN: Final = 64
+_OPEN: Final = 256
 #: Faces read at a time where all are gone through.
 _BLOCK: Final = 256
 
@@ -48,7 +48,9 @@ class Shards:
         self.files = tuple(files)
         self.size = size
         self._starts = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
-        self._opened: OrderedDict[int, tuple[int, int]] = OrderedDict()
+        self._opened: OrderedDict[int, int] = OrderedDict()
+        #: Where the faces begin in each shard that was opened once.
+        self._offsets: dict[int, int] = {}
         self._lock = threading.Lock()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -57,11 +59,11 @@ class Shards:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._opened, self._lock = OrderedDict(), threading.Lock()
+        self._opened, self._offsets, self._lock = OrderedDict(), {}, threading.Lock()
 
     def __del__(self) -> None:
         # Also where the arguments were wrong.
-        for file, _ in self.__dict__.get("_opened", {}).values():
+        for file in self.__dict__.get("_opened", {}).values():
             os.close(file)
 
     def __len__(self) -> int:
@@ -102,12 +104,14 @@ class Shards:
         """Return the open file of a shard, and where its faces begin."""
         if (opened := self._opened.pop(shard, None)) is None:
             while len(self._opened) >= _OPEN:
-                os.close(self._opened.popitem(last=False)[1][0])
-            count = int(self._starts[shard + 1] - self._starts[shard])
-            offset = check_shard(self.files[shard], count, self.size)
-            opened = os.open(self.files[shard], os.O_RDONLY | getattr(os, "O_BINARY", 0)), offset
+                os.close(self._opened.popitem(last=False)[1])
+            if shard not in self._offsets:
+                # Once: in random order through more shards than are held open, each face opens one.
+                count = int(self._starts[shard + 1] - self._starts[shard])
+                self._offsets[shard] = check_shard(self.files[shard], count, self.size)
+            opened = os.open(self.files[shard], os.O_RDONLY | getattr(os, "O_BINARY", 0))
         self._opened[shard] = opened
-        return opened
+        return opened, self._offsets[shard]
 
 
 def check_shard(path: Path, count: int, size: int) -> int:
