@@ -16,7 +16,9 @@ test: .venv/.dev ## Style, types, tests, doctests and coverage (at most 8 minute
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n 2 -m "not slow" --cov --cov-report=term:skip-covered --cov-fail-under=90
+	@# By themselves: tracing Hydra's parser takes as long as all that they do.
+	$(BIN)/python -m pytest -n 2 -m "not slow" tests/config
+	$(BIN)/python -m pytest -n 2 -m "not slow" --ignore=tests/config --cov --cov-report=term:skip-covered --cov-fail-under=90
 
 test-all: .venv/.dev ## What takes longer: the built wheel in an environment of its own.
 	$(BIN)/python -m pytest -m slow

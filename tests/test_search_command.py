@@ -73,6 +73,7 @@ def test_trials_that_fail_are_listed(
     assert "no such thing" in answer.err
 
 
+@pytest.mark.slow
 def test_help_and_misuse(search: Search, elsewhere: Path) -> None:
     answer = search("--help")
     assert answer.code == 0

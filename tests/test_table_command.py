@@ -142,6 +142,7 @@ def test_screening_scores_no_test_split(table: Table, elsewhere: Path) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_sweep_is_refused(table: Table, calls: list[Job]) -> None:
     answer = table("-m", *TINY, "only=[cnn]", "seeds=[0],[1]")
     assert answer.code == 2
