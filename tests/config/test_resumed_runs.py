@@ -176,7 +176,8 @@ def test_a_full_disk_costs_the_new_checkpoint_alone(
         patch.setattr(Path, "write_bytes", write_bytes)
         answer = train(*overrides, "hydra.run.dir=full")
     assert answer.code == 2, answer
-    assert answer.err.endswith("No space left on device\n")
+    full = elsewhere / "full" / "checkpoints" / "last.ckpt"
+    assert answer.err.endswith(f"No space left on device: '{full}'\n")
     assert "Traceback" not in answer.err
     assert last(elsewhere / "full")["global_step"] == 4
     assert train(*overrides, "hydra.run.dir=full").code == 0
