@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from fer.labels import EMOTIONS
@@ -19,9 +20,9 @@ def __getattr__(name: str) -> Any:
     # Looked up when first used: OpenCV alone takes longer to import than most of what asks for
     # a name of this package.
     if name in __all__:
-        from fer import inference, pictures
-
-        return getattr(pictures if name == "read_picture" else inference, name)
+        # A picture is read without the engine of the models.
+        room = "fer.pictures" if name == "read_picture" else "fer.inference"
+        return getattr(import_module(room), name)
     raise AttributeError(f"module 'fer' has no attribute {name!r}")
 
 

@@ -37,6 +37,9 @@ def written_beside(path: Path) -> Iterator[Path]:
         beside.chmod(0o666 & ~_umask())
         beside.replace(path)
     except OSError as error:
+        if error.errno is None and str(error).endswith(" written"):
+            # NumPy counts what it could not write, and says neither where nor why.
+            raise OSError(f"{path} can't be written ({error}: is the disk full?)") from error
         if error.errno is None or not _is_of(error, prefix, suffix):
             raise
         # Nobody knows the hidden file, which is gone.

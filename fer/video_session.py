@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from fer.options import MIN_GROUP, WINDOW, recognizer_of
 from fer.video import Tally, ended, say, work
-from fer.words import counted
+from fer.words import clock, counted
 
 if TYPE_CHECKING:
     from fer.live import Frame
@@ -66,8 +66,6 @@ def write(options: argparse.Namespace) -> int:
 
 def _summarise(tally: Tally, record: Record) -> None:
     """Write what may be told of the group in a few lines."""
-    from fer.live.report.charts import clock
-
     put = sys.stdout.write
     frames = counted(tally.frames, "frame")
     put(f"{frames}, {tally.seconds:.1f} s, {record.heads:.1f} faces in sight\n")

@@ -1,4 +1,4 @@
-"""Numbers in words for people."""
+"""Numbers, times and names in words for people."""
 
 from __future__ import annotations
 
@@ -11,6 +11,18 @@ def counted(number: int, noun: str) -> str:
         ('1 face', '1,200 faces')
     """
     return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
+def clock(seconds: float) -> str:
+    """Return a time as people write it.
+
+    Example:
+        >>> clock(75.4), clock(3675)
+        ('1:15', '1:01:15')
+    """
+    whole = round(seconds)
+    hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 def plain(text: str) -> str:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 from zipfile import BadZipFile
@@ -158,30 +156,14 @@ def _groups(hashes: npt.NDArray[np.uint8], rows: npt.NDArray[np.int64]) -> npt.N
     return groups
 
 
-@contextmanager
-def named(path: Path) -> Iterator[None]:
-    """Have errors name the file that is written: NumPy's say how many bytes are missing, not where.
-
-    Raises:
-        OSError: with the file's name and the reason.
-    """
-    try:
-        yield
-    except OSError as error:
-        why = error.strerror or f"{error}: is the disk full?"
-        raise OSError(
-            f"{path} can't be written ({why}); what is done is kept, and the same command goes on"
-        ) from error
-
-
 def _save(path: Path, array: npt.NDArray[Any]) -> None:
-    with named(path), written_beside(path) as beside:
+    with written_beside(path) as beside:
         np.save(beside, array, allow_pickle=False)
 
 
 def _save_names(plan: Plan, folder: Path) -> None:
     ends = np.cumsum([len(name.encode()) for name in plan.names], dtype=np.int64)
     path = folder / "names.txt"
-    with named(path), written_beside(path) as beside, beside.open("wb") as file:
+    with written_beside(path) as beside, beside.open("wb") as file:
         file.writelines(name.encode() for name in plan.names)
     _save(folder / "names.npy", ends)

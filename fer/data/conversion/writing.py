@@ -26,7 +26,7 @@ import filelock
 import numpy as np
 
 from fer.data._hashing import pixel_hash
-from fer.data.conversion.finishing import KEPT, finish, named, read_found
+from fer.data.conversion.finishing import KEPT, finish, read_found
 from fer.data.conversion.plan import Making, Plan
 from fer.data.source import DataError
 from fer.data.stored import check_shard
@@ -204,7 +204,7 @@ def _write_shard(
     images, hashes = images[: len(kept)], hashes[: len(kept)]
     flat = images.reshape(len(kept), -1)
     beside_it = path.with_suffix(".npz")
-    with named(beside_it), written_beside(beside_it) as beside:
+    with written_beside(beside_it) as beside:
         np.savez(
             beside,
             kept=np.array(kept, dtype=np.int64),
@@ -215,5 +215,5 @@ def _write_shard(
             why=np.array([why for _, why in broken], dtype=np.str_),
         )
     # Last: where it lies, the shard is done.
-    with named(path), written_beside(path) as beside:
+    with written_beside(path) as beside:
         np.save(beside, images, allow_pickle=False)

@@ -10,6 +10,7 @@ import lightning
 from lightning.pytorch.callbacks import Callback
 
 from fer.learning.callbacks.history import History
+from fer.words import clock
 
 
 class EpochLines(Callback):
@@ -45,7 +46,7 @@ class EpochLines(Callback):
             seconds = (time.monotonic() - self._start) / max(1, len(epochs) - self._first)
             left = max(0, (trainer.max_epochs or 0) - len(epochs)) * seconds
             if trainer.is_global_zero:
-                sys.stdout.write(f"{line(epoch, trainer.max_epochs)}; {_clock(left)} to go\n")
+                sys.stdout.write(f"{line(epoch, trainer.max_epochs)}; {clock(left)} to go\n")
                 sys.stdout.flush()
         self._told = len(epochs)
 
@@ -72,12 +73,6 @@ def line(epoch: Mapping[str, float], most: int | None) -> str:
             parts.append(f"{name} {', '.join(told)}")
     of = f"/{most}" if most and most > 0 else ""
     return f"epoch {epoch['epoch']:.0f}{of}: {'; '.join(parts)}"
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 def _epochs(trainer: lightning.Trainer) -> list[dict[str, float]]:

@@ -10,6 +10,7 @@ from typing import Final
 
 from fer.live.aggregation import TurningPoint, Window
 from fer.live.aggregation.turning import mean_shares, mean_valence
+from fer.words import clock
 
 #: Size of a figure in units, and its margins: left, right, top, bottom.
 _WIDTH: Final = 960
@@ -21,18 +22,6 @@ _STEPS: Final = (5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400,
 
 #: Colours of the emotions: class names of the style sheet. Others get what is left, in turn.
 _NAMED: Final = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
-
-
-def clock(seconds: float) -> str:
-    """Return a time as people write it.
-
-    Example:
-        >>> clock(75.4), clock(3675)
-        ('1:15', '1:01:15')
-    """
-    whole = round(seconds)
-    hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 def color_of(name: str, classes: Sequence[str]) -> str:
