@@ -8,10 +8,13 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import torch
 from sklearn.metrics import f1_score
 
-from fer.inference import OnnxModel
+from fer.inference import OnnxModel, load_checkpoint
+from fer.inference.export import export
 from fer.inference.quantize import QuantizationError, macro_f1, quantize
+from tests.support.learners import small_module
 
 FACES = np.random.default_rng(3).integers(0, 256, (96, 48, 48), dtype=np.uint8)
 
@@ -44,6 +47,22 @@ def test_eight_bits(tmp_path: Path, small_onnx: Path, exported: OnnxModel) -> No
     last = feeding["logits"]
     assert last.op_type in {"Gemm", "MatMul", "Add"}
     assert not {"QuantizeLinear"} & {node.op_type for node in graph.node if "logits" in node.input}
+
+
+def test_a_cnn_reads_its_faces_as_bytes(tmp_path: Path) -> None:
+    module = small_module(
+        "model=cnn", "backbone=resnet", "model.backbone.widths=[8,8]",
+        "model.backbone.blocks=[0,1]", "model.head.hidden=[]", small=False,
+    )  # fmt: skip
+    options = dict(module.hparams)
+    stored = tmp_path / "cnn.ckpt"
+    torch.save({"state_dict": module.state_dict(), "hyper_parameters": options}, stored)
+    export(load_checkpoint(stored), tmp_path / "cnn.onnx")
+    labels = OnnxModel(tmp_path / "cnn.onnx", threads=1).logits(FACES).argmax(axis=1)
+    path = tmp_path / "int8.onnx"
+    quantize(tmp_path / "cnn.onnx", path, calibration=FACES[:64], faces=FACES, labels=labels)
+    kinds = [node.op_type for node in onnx.load(str(path)).graph.node]
+    assert not {"Cast", "Mul"} & {*kinds}
 
 
 def test_macro_f1_is_scikit_learns(exported: OnnxModel) -> None:
