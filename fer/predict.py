@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from fer.errors import UserError
+from fer.interrupts import Interrupts
 from fer.options import add_model_options, recognizer_of
 from fer.scoring import ONLY_TABLES, add_table_options, score_table
 from fer.words import counted
@@ -116,8 +117,10 @@ def _predict(options: argparse.Namespace) -> int:
             f"--model {options.model} reads clips, not single pictures: fer video uses it"
         )
     tally = _Tally()
-    with _answer_files(options, recognizer) as answers:
-        _work(pictures, places, recognizer, answers, tally, tta=options.tta)
+    # SIGTERM too: the hidden files that answers are written to are taken away or named in the end.
+    with Interrupts() as interrupts, _answer_files(options, recognizer) as answers:
+        tta = bool(options.tta)
+        _work(pictures, places, recognizer, answers, tally, interrupts=interrupts, tta=tta)
         if not tally.done and tally.interrupted:
             raise KeyboardInterrupt
         if not tally.done:
@@ -143,6 +146,7 @@ def _work(
     answers: Sequence[AnswerFile],
     tally: _Tally,
     *,
+    interrupts: Interrupts,
     tta: bool,
 ) -> None:
     from tqdm import tqdm
@@ -162,11 +166,13 @@ def _work(
                     file.add(picture.name, (), str(why))
                 continue
             faces = recognizer.analyze(image, tta=tta)
-            if places is not None:
-                write_picture(places[number], annotated(image, faces))
-            for file in answers:
-                file.add(picture.name, faces)
-            tally.done, tally.faces = tally.done + 1, tally.faces + len(faces)
+            # A picture is in all files and in the count, or in none.
+            with interrupts.held():
+                if places is not None:
+                    write_picture(places[number], annotated(image, faces))
+                for file in answers:
+                    file.add(picture.name, faces)
+                tally.done, tally.faces = tally.done + 1, tally.faces + len(faces)
     except KeyboardInterrupt:
         tally.interrupted = True
     finally:

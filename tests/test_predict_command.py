@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -236,9 +237,12 @@ def test_a_model_of_another_task(predict: Predict) -> None:
     assert "none of fer's" in err
 
 
-def test_interrupted_work_is_kept(predict: Predict, monkeypatch: pytest.MonkeyPatch) -> None:
-    for number in range(5):
-        save(f"photos/{number}.png", (10, 10, 40))
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_work_is_kept(
+    predict: Predict, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    for name in range(5):
+        save(f"photos/{name}.png", (10, 10, 40))
 
     class Impatient(RedSquares):
         count = 0
@@ -246,7 +250,7 @@ def test_interrupted_work_is_kept(predict: Predict, monkeypatch: pytest.MonkeyPa
         def detect(self, image):  # type: ignore[no-untyped-def]
             self.count += 1
             if self.count > 3:
-                raise KeyboardInterrupt
+                signal.raise_signal(number)
             return super().detect(image)
 
     monkeypatch.setattr("fer.inference.loading.make_detector", lambda *_, **__: Impatient())
@@ -255,6 +259,7 @@ def test_interrupted_work_is_kept(predict: Predict, monkeypatch: pytest.MonkeyPa
     assert "interrupted; 2 pictures were not read" in err
     assert len(json.loads(Path("a.json").read_text())["pictures"]) == 3
     assert len(rows_of("a.csv")) == 3
+    assert sorted(map(str, Path().iterdir())) == ["a.csv", "a.json", "photos"]
 
 
 def test_names_that_are_no_utf8(predict: Predict) -> None:
