@@ -5,7 +5,8 @@ machine that does nothing else. Each layer with weights is timed alone, forward 
 input that it has in the network, in bf16 with ``channels_last`` and on one thread. Its rate (two
 operations a multiply-add; backward is two forwards) is held against that of a square product in the
 same run: a layer far below the others sits in a slow kernel. The last line is a whole training step
-without the optimiser.
+without the optimiser. ``--to FOLDER`` keeps the figures for ``fer claims add``: ``product`` and
+``step`` (operations a second), ``share`` and ``faces`` (a second).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -23,6 +25,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import torch
 from torch import Tensor, nn
 
+from benchmarks.figures import write_figures
 from fer.config.building import build_parts
 from fer.config.compose import compose
 
@@ -35,6 +38,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--batch", type=int, default=128, help="faces at a time (default 128)")
     parser.add_argument("--repeats", type=int, default=7, help="turns of each (default 7)")
+    parser.add_argument("--to", type=Path, help="the folder of the figures")
     parser.add_argument("overrides", nargs="*", help="of the configuration")
     options = parser.parse_args()
     torch.manual_seed(0)
@@ -64,6 +68,12 @@ def main() -> int:
         f"{'a whole step':<44}{options.batch / seconds:<14.0f}faces/s{total / 1e9:>8.2f}"
         f"{1e3 * seconds:>8.2f}{rate / 1e9:>9.0f}{rate / peak:>12.0%}"
     )
+    if options.to:
+        shares = {"product": peak, "step": rate, "share": rate / peak}
+        told = {"batch": options.batch, "overrides": options.overrides}
+        write_figures(
+            options.to, {**shares, "faces": options.batch / seconds}, told, "noise, drawn"
+        )
     return 0
 
 
