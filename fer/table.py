@@ -159,7 +159,7 @@ def _where_records(pair: tuple[Result, Result], words: dict[str, str]) -> list[d
     from fer.evaluation.table.writing import record_of
 
     return [
-        record_of(one, name, words, describe(one, name, _PAIR[1], words))
+        record_of(one, name, words, describe(one, name, _PAIR[1], words), _PAIR)
         for one in pair
         for name in one.figures
     ]

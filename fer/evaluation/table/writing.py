@@ -84,7 +84,11 @@ def markdown(results: Sequence[Result], table: Mapping[str, Any]) -> str:
 
 
 def record_of(
-    result: Result, name: str, words: Mapping[str, str], what: str | None = None
+    result: Result,
+    name: str,
+    words: Mapping[str, str],
+    what: str | None = None,
+    rows: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return a figure as a record of the ledger.
 
@@ -93,6 +97,7 @@ def record_of(
         name: of the figure.
         words: what ``val`` and ``test`` are called, and the ``reference`` of the differences.
         what: what the figure is; by default as its name says.
+        rows: that have to be there for it; by default the row, with the reference for a difference.
 
     Raises:
         UserError: no commit holds the code that made it.
@@ -112,9 +117,10 @@ def record_of(
         what += f" (seeds at the commits {', '.join(commit[:9] for commit in commits)})"
     if any(origin["dirty"] for origin in origins):
         what += " (with uncommitted changes)"
+    if not rows:
+        rows = [words["reference"], row.name] if name == "difference" else [row.name]
     config = yaml.safe_load((runs[0].folder / "config.yaml").read_text(encoding="utf-8"))
     seeds = figure.seeds or tuple(run.seed for run in runs[:1])
-    paced = name == "speed" and row.pace is not None and row.pace.next_job() is None
     return {
         "id": id_of(row.name, name),
         "what": what,
@@ -123,8 +129,7 @@ def record_of(
         "text": figure.text,
         "interval": None if figure.interval is None else list(figure.interval),
         "interval_method": figure.method,
-        "command": f"python -m fer.table only=[{row.name}] seeds=[{','.join(map(str, seeds))}]"
-        + " pace=true" * paced,
+        "command": _command(result, name, rows, seeds),
         "commit": commits[0],
         "configuration": configuration_hash(config),
         "data": origins[0]["data"]["fingerprint"],
@@ -132,6 +137,19 @@ def record_of(
         "private_test_looks": looks,
         "mark": result.marks[0] if result.marks else None,
     }
+
+
+def _command(result: Result, name: str, rows: Sequence[str], seeds: Sequence[int]) -> str:
+    """Return what measures a figure again, and looks at the test split for nothing else."""
+    words = [f"only=[{','.join(rows)}]", f"seeds=[{','.join(map(str, seeds))}]"]
+    if name.startswith(("robustness", "under-", "gain-under-")):
+        words.append("robustness=true")
+    elif not result.figures[name].on_test:
+        words.append("test=false")
+    pace = result.row.pace
+    if name == "speed" and pace is not None and pace.next_job() is None:
+        words.append("pace=true")
+    return f"python -m fer.table {' '.join(words)}"
 
 
 def write_to_ledger(

@@ -68,8 +68,8 @@ def test_a_pace_that_was_measured_by_itself_counts(rows: list[Row], tmp_path: Pa
     found = results_of([paced], None)[0]
     assert (found.figures["speed"].text, found.figures["speed"].seeds) == ("321 /s", (0,))
     words = {"val": "val", "test": "test", "reference": "cnn"}
-    assert record_of(found, "speed", words)["command"].endswith("seeds=[0] pace=true")
-    assert record_of(found, "public", words)["command"].endswith("seeds=[0,1,2]")
+    assert record_of(found, "speed", words)["command"].endswith("seeds=[0] test=false pace=true")
+    assert record_of(found, "public", words)["command"].endswith("seeds=[0,1,2] test=false")
 
 
 def test_a_single_run_has_bootstrap_intervals(rows: list[Row]) -> None:

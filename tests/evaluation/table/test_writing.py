@@ -43,11 +43,23 @@ def test_a_record_says_where_its_number_is_from(tmp_path: Path) -> None:
     assert set(private) == set(FIELDS)
     assert private["what"] == "accuracy of cnn on PrivateTest, single view"
     assert private["command"] == "python -m fer.table only=[cnn] seeds=[0,1]"
+    # What PrivateTest is not needed for leaves it alone.
+    assert public["command"] == f"{private['command']} test=false"
+    assert found["table-cnn-robustness"]["command"] == f"{private['command']} robustness=true"
     assert (private["commit"], private["data"], private["seeds"]) == (COMMIT, "d", [0, 1])
     assert (private["private_test_looks"], public["private_test_looks"]) == (2, 0)
     assert public["text"] == "61.0 ± 1.4 %"
     # Seeds don't make another configuration.
     assert private["configuration"] == public["configuration"]
+
+
+def test_a_difference_needs_its_reference(tmp_path: Path) -> None:
+    cnn, lstm = some_row(tmp_path, "cnn", [0.6, 0.62]), some_row(tmp_path, "lstm", [0.4, 0.42])
+    found = results_of([cnn, lstm], cnn)[1]
+    command = record_of(found, "difference", WORDS)["command"]
+    assert command == "python -m fer.table only=[cnn,lstm] seeds=[0,1]"
+    both = record_of(found, "private", WORDS, "in words", ("lstm", "cnn"))
+    assert both["command"] == "python -m fer.table only=[lstm,cnn] seeds=[0,1]"
 
 
 def test_clips_have_words_and_columns_of_their_own(tmp_path: Path) -> None:
