@@ -88,6 +88,9 @@ def main() -> int:
                 for margins, drop in _SEVERAL
             ]
             found.append(Found(crops, several, int(frame.faces[place])))
+    if not found:
+        print(f"none of {there} faces was found", file=sys.stderr)
+        return 1
     rows = np.array([one.face for one in found])
     bare = answers(recognizer.classify(faces[rows]))
     print(f"{len(found)} of {there} faces found, {false} false, in {options.frames} frames")

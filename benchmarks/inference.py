@@ -64,6 +64,8 @@ def main() -> int:
     if options.worker:
         ours(options.models[0], options.models[1], options.repeats)
         return 0
+    if len({Path(name).stem for name in options.models}) < len(options.models):
+        parser.error("two models have the same name")
     python = peer.environment(options.reference)
     crops = np.random.default_rng(0).integers(0, 256, (_BATCH, 100, 100, 3), dtype=np.uint8)
     found: dict[str, list[dict[str, float]]] = {name: [] for name in ("PyPI fer", *options.models)}
@@ -89,7 +91,7 @@ def main() -> int:
             f"{Path(name).name:<24}{one['one_ms']:>12.3f}{time_ratio:>7.2f}"
             f"{one['rate']:>13,.0f}{rate_ratio:>7.2f}"
         )
-        figures[Path(name).name] = {**one, "one_ratio": time_ratio, "rate_ratio": rate_ratio}
+        figures[Path(name).stem] = {**one, "one_ratio": time_ratio, "rate_ratio": rate_ratio}
     if options.to:
         config = {"side": 100, "batch": _BATCH, "turns": options.turns, "repeats": options.repeats}
         write_figures(options.to, figures, config, "made-up crops from seed 0")

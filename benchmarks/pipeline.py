@@ -33,6 +33,9 @@ from benchmarks.figures import write_figures
 from benchmarks.pasted import Frame, Pixels, frames, public_test
 from fer.inference.detection import Detection
 
+#: Frames after which a process's size counts.
+_SETTLED = 1000
+
 
 def main() -> int:
     """Print the table."""
@@ -50,6 +53,8 @@ def main() -> int:
         help="the folder of the peer's environment",
     )
     options = parser.parse_args()
+    if options.memory and options.memory <= _SETTLED:
+        parser.error(f"--memory: more than {_SETTLED:,} frames, after which growth counts")
     cv2.setNumThreads(options.threads)
     recognizer = fer.load(options.model, threads=options.threads, detector=options.detector)
     data = public_test()
@@ -57,7 +62,7 @@ def main() -> int:
         return 2
     if options.memory:
         grown = growth(recognizer, data[0], options.memory)
-        print(f"{options.memory:,} frames: {grown:+.1f} MiB after the first 1,000")
+        print(f"{options.memory:,} frames: {grown:+.1f} MiB after the first {_SETTLED:,}")
         return 0
     scenes = list(frames(data[0], options.frames, each=30, sides=(60, 130)))
     theirs = measured_peer(peer.environment(options.reference), scenes, options.threads)
@@ -123,7 +128,7 @@ def measured_peer(python: Path, scenes: list[Frame], threads: int) -> dict[str, 
 
 
 def growth(recognizer: fer.Recognizer, faces: Pixels, count: int) -> float:
-    """Return by how many MiB the process grows from the 1,000th frame to the last one."""
+    """Return by how many MiB the process grows after the first :data:`_SETTLED` frames."""
     from fer.live import Follower
     from fer.live import Frame as Seen
 
@@ -131,7 +136,7 @@ def growth(recognizer: fer.Recognizer, faces: Pixels, count: int) -> float:
     follower = Follower(recognizer)
     before = 0.0
     for number in range(count):
-        if number == 1000:
+        if number == _SETTLED:
             before = resident_mib()
         follower.step(Seen(scenes[number // 20 % len(scenes)].image, number / 25, number))
     return resident_mib() - before

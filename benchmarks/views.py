@@ -41,7 +41,7 @@ def main() -> int:
     for count, score in scores.items():
         print(f"{count:>2} views: {100 * score:.2f} % of {len(labels):,} faces")
     if options.to:
-        config = {"model": options.model, "faces": len(labels)}
+        config = {"model": Path(options.model).name, "faces": len(labels)}
         write_figures(options.to, {"views": scores}, config, "FER2013 PublicTest")
     return 0
 

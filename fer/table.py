@@ -84,7 +84,8 @@ def write(config: DictConfig, planner: Planner, folder: Path) -> None:
     parts = [*_by_kind(planner), *_where(planner)]
     text = "\n".join(part.text for part in parts)
     write_text(folder / "table.md", text)
-    rows = [one for part in parts if part.kind != _WHERE for one in part.results]
+    # Ablations show their reference beside them, which has a table of its own.
+    rows = [one for part in parts for one in part.results if one.row.kind == part.kind]
     write_text(folder / "figures.csv", as_csv(rows))
     sys.stdout.write(f"\n{text}\ntable: {folder / 'table.md'}\n")
     stated = [part for part in parts if part.kind in (*planner.stated, _WHERE) and planner.stated]

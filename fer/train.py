@@ -7,12 +7,13 @@ A run ends with its folder: ``config.yaml``, ``provenance.json``, ``checkpoints/
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fer.config.entry import run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from omegaconf import DictConfig
@@ -73,17 +74,24 @@ def train(config: DictConfig) -> float | None:
             check_faces(faces, parts.module, test=config.test, processes=trainer.world_size)
             record(config, folder, faces, precision=str(trainer.precision))
             fit(trainer, parts.module, parts.data, config.ckpt_path)
-            score = report(trainer, parts.module, parts.data, folder, test=config.test)
+            score = report(
+                trainer, parts.module, parts.data, folder, test=config.test,
+                complete=partial(complete, folder, faces.splits["val"]),
+            )  # fmt: skip
             if trainer.is_global_zero:
-                complete(folder / "checkpoints" / "best.ckpt", faces.splits["val"], folder)
                 hand_in(trainer, folder, artifacts=config.logger.get("artifacts", False))
             return score
 
 
-def complete(path: Path, val: Split, folder: Path) -> None:
+def complete(folder: Path, val: Split, metrics: Mapping[str, float]) -> None:
     """Put into the best checkpoint what its users need beside the weights.
 
     That is the temperature of its probabilities, fitted here, and how it was made.
+
+    Args:
+        folder: of the run.
+        val: on which the temperature is fitted.
+        metrics: of the run.
     """
     import numpy as np
 
@@ -94,11 +102,12 @@ def complete(path: Path, val: Split, folder: Path) -> None:
     from fer.inference.checkpoint import MAKING, TEMPERATURE
     from fer.learning.checkpoint_io import add_to_checkpoint
 
+    path = folder / "checkpoints" / "best.ckpt"
     if not path.is_file():
         return  # No epoch came to its validation.
     model = load_checkpoint(path)
     logits = model.logits(val.images, encoded_metadata(model, val))
-    found: dict[str, Any] = {MAKING: making(folder)}
+    found: dict[str, Any] = {MAKING: making(folder, metrics)}
     if np.isfinite(logits).all():
         found[TEMPERATURE] = fit_temperature(logits, val.labels)
     add_to_checkpoint(path, **found)

@@ -383,20 +383,20 @@ def test_the_temperature_is_fitted_on_val(evaluate: Evaluate, elsewhere: Path) -
     from fer.evaluation.calibration import fit_temperature
     from fer.train import complete
 
-    path = save_checkpoint(elsewhere / "best.ckpt")
+    folder = elsewhere / "run"
+    (folder / "checkpoints").mkdir(parents=True)
+    path = save_checkpoint(folder / "checkpoints" / "best.ckpt")
     faces = SyntheticFaces(train=20, val=40, test=50).load()
     val = faces.splits["val"]
-    folder = elsewhere / "run"
-    folder.mkdir()
     origin = describe(seed=3, data_fingerprint=faces.fingerprint, data_origin="/home/me/faces.csv")
     write_json(folder / "provenance.json", {**origin, "precision": "32-true"})
-    write_json(folder / "metrics.json", {"val/best_acc": 0.5, "val/best_epoch": 2.0, "val/acc": 1})
     (folder / "config.yaml").write_text("data: {protocol: official}\n")
-    complete(path, val, folder)
+    complete(folder, val, {"val/best_acc": 0.5, "val/best_epoch": 2.0, "val/acc": 1.0})
     model = load_checkpoint(path)
     assert model.temperature == fit_temperature(model.logits(val.images), val.labels)
     assert model.made["metrics"] == {"val/best_acc": 0.5, "val/best_epoch": 2.0}
     assert (model.made["data"], model.made["seed"]) == ("faces.csv", 3)
     assert model.made["fingerprint"] == faces.fingerprint
-    complete(elsewhere / "none.ckpt", val, folder)
-    assert not (elsewhere / "none.ckpt").exists()
+    path.unlink()
+    complete(folder, val, {})
+    assert not path.exists()

@@ -183,11 +183,8 @@ def add_evaluation(name: str, folder: Path) -> None:
         "judged": judged,
         "split": found["split"],
         "data": found["fingerprints"]["data"],
-        **{
-            part: _scores(found[part])
-            for part in ("official", "deduplicated", "tta")
-            if found.get(part)
-        },
+        **{part: _scores(found[part]) for part in ("official", "deduplicated") if found.get(part)},
+        "tta": {part: _scores(one) for part, one in (found.get("tta") or {}).items() if one},
         **{key: found[key] for key in ("verdict", "agreement_with_crowd") if found.get(key)},
     }
     if found.get("robustness"):

@@ -188,23 +188,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--root", type=Path, default=ROOT, help="folder of the checkout (this one)")
     options = parser.parse_args(arguments)
     plan = yaml.safe_load((options.root / PLAN).read_text(encoding="utf-8"))
+    records: list[dict[str, Any]] = []
+    tables: list[dict[str, Any]] = []
     try:
+        known = read_ledger(options.root).tables
         for group, spec in plan.items():
             names = [*spec["base"], *spec["trials"]]
             read = {name: read_trial(options.runs / name) for name in names}
             trials = {name: trial for name, trial in read.items() if trial is not None}
             base = [trials[name] for name in spec["base"] if name in trials]
-            records = [
-                record
-                for name in spec["trials"]
-                if name in trials
-                for record in records_of(trials[name], base)
-            ]
-            before = read_ledger(options.root).tables.get(f"recipe-{group}", {"rows": ()})
-            table = table_of(group, spec["trials"], trials, before["rows"])
-            put(options.root, records, [table])
+            for name in spec["trials"]:
+                if name in trials:
+                    records += records_of(trials[name], base)
+            before = known.get(f"recipe-{group}", {"rows": ()})
+            tables.append(table_of(group, spec["trials"], trials, before["rows"]))
             missing = [name for name in spec["trials"] if name not in trials]
             sys.stdout.write(f"{group}: {len(trials)} trials, not there: {missing}\n")
+        # All or nothing.
+        put(options.root, records, tables)
         changed = write_documents(options.root)
     except (UserError, OSError, json.JSONDecodeError) as error:
         sys.stderr.write(f"tools.trials: {error}\n")

@@ -80,8 +80,12 @@ def record(config: DictConfig, folder: Path, faces: Faces, *, precision: str) ->
     let_others_begin(folder, config.ckpt_path)
 
 
-def making(folder: Path) -> dict[str, Any]:
-    """Return how the network of a finished run was made, in plain values and without paths.
+def making(folder: Path, metrics: Mapping[str, float]) -> dict[str, Any]:
+    """Return how the network of a run was made, in plain values and without paths.
+
+    Args:
+        folder: of the run.
+        metrics: what it measured.
 
     Returns:
         ``version`` of this package, ``commit``, ``dirty``, ``seed``, ``time``, ``precision``,
@@ -89,7 +93,6 @@ def making(folder: Path) -> dict[str, Any]:
         ``metrics`` of the best epoch.
     """
     known = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
-    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     config = OmegaConf.load(folder / "config.yaml")
     origin = PurePath(known["data"]["origin"])
     return {

@@ -16,7 +16,7 @@ from fer.config.processes import quoted
 from fer.config.resume import differences
 from fer.config.rules import rule_for
 from fer.config.training import reads_clips
-from fer.evaluation.table.plan import BEST, Job, Row, Run
+from fer.evaluation.table.plan import BEST, Job, Row, Run, configurations
 
 #: What must be as its rule says before rows can be made of it.
 _OWN: Final = (
@@ -225,18 +225,24 @@ class _Maker:
         stale = self._stale(folder, different)
         if self.config.test:
             jobs.append(self._evaluation(folder))
-        return Run(name, seed, folder, tuple(jobs), stale=stale)
+        return Run(name, seed, folder, tuple(jobs), stale=stale, found=configurations(folder))
 
-    def _pace(self, run: Run) -> Run:
-        """Return the first steps of a run's last training, which are timed."""
+    def _pace(self, run: Run) -> Run | None:
+        """Return the first steps of a run's last training, which are timed.
+
+        None where those that were timed are of another configuration and are not timed anew.
+        """
         training = [job for job in run.jobs if job.step == "training"][-1]
         folder = self.folder / run.row / "pace"
         overrides = (*training.overrides, *_SHORT)
         config = compose("train", overrides)
         # The pace is that of any seed.
-        stale = self._stale(folder, differences(folder, config, but=("seed", "init_from")))
+        different = differences(folder, config, but=("seed", "init_from"))
+        if different and not self.config.pace:
+            return None
+        stale = self._stale(folder, different)
         job = Job("training", folder, overrides, epochs=1)
-        return Run(run.row, run.seed, folder, (job,), stale=stale)
+        return Run(run.row, run.seed, folder, (job,), stale=stale, found=configurations(folder))
 
     def _evaluation(self, folder: Path) -> Job:
         robust = bool(self.config.robustness)
@@ -251,7 +257,8 @@ class _Maker:
             f"robustness_faces={self._faces}",
         ]
         place = folder / "evaluation"
-        return Job("evaluation", place, tuple(overrides), test=True, robustness=robust)
+        faces = self.config.robustness_faces
+        return Job("evaluation", place, tuple(overrides), test=True, robustness=robust, faces=faces)
 
     def _baseline(self, name: str, seed: int, own: Sequence[str]) -> Run:
         folder = self.folder / name / f"seed{seed}"
@@ -268,8 +275,9 @@ class _Maker:
         ]
         config = compose("baseline", overrides)
         stale = self._stale(folder, differences(folder, config, but=_LOOKS))
-        job = Job("baseline", folder, tuple(overrides), test=test, robustness=robust)
-        return Run(name, seed, folder, (job,), stale=stale)
+        faces = self.config.robustness_faces
+        job = Job("baseline", folder, tuple(overrides), test=test, robustness=robust, faces=faces)
+        return Run(name, seed, folder, (job,), stale=stale, found=configurations(folder))
 
     def _stale(self, folder: Path, different: Sequence[str]) -> bool:
         """Say whether a run is to be made anew.

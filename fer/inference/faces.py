@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -82,11 +83,15 @@ def prepared_clips(
         if not isinstance(clip, list | tuple | np.ndarray) or len(clip) == 0:
             kind = "one without frames" if hasattr(clip, "__len__") else _kind(clip)
             raise FacesError(f"clip {place}: must be one frame or more, not {kind}")
-        some = [clip[i] for i in thinned(len(clip), most)]
+        taken = thinned(len(clip), most)
         try:
-            found.append(prepared(some, size, fit))
+            found.append(prepared([clip[i] for i in taken], size, fit))
         except FacesError as error:
-            raise FacesError(f"clip {place}: {str(error).replace('face ', 'frame ', 1)}") from None
+            # Frames are counted as the caller has them.
+            number = re.search(r"\bface (\d+)", str(error))
+            was = f"frame {taken[int(number[1])]}" if number else "frame"
+            told = str(error).replace(number[0] if number else "face", was, 1)
+            raise FacesError(f"clip {place}: {told}") from None
     return found
 
 

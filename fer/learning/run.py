@@ -6,7 +6,7 @@ import logging
 import math
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -121,8 +121,18 @@ def report(
     folder: Path,
     *,
     test: bool,
+    complete: Callable[[Mapping[str, float]], None],
 ) -> float:
-    """Score the best checkpoint, write ``metrics.json`` and figures, and print the result.
+    """Score the best checkpoint, write figures and ``metrics.json``, and print the result.
+
+    Args:
+        trainer: that has trained.
+        module: what it trained.
+        data: of the training.
+        folder: of the run.
+        test: whether to score the test split.
+        complete: what else the run needs, given its metrics; ``metrics.json`` is written after it,
+            since that file says that the run has ended.
 
     Returns:
         The best value of the monitored metric; NaN where no epoch came to its validation, in which
@@ -145,7 +155,9 @@ def report(
             if name.startswith("test/")
         }
     if trainer.is_global_zero:
-        _write(folder, module, epochs, metrics, test=test)
+        _draw(folder, module, epochs, test=test)
+        complete(metrics)
+        _write(folder, module, metrics)
         sys.stdout.write(_summary(module, metrics, folder))
     return float("nan") if score is None else float(score)
 
@@ -179,18 +191,15 @@ def _best_epoch(trainer: lightning.Trainer) -> dict[str, float]:
     return {"val/best_acc": best["val/acc"], "val/best_epoch": best["epoch"], **numbers}
 
 
-def _write(
-    folder: Path,
-    module: FerModule,
-    epochs: list[dict[str, float]],
-    metrics: dict[str, float],
-    *,
-    test: bool,
-) -> None:
+def _write(folder: Path, module: FerModule, metrics: Mapping[str, float]) -> None:
     # A class that is absent or never answered has no number: null rather than a made-up one.
     finite = {name: v if math.isfinite(v) else None for name, v in metrics.items()}
     mark = _mark(module)
     write_json(folder / "metrics.json", {**({mark.key: mark.why} if mark else {}), **finite})
+
+
+def _draw(folder: Path, module: FerModule, epochs: list[dict[str, float]], *, test: bool) -> None:
+    mark = _mark(module)
     above = f"{mark.title}\n" if mark else ""
     plot_curves(epochs, above + folder.name, folder / "figures" / "curves.png")
     split = "test" if test else "val"

@@ -87,8 +87,8 @@ def read_teachers(paths: Sequence[Path], module: FerModule) -> list[nn.Module]:
 
     Raises:
         UserError: a file is no such checkpoint, its network answers with other classes or reads
-            faces of another size or with metadata, or it has seen faces that the student must not
-            have seen.
+            clips, faces of another size or with metadata, or it has seen faces that the student
+            must not have seen.
     """
     networks = []
     for path in paths:
@@ -114,6 +114,8 @@ def read_teachers(paths: Sequence[Path], module: FerModule) -> list[nn.Module]:
             for name, tensor in stored["state_dict"].items()
             if name.startswith(_PREFIX)
         }
+        if getattr(network, "reads_clips", False):
+            raise UserError(f"{path} reads clips, and the student single faces: choose another")
         network.load_state_dict(weights)
         network.eval().requires_grad_(requires_grad=False)
         networks.append(network.to(memory_format=module.memory_format))

@@ -87,6 +87,13 @@ def test_the_pace_is_that_of_the_first_steps_of_the_last_training() -> None:
     (again,) = planned("data=synthetic", "only=[cnn]", "seeds=[5]").rows
     assert again.pace is not None
     assert not again.pace.stale
+    # What was timed is of another budget: it counts no more, and is timed anew where that is asked.
+    more = ("data=synthetic", "only=[cnn]", 'overrides=["data.batch_size=4"]')
+    assert planned(*more).rows[0].pace is None
+    assert "pace holds another run" in refused(*more, "pace=true")
+    (anew,) = planned(*more, "pace=true", "fresh=true").rows
+    assert anew.pace is not None
+    assert anew.pace.stale
 
 
 @pytest.mark.slow

@@ -145,6 +145,11 @@ def test_single_faces_and_clips_are_told_apart(best: Path, small_network: Any) -
         ([np.zeros((0, 16, 16), np.uint8)], "clip 0: must be one frame or more"),
         ([np.zeros((2, 16, 16), np.float32)], "clip 0: frame 0: .* uint8, not float32"),
         ([3], "clip 0: must be one frame or more, not int"),
+        # Counted as the caller has them, though not all are read.
+        (
+            [[*[np.zeros((16, 16), np.uint8)] * 99, np.zeros((16, 16), np.float32)]],
+            "clip 0: frame 99: .* uint8, not float32",
+        ),
     ],
 )
 def test_what_is_no_clip_is_told(best: Path, clips: Any, words: str) -> None:

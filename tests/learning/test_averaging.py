@@ -67,6 +67,19 @@ def test_average_goes_on_after_a_break(tmp_path: Path) -> None:
         assert torch.equal(rest["state_dict"][name], value), name
 
 
+def test_what_is_tested_is_the_average(tmp_path: Path) -> None:
+    kept = BestAndLast(monitor="val/acc", mode="max")
+    trainer = quiet_trainer(tmp_path, kept, ExponentialAverage(decay=DECAY), max_epochs=2)
+    lightning.seed_everything(0, verbose=False)
+    module = small_module("scheduler=none")
+    data = pattern_data()
+    trainer.fit(module, datamodule=data, weights_only=True)
+    last = next(tmp_path.rglob("last.ckpt"))
+    trainer.test(module, datamodule=data, ckpt_path=last, weights_only=True, verbose=False)
+    for name, value in torch.load(last, weights_only=True)["state_dict"].items():
+        assert torch.equal(module.state_dict()[name], value), name
+
+
 @pytest.mark.parametrize("decay", [-0.1, 1.0])
 def test_decay_out_of_range(decay: float) -> None:
     with pytest.raises(ValueError, match="below 1"):

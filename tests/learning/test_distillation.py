@@ -101,5 +101,8 @@ def test_teachers_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         read_teachers([seen], module)
     with pytest.raises(UserError, match="there is no file"):
         read_teachers([tmp_path / "absent.ckpt"], module)
+    module.reads_clips = True
+    with pytest.raises(UserError, match="for models of single faces, not of clips"):
+        Distillation(teachers=[str(other)]).plan(module)
     with pytest.raises(ValueError, match="there are no teachers"):
         Distillation(teachers=[])

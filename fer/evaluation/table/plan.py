@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
+import yaml
+
 Step = Literal["training", "evaluation", "baseline"]
 
 #: The checkpoint that a training's successor reads, below its folder.
@@ -31,6 +33,7 @@ class Job:
         epochs: of a training.
         test: it looks at the test split.
         robustness: of an evaluation, that it measures it.
+        faces: of the validation split that it measures it on; None for all.
     """
 
     step: Step
@@ -39,6 +42,7 @@ class Job:
     epochs: int = 0
     test: bool = False
     robustness: bool = False
+    faces: int | None = None
 
     @property
     def module(self) -> str:
@@ -65,12 +69,19 @@ class Job:
         metrics = metrics_in(self.folder)
         if metrics is None or self.step == "training":
             return metrics is not None
-        if self.robustness and self.test and metrics.get("robustness") is None:
+        if self.robustness and self.test and not self._has_robustness(metrics):
             return False
         if self.step == "baseline":
             return "official" in metrics or not self.test
         judged = metrics.get("fingerprints", {}).get("checkpoint")
         return bool(judged == sha256(self.folder.parent / BEST))
+
+    def _has_robustness(self, metrics: Mapping[str, Any]) -> bool:
+        """Say whether robustness was measured, and on as many faces."""
+        if metrics.get("robustness") is None:
+            return False
+        config = yaml.safe_load((self.folder / "config.yaml").read_text(encoding="utf-8"))
+        return bool(config["robustness_faces"] == self.faces)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +94,7 @@ class Run:
         folder: where it lies.
         jobs: the commands that make it, one after the other.
         stale: the folder holds a run of another configuration, which is to be made anew.
+        found: what :func:`configurations` said of the folder when that was found out.
     """
 
     row: str
@@ -90,6 +102,7 @@ class Run:
     folder: Path
     jobs: tuple[Job, ...]
     stale: bool = False
+    found: tuple[tuple[str, int], ...] = ()
 
     @property
     def name(self) -> str:
@@ -130,6 +143,12 @@ class Row:
     runs: tuple[Run, ...]
     conventional: bool = False
     pace: Run | None = None
+
+
+def configurations(folder: Path) -> tuple[tuple[str, int], ...]:
+    """Return which configurations lie in a folder and below, and when each was written."""
+    paths = sorted(folder.rglob("config.yaml"))
+    return tuple((str(path), path.stat().st_mtime_ns) for path in paths)
 
 
 def metrics_in(folder: Path) -> Mapping[str, Any] | None:

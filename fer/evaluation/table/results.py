@@ -88,7 +88,7 @@ def _result(row: Row, reference: Row | None, seed: int) -> Result:
         figures["parameters"] = Figure(cost.parameters, "count")
         figures["multiply-adds"] = Figure(cost.multiply_adds, "count")
     rates = {key: m.get("train/faces_per_second") for key, m in trained.items()}
-    paced = metrics_in(row.pace.folder) if row.pace is not None else None
+    paced = metrics_in(row.pace.folder) if row.pace is not None and is_paced(row) else None
     if row.pace is not None and paced is not None:
         # Measured by itself, and so to be compared.
         rates = {row.pace.seed: paced["train/faces_per_second"]}
@@ -120,6 +120,11 @@ def _result(row: Row, reference: Row | None, seed: int) -> Result:
         tuple(sorted(marks)),
         corrupted=corrupted_faces(judged.values()),
     )
+
+
+def is_paced(row: Row) -> bool:
+    """Say whether a row's speed was measured by itself."""
+    return row.pace is not None and row.pace.next_job() is None
 
 
 def corrupted_faces(judged: Iterable[Run]) -> int:

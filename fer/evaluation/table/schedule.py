@@ -15,7 +15,7 @@ from typing import Final
 from fer import locks
 from fer.children import environment_of, signals_interrupt, stop, without_bar
 from fer.evaluation.table.looks import count_look
-from fer.evaluation.table.plan import Job, Run
+from fer.evaluation.table.plan import Job, Run, configurations
 from fer.evaluation.table.progress import Progress
 
 #: Seconds between two looks at what runs.
@@ -126,7 +126,9 @@ def _begin(
         try:
             state.waiting.remove(run)
             if run.stale and run not in state.renewed:
-                shutil.rmtree(run.folder, ignore_errors=True)
+                # What another table has made since is not of that configuration any more.
+                if configurations(run.folder) == run.found:
+                    shutil.rmtree(run.folder, ignore_errors=True)
                 state.renewed.append(run)
             if (job := run.next_job()) is None:
                 # Another table has made it in the meantime.

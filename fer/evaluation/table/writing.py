@@ -12,7 +12,7 @@ from fer.errors import UserError
 from fer.evaluation.claim_records import configuration_hash
 from fer.evaluation.claims import Ledger, put, read_ledger, write_documents
 from fer.evaluation.table.looks import looks_at_test
-from fer.evaluation.table.results import Figure, Result, provenance_of
+from fer.evaluation.table.results import Figure, Result, is_paced, provenance_of
 
 #: What the columns of a table say, by figure.
 _COLUMNS: Final[Mapping[str, str]] = {
@@ -104,7 +104,9 @@ def record_of(
     """
     figure: Figure = result.figures[name]
     row = result.row
-    runs = [run for run in row.runs if not figure.seeds or run.seed in figure.seeds]
+    paced = row.pace if name == "speed" and is_paced(row) else None
+    every = [paced] if paced is not None else row.runs
+    runs = [run for run in every if not figure.seeds or run.seed in figure.seeds]
     runs = [run for run in runs if (run.folder / "provenance.json").is_file()]
     origins = [provenance_of(run) for run in runs]
     commits = list(dict.fromkeys(origin["commit"] for origin in origins))
@@ -146,8 +148,7 @@ def _command(result: Result, name: str, rows: Sequence[str], seeds: Sequence[int
         words.append("robustness=true")
     elif not result.figures[name].on_test:
         words.append("test=false")
-    pace = result.row.pace
-    if name == "speed" and pace is not None and pace.next_job() is None:
+    if name == "speed" and is_paced(result.row):
         words.append("pace=true")
     return f"python -m fer.table {' '.join(words)}"
 
@@ -157,7 +158,8 @@ def write_to_ledger(
 ) -> tuple[list[Path], list[str]]:
     """Put records into the ledger of a checkout and fill its documents.
 
-    A record of more seeds is never replaced by one of fewer.
+    A record of more seeds is never replaced by one of fewer, but for a speed that was measured by
+    itself.
 
     Returns:
         The documents that changed, and the IDs of the records that were kept.
@@ -171,6 +173,7 @@ def write_to_ledger(
         record["id"]
         for record in records
         if len(there.get(record["id"], record)["seeds"]) > len(record["seeds"])
+        and "pace=true" not in record["command"].split()
     ]
     put(root, [record for record in records if record["id"] not in kept], tables)
     return write_documents(root), kept

@@ -8,6 +8,7 @@ from typing import Any
 import lightning
 import torch
 from lightning.pytorch.callbacks import WeightAveraging
+from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
@@ -48,6 +49,17 @@ class ExponentialAverage(WeightAveraging):
         # hold both, or a training that is prolonged would go on from the average.
         self._last_weights = deepcopy(pl_module.state_dict())
         super().on_train_end(trainer, pl_module)
+
+    def on_load_checkpoint(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        checkpoint: dict[str, Any],
+    ) -> None:
+        # For a test the checkpoint's own weights, the average, are there already; Lightning would
+        # put those of the last step in their place.
+        if trainer.state.fn == TrainerFn.FITTING:
+            super().on_load_checkpoint(trainer, pl_module, checkpoint)
 
     def on_save_checkpoint(
         self,

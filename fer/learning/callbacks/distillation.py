@@ -10,6 +10,7 @@ from typing import cast
 import lightning
 from lightning.pytorch.callbacks import Callback
 
+from fer.errors import UserError
 from fer.learning.module import FerModule
 from fer.learning.teachers import Teachers, read_teachers
 
@@ -41,9 +42,11 @@ class Distillation(Callback):
         """Read the teachers for a student.
 
         Raises:
-            UserError: one can't teach it.
+            UserError: one can't teach it, or it reads clips.
             ValueError: a number is out of range.
         """
+        if module.reads_clips:
+            raise UserError("callbacks=distillation is for models of single faces, not of clips")
         networks = read_teachers(self.paths, module)
         module.teachers = Teachers(networks, weight=self._weight, temperature=self._temperature)
 

@@ -65,6 +65,9 @@ def test_a_pace_that_was_measured_by_itself_counts(rows: list[Row], tmp_path: Pa
     paced = replace(rows[0], pace=Run("cnn", 0, folder, (Job("training", folder, ()),)))
     assert results_of([paced], None)[0].figures["speed"].text == "100 ± 0 /s"
     write(folder / "metrics.json", {"train/faces_per_second": 321.0})
+    (folder / "config.yaml").write_text("seed: 0\n")
+    about = {"seed": 0, "commit": "e" * 40, "dirty": False, "data": {"fingerprint": "d"}}
+    write(folder / "provenance.json", about)
     found = results_of([paced], None)[0]
     assert (found.figures["speed"].text, found.figures["speed"].seeds) == ("321 /s", (0,))
     words = {"val": "val", "test": "test", "reference": "cnn"}

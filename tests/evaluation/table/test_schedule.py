@@ -8,13 +8,14 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from fer import locks
 from fer.evaluation.table.looks import looks_at_test
-from fer.evaluation.table.plan import Job, Run
+from fer.evaluation.table.plan import Job, Run, configurations
 from fer.evaluation.table.schedule import run_missing
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="locks and signals are POSIX")
@@ -58,7 +59,8 @@ def some_run(row: str, *overrides: str, seed: int = 0, stale: bool = False) -> R
     folder = Path("runs") / row / f"seed{seed}"
     training = Job("training", folder, (*overrides, f"seed={seed}"), epochs=3)
     evaluation = Job("evaluation", folder / "evaluation", (), test=True)
-    return Run(row, seed, folder, (training, evaluation), stale=stale)
+    jobs = (training, evaluation)
+    return Run(row, seed, folder, jobs, stale=stale, found=configurations(folder))
 
 
 def calls() -> list[str]:
@@ -136,6 +138,26 @@ def test_a_stale_run_is_made_anew_as_a_whole(python: tuple[str, ...]) -> None:
     assert not old.exists()
     assert len(calls()) == 4
     assert looks_at_test(run) == 2, "the first was one too"
+
+
+def test_what_another_table_made_anew_in_the_meantime_stays(python: tuple[str, ...]) -> None:
+    run_missing([some_run("a")], jobs=1, interval=0.02, python=python)
+    fresh = Path("runs/a/seed0/config.yaml")
+    fresh.write_text("seed: 0\n", encoding="utf-8")
+    run = replace(some_run("a", stale=True), found=((str(fresh), 1),))
+    assert run_missing([run], jobs=1, interval=0.02, python=python) == []
+    assert fresh.is_file()
+    assert len(calls()) == 2
+
+
+def test_robustness_on_other_faces_is_measured_anew(tmp_path: Path) -> None:
+    job = Job("baseline", tmp_path, (), test=True, robustness=True, faces=900)
+    metrics = {"official": {}, "robustness": {"mean": 0.4}}
+    (tmp_path / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
+    (tmp_path / "config.yaml").write_text("robustness_faces: 900\n", encoding="utf-8")
+    assert job.is_finished()
+    assert not replace(job, faces=None).is_finished()
+    assert replace(job, faces=None, robustness=False).is_finished(), "nobody asks"
 
 
 def test_a_folder_that_another_process_works_in_is_waited_for(python: tuple[str, ...]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,10 @@ import pytest
 
 from fer.errors import UserError
 from fer.evaluation.claims import FIELDS, differences, read_ledger
+from fer.evaluation.table.plan import Job, Run
 from fer.evaluation.table.results import results_of
 from fer.evaluation.table.writing import markdown, record_of, table_of, write_to_ledger
-from tests.evaluation.table.made_up import COMMIT, some_row
+from tests.evaluation.table.made_up import COMMIT, some_row, write
 
 WORDS = {"val": "PublicTest", "test": "PrivateTest", "reference": "cnn"}
 TABLE = table_of({"cnn": "the cnn", "missing": "another"}, "families", WORDS)
@@ -98,6 +100,21 @@ def test_a_record_of_more_seeds_stays(root: Path) -> None:
     assert changed == []
     assert "table-cnn-public" in kept
     assert read_ledger(root).claims["table-cnn-public"]["seeds"] == [0, 1, 2]
+
+
+def test_a_speed_that_was_measured_by_itself_replaces_that_of_the_runs(root: Path) -> None:
+    row = some_row(root / "runs", "cnn", [0.6, 0.62, 0.61])
+    write_to_ledger(root, records(row), [])
+    folder = root / "runs" / "cnn" / "pace"
+    write(folder / "metrics.json", {"train/faces_per_second": 321.0})
+    (folder / "config.yaml").write_text("seed: 0\n")
+    about = {"seed": 0, "commit": "e" * 40, "dirty": False, "data": {"fingerprint": "d"}}
+    write(folder / "provenance.json", about)
+    paced = replace(row, pace=Run("cnn", 0, folder, (Job("training", folder, ()),)))
+    _, kept = write_to_ledger(root, records(paced), [])
+    record = read_ledger(root).claims["table-cnn-speed"]
+    assert "table-cnn-speed" not in kept
+    assert (record["value"], record["commit"]) == (321.0, "e" * 40)
 
 
 def test_the_same_table_without_a_ledger(tmp_path: Path) -> None:
