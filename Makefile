@@ -20,7 +20,7 @@ test: .venv/.dev ## Style, types, tests, doctests and coverage (at most 8 minute
 	$(BIN)/python -m pytest -n 2 -m "not slow" tests/config
 	$(BIN)/python -m pytest -n 2 -m "not slow" --ignore=tests/config --cov --cov-report=term:skip-covered --cov-fail-under=90
 
-test-all: .venv/.dev ## What takes longer: the built wheel in an environment of its own.
+test-all: .venv/.dev ## What takes longer: kills, browsers, tables, the built wheel in environments of its own.
 	$(BIN)/python -m pytest -m slow
 
 format: .venv/.dev ## Put the code into the project's style.

@@ -154,6 +154,7 @@ def table_of(
     titles: Mapping[str, str],
     trials: Mapping[str, Trial],
     before: Sequence[Sequence[str]] = (),
+    base: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return the table of a group as the ledger holds it.
 
@@ -162,11 +163,13 @@ def table_of(
         titles: what each trial changes, by name.
         trials: those that are there; the row of another one stays as it was.
         before: the rows that the table had.
+        base: names of those that the others are held against.
     """
     kept = {row[2]: row for row in before}
     rows: list[Sequence[str]] = []
     for name, title in titles.items():
-        cells = [f"{{recipe-{name.lower()}-public}}", f"{{recipe-{name.lower()}-gain}}"]
+        gain = "–" if name in base else f"{{recipe-{name.lower()}-gain}}"
+        cells = [f"{{recipe-{name.lower()}-public}}", gain]
         if name in trials:
             trial = trials[name]
             stop = f", {trial.stop}" if trial.stop else ""
@@ -201,7 +204,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 if name in trials:
                     records += records_of(trials[name], base)
             before = known.get(f"recipe-{group}", {"rows": ()})
-            tables.append(table_of(group, spec["trials"], trials, before["rows"]))
+            tables.append(table_of(group, spec["trials"], trials, before["rows"], spec["base"]))
             missing = [name for name in spec["trials"] if name not in trials]
             sys.stdout.write(f"{group}: {len(trials)} trials, not there: {missing}\n")
         # All or nothing.

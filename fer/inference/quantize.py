@@ -15,7 +15,7 @@ import numpy.typing as npt
 from fer.errors import UserError
 from fer.files import written_beside
 from fer.inference.description import KEY
-from fer.inference.folding import take_bytes
+from fer.inference.folding import fold_by_rows, take_bytes
 from fer.inference.onnx_model import FACES, LOGITS, METADATA, OnnxModel
 
 if TYPE_CHECKING:
@@ -180,6 +180,7 @@ def _describe(path: Path, description: str) -> None:
 
     graph: onnx.ModelProto = onnx.load(str(path))
     take_bytes(graph)
+    fold_by_rows(graph)
     del graph.metadata_props[:]
     entry = graph.metadata_props.add()
     entry.key, entry.value = KEY, description
