@@ -239,7 +239,10 @@ def test_a_model_of_another_task(predict: Predict) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_work_is_kept(
-    predict: Predict, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+    predict: Predict,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+    number: signal.Signals,
 ) -> None:
     for name in range(5):
         save(f"photos/{name}.png", (10, 10, 40))
@@ -254,6 +257,10 @@ def test_interrupted_work_is_kept(
             return super().detect(image)
 
     monkeypatch.setattr("fer.inference.loading.make_detector", lambda *_, **__: Impatient())
+    # A test run in the background ignores Ctrl-C, as what it starts would.
+    handler = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+    before = signal.signal(number, handler)
+    request.addfinalizer(lambda: signal.signal(number, before))
     code, _, err = predict("photos", "--json", "a.json", "--csv", "a.csv")
     assert code == 130
     assert "interrupted; 2 pictures were not read" in err
