@@ -29,6 +29,7 @@ class Batch(TypedDict):
         target: float32 ``[B, C]``, a distribution over the classes, where there is one.
         metadata: float32 ``[B, columns]`` by :func:`fer.metadata.encode`, where the model reads it.
         length: int64 ``[B]``, how many frames of each clip are real; of clips alone.
+        taught: float32 ``[B, C]``, what teachers answer; added by the learner in training.
     """
 
     image: Tensor
@@ -37,6 +38,7 @@ class Batch(TypedDict):
     target: NotRequired[Tensor]
     metadata: NotRequired[Tensor]
     length: NotRequired[Tensor]
+    taught: NotRequired[Tensor]
 
 
 class EpochSampler(Sampler[int]):

@@ -63,24 +63,22 @@ class Consistency:
     def step(
         self,
         network: Callable[[Tensor, Tensor | None], Tensor],
-        loss: Callable[[Tensor, Tensor], Tensor],
+        loss: Callable[[Tensor], Tensor],
         images: Tensor,
         beside: Tensor | None,
-        target: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """Return what is to be made small, a scalar, and the logits of the first views.
 
         Args:
             network: from faces and what is beside them to logits ``[B, C]``.
-            loss: from logits and targets to a scalar.
+            loss: from logits ``[B, C]`` of these faces to a scalar.
             images: ``[B, 1, H, W]``.
             beside: metadata ``[B, columns]``, if the network reads them.
-            target: labels ``[B]`` or distributions ``[B, C]``.
         """
         both = torch.cat([images, self.view(images)])
         logits = network(both, None if beside is None else torch.cat([beside, beside])).float()
         first, second = logits.chunk(2)
-        fit = (loss(first, target) + loss(second, target)) / 2
+        fit = (loss(first) + loss(second)) / 2
         return fit + self.weight * self.divergence(first, second), first
 
     def divergence(self, first: Tensor, second: Tensor) -> Tensor:

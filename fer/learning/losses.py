@@ -25,6 +25,21 @@ def as_distribution(target: Tensor, classes: int) -> Tensor:
     return F.one_hot(target, classes).float()
 
 
+def distillation_loss(logits: Tensor, taught: Tensor, temperature: float) -> Tensor:
+    """Return how far a student's softened answer is from its teachers', times ``temperature²``.
+
+    Cross-entropy between ``taught`` and ``softmax(logits / temperature)``. Its gradient shrinks by
+    ``temperature²``, so the factor keeps its weight beside the labels' loss the same at every
+    temperature (Hinton et al. 2015, section 2.1).
+
+    Args:
+        logits: of the student, ``[B, C]``.
+        taught: the teachers' answers, softened by the same temperature, distributions ``[B, C]``.
+        temperature: above 0; at 1 this is plain cross-entropy.
+    """
+    return F.cross_entropy(logits / temperature, taught) * temperature**2
+
+
 class WeightedCrossEntropy(nn.Module):
     """Cross-entropy with a weight a class, so that rare classes count as much as common ones.
 

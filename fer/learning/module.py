@@ -123,7 +123,7 @@ class FerModule(lightning.LightningModule):
         #: Set before the optimiser is made, where parts are to have rates of their own; a parameter
         #: of the network that is in no group does not learn.
         self.rate_groups: Sequence[RateGroup] = ()
-        #: Networks whose answers are part of the targets, if any.
+        #: Networks whose answers it learns from beside the labels, if any.
         self.teachers: Teachers | None = None
         #: What is asked of two views of a face, if it learns from pairs.
         self.consistency: Consistency | None = None
@@ -263,7 +263,13 @@ class FerModule(lightning.LightningModule):
 
     def _taught(self, batch: Batch, teachers: Teachers) -> Batch:
         images = batch["image"].to(memory_format=self.memory_format)
-        return {**batch, "target": teachers.blend(images, batch.get("target", batch["label"]))}
+        return {**batch, "taught": teachers.probabilities(images)}
+
+    def _loss(self, logits: Tensor, target: Tensor, taught: Tensor | None) -> Tensor:
+        loss: Tensor = self.loss(logits, target)
+        if taught is None or self.teachers is None:
+            return loss
+        return self.teachers.loss(logits, taught, loss)
 
     def _step(self, scores: Scores, batch: Batch) -> tuple[Tensor, Tensor]:
         logits = self(batch["image"], beside(batch)).float()
@@ -271,13 +277,15 @@ class FerModule(lightning.LightningModule):
         if self.training and getattr(self.network, "answers_frames", False):
             # Every frame learns from what its clip is labelled with.
             label, target = (x.repeat_interleave(batch["length"], dim=0) for x in (label, target))
-        loss: Tensor = self.loss(logits, target)
+        loss = self._loss(logits, target, batch.get("taught"))
         scores.update(logits, label, loss)
         return loss, logits
 
     def _pair(self, scores: Scores, batch: Batch, consistency: Consistency) -> Tensor:
-        target = batch.get("target", batch["label"])
-        loss, logits = consistency.step(self, self.loss, batch["image"], beside(batch), target)
+        target, taught = batch.get("target", batch["label"]), batch.get("taught")
+        loss, logits = consistency.step(
+            self, lambda view: self._loss(view, target, taught), batch["image"], beside(batch)
+        )
         scores.update(logits, batch["label"], loss)
         return loss
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from fer.errors import UserError
 from fer.learning.checkpoint_io import read_checkpoint
-from fer.learning.losses import as_distribution
+from fer.learning.losses import distillation_loss
 from fer.learning.module import FerModule
 from fer.models import build
 
@@ -18,7 +18,7 @@ _PREFIX = "network."
 
 
 class Teachers:
-    """What teachers make of the faces of a batch, as targets (Hinton et al. 2015).
+    """What teachers answer for the faces of a batch (knowledge distillation, Hinton et al. 2015).
 
     They look at the very pictures that the student looks at, augmented and mixed ("consistent
     teaching", Beyer et al. 2022), so nothing they say is of another picture. Their answers are
@@ -28,9 +28,9 @@ class Teachers:
 
     Args:
         networks: frozen, in evaluation mode; images ``[B, 1, H, W]`` → logits ``[B, C]``.
-        weight: share of their answer in the target; the rest is the label's.
-        temperature: that their logits are divided by before the softmax; above 1 their doubts show
-            more.
+        weight: of the loss against their answers; the labels' loss has the rest.
+        temperature: that their logits and the student's are divided by before the softmax, in the
+            loss against their answers; above 1 their doubts count more.
 
     Raises:
         ValueError: no networks, or a number is out of range.
@@ -57,7 +57,7 @@ class Teachers:
 
     @torch.no_grad()
     def probabilities(self, images: Tensor) -> Tensor:
-        """Return the mean of their answers, ``[B, C]``.
+        """Return the mean of their softened answers, ``[B, C]``.
 
         Args:
             images: ``[B, 1, H, W]``.
@@ -67,15 +67,18 @@ class Teachers:
         ]
         return torch.stack(answers).mean(dim=0)
 
-    def blend(self, images: Tensor, target: Tensor) -> Tensor:
-        """Return the targets that a student learns from, distributions ``[B, C]``.
+    def loss(self, logits: Tensor, taught: Tensor, labelled: Tensor) -> Tensor:
+        """Return what a student minimises, a scalar.
 
         Args:
-            images: ``[B, 1, H, W]``, as the student sees them.
-            target: labels ``[B]`` or distributions ``[B, C]`` of the same faces.
+            logits: of the student, ``[B, C]``.
+            taught: what :meth:`probabilities` gives for the pictures that it saw, ``[B, C]``.
+            labelled: its loss against the labels, a scalar.
         """
-        taught = self.probabilities(images)
-        return self.weight * taught + (1 - self.weight) * as_distribution(target, taught.shape[1])
+        return (
+            self.weight * distillation_loss(logits, taught, self.temperature)
+            + (1 - self.weight) * labelled
+        )
 
 
 def read_teachers(paths: Sequence[Path], module: FerModule) -> list[nn.Module]:

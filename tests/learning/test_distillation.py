@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from fer.errors import UserError
 from fer.learning import FerModule
 from fer.learning.callbacks import Distillation
+from fer.learning.losses import distillation_loss
 from fer.learning.teachers import Teachers, read_teachers
 from tests.support.learners import pattern_data, quiet_trainer, small_module
 
@@ -37,15 +38,33 @@ def stored(folder: Path, module: FerModule, name: str = "best.ckpt", **changes: 
     return path
 
 
-def test_targets_are_label_and_mean_answer() -> None:
-    teachers = Teachers([Fixed(0.0, 2.0), Fixed(1.0, 0.0)], weight=0.25, temperature=2.0)
-    images = torch.zeros(2, 1, 8, 8)
-    taught = (F.softmax(torch.tensor([0.0, 1.0]), 0) + F.softmax(torch.tensor([0.5, 0.0]), 0)) / 2
-    expected = torch.stack([0.25 * taught + torch.tensor([0.75, 0.0])] * 2)
-    torch.testing.assert_close(teachers.blend(images, torch.tensor([0, 0])), expected)
-    # A mixed target stays mixed.
-    mixed = torch.tensor([[0.5, 0.5]] * 2)
-    torch.testing.assert_close(teachers.blend(images, mixed), 0.25 * taught + 0.75 * mixed)
+def test_teachers_answer_together_and_softened() -> None:
+    teachers = Teachers([Fixed(0.0, 2.0), Fixed(1.0, 0.0)], temperature=2.0)
+    expected = (F.softmax(torch.tensor([0.0, 1.0]), 0) + F.softmax(torch.tensor([0.5, 0.0]), 0)) / 2
+    torch.testing.assert_close(
+        teachers.probabilities(torch.zeros(2, 1, 8, 8)), expected.expand(2, -1)
+    )
+
+
+def test_both_sides_are_softened_and_the_gradient_keeps_its_size() -> None:
+    """Hinton et al. 2015, equations 2 to 4: in the limit, (z - v) / C whatever the temperature."""
+    student, teacher = torch.randn(2, 3, 4, dtype=torch.float64)
+    student, teacher = (x - x.mean(dim=1, keepdim=True) for x in (student, teacher))
+    student.requires_grad_()
+    for temperature in (1.0, 4.0, 1000.0):
+        taught = F.softmax(teacher / temperature, dim=1)
+        (found,) = torch.autograd.grad(distillation_loss(student, taught, temperature), student)
+        p = F.softmax(student.detach() / temperature, dim=1)
+        torch.testing.assert_close(found, temperature * (p - taught) / len(student))
+    torch.testing.assert_close(
+        found, (student.detach() - teacher) / 4 / len(student), rtol=0, atol=1e-2
+    )
+    # A student that answers as its teacher has nothing to learn, at any temperature.
+    same = teacher.clone().requires_grad_()
+    (found,) = torch.autograd.grad(
+        distillation_loss(same, F.softmax(teacher / 4.0, dim=1), 4.0), same
+    )
+    torch.testing.assert_close(found, torch.zeros_like(found))
 
 
 @pytest.mark.parametrize("numbers", [{"weight": 0.0}, {"weight": 1.1}, {"temperature": 0.0}])
@@ -58,17 +77,19 @@ def test_a_step_is_taught_by_what_the_student_sees() -> None:
     module = small_module("augmentation.mixing.mixup=1.0")
     classes = len(module.classes)
     teacher = Fixed(*range(classes))
-    module.teachers = Teachers([teacher], weight=1.0)
+    module.teachers = Teachers([teacher], weight=0.25, temperature=2.0)
     seen: list[Tensor] = []
     module.network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    targets: list[Tensor] = []
-    module.loss.register_forward_pre_hook(lambda _, inputs: targets.append(inputs[1]))
     labels = torch.tensor([0, 1, 2, 3])
     batch: Any = {"image": torch.randint(0, 256, (4, 1, 48, 48)).byte(), "label": labels}
-    module._step(module.train_scores, module._taught(batch, module.teachers))
+    loss, logits = module._step(module.train_scores, module._taught(batch, module.teachers))
     assert torch.equal(teacher.seen[0], seen[0])
-    expected = torch.softmax(torch.arange(classes).float(), 0).expand(4, -1)
-    torch.testing.assert_close(targets[0], expected)
+    taught = torch.softmax(torch.arange(classes) / 2.0, 0).expand(4, -1)
+    expected = 0.25 * 4 * F.cross_entropy(logits / 2, taught) + 0.75 * module.loss(logits, labels)
+    torch.testing.assert_close(loss, expected)
+    # What is validated is the loss against the labels alone.
+    loss, logits = module._step(module.val_scores, batch)
+    torch.testing.assert_close(loss, module.loss(logits, labels))
 
 
 def test_teaching_goes_through_a_whole_training(tmp_path: Path) -> None:

@@ -16,15 +16,15 @@ from fer.learning.teachers import Teachers, read_teachers
 
 
 class Distillation(Callback):
-    """Teach by teachers: the target of a face is in part what they say of it.
+    """Teach by teachers: a part of the loss is against what they answer.
 
     See :class:`~fer.learning.teachers.Teachers`. What is validated and tested is the student
     against the labels, as ever.
 
     Args:
         teachers: checkpoints of ``python -m fer.train`` that answer with the same classes.
-        weight: share of their answer in the target, above 0 and at most 1.
-        temperature: that their logits are divided by, above 0.
+        weight: of the loss against their answers, above 0 and at most 1.
+        temperature: that their logits and the student's are divided by there, above 0.
 
     Raises:
         ValueError: there are none, or a number is out of range.
