@@ -32,6 +32,7 @@ from fer.config.sources import cleaned_source
 from fer.config.training import misfit_of_clips, reads_clips
 from fer.data.augmentation import Augmentation
 from fer.data.datamodule import FaceDataModule
+from fer.data.folds import WithoutFold
 from fer.data.protocols import UnderProtocol, mark_of
 from fer.data.source import DataError, Source
 from fer.labels import EMOTIONS
@@ -177,9 +178,12 @@ def _attempt(problems: list[Problem], where: str, make: Callable[[], T]) -> T | 
 
 def _build_source(config: DictConfig, augmentation: Augmentation | None) -> Source:
     only = config.data.only_classes
+    source = cleaned_source(config)
+    if config.data.folds is not None or config.data.fold is not None:
+        source = WithoutFold(source, folds=config.data.folds, fold=config.data.fold)
     # Divided last: what is found is said of the faces as they came.
     return UnderProtocol(
-        cleaned_source(config),
+        source,
         config.data.protocol,
         seed=config.seed,
         augmentation=augmentation,

@@ -27,6 +27,8 @@ OF_TRAINING: Final[Mapping[str, str]] = {
     "data.resident": "an evaluation has no loaders",
     "data.protocol": "an evaluation takes the official split",
     "data.only_classes": "an evaluation takes all classes",
+    "data.folds": "an evaluation does not read the training faces",
+    "data.fold": "an evaluation does not read the training faces",
 }
 #: What the folder of a run or of a judgement holds.
 _FILES: Final = {"ckpt": "checkpoints/best.ckpt", "predictions": "predictions.parquet"}

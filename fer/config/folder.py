@@ -90,7 +90,7 @@ def making(folder: Path, metrics: Mapping[str, float]) -> dict[str, Any]:
     Returns:
         ``version`` of this package, ``commit``, ``dirty``, ``seed``, ``time``, ``precision``,
         ``data`` (the name of its file or folder), ``fingerprint`` of the data, ``protocol``,
-        ``metrics`` of the best epoch.
+        ``folds`` and ``fold`` where one was left out, ``metrics`` of the best epoch.
     """
     known = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
     config = OmegaConf.load(folder / "config.yaml")
@@ -101,6 +101,7 @@ def making(folder: Path, metrics: Mapping[str, float]) -> dict[str, Any]:
         "data": origin.name if origin.is_absolute() else str(origin),
         "fingerprint": known["data"]["fingerprint"],
         "protocol": config.data.protocol,
+        **{key: config.data[key] for key in ("folds", "fold") if config.data[key] is not None},
         "metrics": {n: metrics[n] for n in ("val/best_acc", "val/best_epoch") if n in metrics},
     }
 

@@ -99,6 +99,8 @@ RULES: Final[dict[str, Rule]] = {
         "fewer_classes",
     ),
     "data.only_classes": either(listing(text(), least=2), optional=True),
+    "data.folds": integer(2, optional=True),
+    "data.fold": integer(0, optional=True),
     "data.workers": integer(0, 256, optional=True),
     # What people set as data.KEY is handed to the source as data.source.KEY.
     **{f"data.{inside}{key}": rule for key, rule in _SOURCE.items() for inside in ("", "source.")},

@@ -14,7 +14,8 @@ class DenseHead(nn.Module):
         in_features: width of the input.
         classes: number of classes.
         hidden: width of each hidden layer; empty for a linear classifier.
-        dropout: dropout before each linear layer but the first, and before the last one.
+        dropout: share of the features that are dropped before the last layer, and before each of
+            the others but the first.
 
     Shape:
         ``[B, in_features]`` → ``[B, classes]`` logits. The softmax belongs to the loss while
@@ -31,6 +32,8 @@ class DenseHead(nn.Module):
     ) -> None:
         super().__init__()
         layers: list[nn.Module] = []
+        # Apart, so that the names of the weights are those of networks without it.
+        self.dropout = nn.Dropout(0.0 if hidden else dropout)
         for width in hidden:
             layers += [nn.Linear(in_features, width), nn.ReLU(), nn.Dropout(dropout)]
             in_features = width
@@ -38,5 +41,5 @@ class DenseHead(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, features: Tensor) -> Tensor:
-        logits: Tensor = self.layers(features)
+        logits: Tensor = self.layers(self.dropout(features))
         return logits

@@ -30,8 +30,18 @@ def test_head_has_the_layers_asked_for(hidden: list[int]) -> None:
     head = DenseHead(6, 3, hidden=hidden, dropout=0.5)
     linear = [layer for layer in head.modules() if isinstance(layer, nn.Linear)]
     assert [layer.out_features for layer in linear] == [*hidden, 3]
-    assert sum(isinstance(layer, nn.Dropout) for layer in head.modules()) == len(hidden)
     assert head(torch.rand(2, 6)).shape == (2, 3)
+
+
+@pytest.mark.parametrize("hidden", [[], [5], [5, 4]])
+def test_head_drops_features_before_its_last_layer(hidden: list[int]) -> None:
+    head = DenseHead(6, 3, hidden=hidden, dropout=0.5)
+    seen: list[torch.Tensor] = []
+    head.layers[-1].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    head(torch.ones(64, 6))
+    head.eval()(torch.ones(64, 6))
+    trained, used = seen
+    assert (trained == 0).float().mean() > (used == 0).float().mean() + 0.2
 
 
 def small_network(**changes: Any) -> FusionNetwork:

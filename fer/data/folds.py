@@ -1,0 +1,85 @@
+"""K-fold division of the training split."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from fer.data._hashing import pixel_hash
+from fer.data.source import DataError, Faces, Source, Split, WrappedSource
+
+
+def fold_of_each(split: Split, folds: int) -> npt.NDArray[np.int64]:
+    """Return the fold of each face, int64 ``[N]``.
+
+    Faces with the same pixels share a fold, so no fold is known from a copy in another. Within
+    that, each class is spread evenly over the folds. The division depends on the pixels and the
+    labels alone, in their order.
+
+    Args:
+        split: the faces.
+        folds: how many folds, at least 2.
+
+    Raises:
+        DataError: there are fewer different faces than folds.
+    """
+    groups: dict[bytes, int] = {}
+    group = np.array([groups.setdefault(pixel_hash(image), len(groups)) for image in split.images])
+    if len(groups) < folds:
+        raise DataError(f"{len(groups)} different training faces can't be put into {folds} folds")
+    first = np.unique(group, return_index=True)[1]
+    shuffled = np.random.default_rng(0).permutation(len(first))
+    # Sorted by class, then dealt out: stable, so that the order within a class stays random.
+    order = shuffled[np.argsort(split.labels[first[shuffled]], kind="stable")]
+    fold = np.empty(len(first), dtype=np.int64)
+    fold[order] = np.arange(len(first)) % folds
+    return fold[group]
+
+
+class WithoutFold(WrappedSource):
+    """A source whose training split lacks one fold; validation and test stay as they are.
+
+    A network that was trained so has not seen that fold: its answers there are *out of fold*.
+
+    Args:
+        source: where the faces come from.
+        folds: how many folds there are.
+        fold: the fold that is left out, counted from 0.
+
+    Raises:
+        ValueError: there are fewer than two folds, or there is no such fold.
+    """
+
+    def __init__(self, source: Source, *, folds: int | None, fold: int | None) -> None:
+        if folds is None or fold is None:
+            raise ValueError("data.folds and data.fold go together")
+        if folds < 2 or not 0 <= fold < folds:
+            raise ValueError(
+                f"data.fold must be from 0 to data.folds - 1, and data.folds at least 2, not {fold} "
+                f"of {folds}"
+            )
+        super().__init__(source)
+        self.folds, self.fold = folds, fold
+
+    def load(self) -> Faces:
+        """Return the faces without the fold; fingerprint and origin name it.
+
+        Raises:
+            DataError: the data is missing or broken, or has too few faces.
+            OSError: it could not be read.
+        """
+        faces = self.source.load()
+        train = faces.splits["train"]
+        recipe = f"without fold {self.fold} of {self.folds}"
+        return replace(
+            faces,
+            splits={
+                **faces.splits,
+                "train": train.take(fold_of_each(train, self.folds) != self.fold),
+            },
+            fingerprint=hashlib.sha256(f"{faces.fingerprint} {recipe}".encode()).hexdigest(),
+            origin=f"{faces.origin} {recipe}",
+        )
