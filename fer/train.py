@@ -42,7 +42,7 @@ RUN_FILES = ("metrics.json", "checkpoints", "history.csv")
 
 def train(config: DictConfig) -> float | None:
     """Run one training and return the best value of the monitored metric, for searches."""
-    from fer.config.before import make_before, with_paths
+    from fer.config.before import make_before, with_paths, with_soft_targets
     from fer.config.building import build_parts, build_trainer
     from fer.config.folder import record, run_folder
     from fer.config.hardware import missing_hardware
@@ -59,6 +59,8 @@ def train(config: DictConfig) -> float | None:
         if config.before and not config.check_only:
             make_before(config, folder)
         used = with_paths(config, folder)
+        if not config.check_only:
+            used = with_soft_targets(used, folder)
         prepare(config.seed)
         parts = build_parts(used)
         sys.stdout.write(network_table(parts.module) + parts.beginning)

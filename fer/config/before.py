@@ -17,7 +17,10 @@ from fer.config.compose import compose
 from fer.config.named import named_checkpoints, with_shipped
 from fer.config.problems import ConfigError, Problem
 from fer.config.processes import quoted
+from fer.config.sources import cleaned_source
+from fer.data.scaling import scaled
 from fer.errors import UserError
+from fer.evaluation.out_of_fold import out_of_fold_targets
 from fer.evaluation.table.plan import BEST, Job, Run
 from fer.evaluation.table.schedule import run_missing
 
@@ -95,6 +98,31 @@ def with_paths(config: DictConfig, folder: Path) -> DictConfig:
         used.init_from = None
     if absent - {"init_from"}:
         del used.callbacks.distillation
+    return used
+
+
+def with_soft_targets(config: DictConfig, folder: Path) -> DictConfig:
+    """Return a copy of a configuration whose teachers have answered out of fold, if they are to.
+
+    Their answers are in ``soft_targets.npz`` of the run folder, and are made where they are not.
+
+    Args:
+        config: with paths in place of names, see :func:`with_paths`.
+        folder: the run folder.
+
+    Raises:
+        UserError: a teacher can't answer for these data, or left out no fold.
+    """
+    used = config.copy()
+    distillation = used.callbacks.get("distillation")
+    if distillation is None or not distillation.out_of_fold:
+        return used
+    path = folder / "soft_targets.npz"
+    if not path.is_file():
+        faces = scaled(cleaned_source(config).load(), config.data.size, config.data.fit)
+        teachers = [Path(teacher).expanduser() for teacher in distillation.teachers]
+        out_of_fold_targets(teachers, faces).write(path)
+    distillation.update(teachers=[], soft_targets=[str(path)], out_of_fold=False)
     return used
 
 

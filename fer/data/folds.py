@@ -39,6 +39,11 @@ def fold_of_each(split: Split, folds: int) -> npt.NDArray[np.int64]:
     return fold[group]
 
 
+def fold_fingerprint(fingerprint: str, folds: int, fold: int) -> str:
+    """Return the fingerprint of a data set without one fold of its training split."""
+    return hashlib.sha256(f"{fingerprint} without fold {fold} of {folds}".encode()).hexdigest()
+
+
 class WithoutFold(WrappedSource):
     """A source whose training split lacks one fold; validation and test stay as they are.
 
@@ -58,8 +63,8 @@ class WithoutFold(WrappedSource):
             raise ValueError("data.folds and data.fold go together")
         if folds < 2 or not 0 <= fold < folds:
             raise ValueError(
-                f"data.fold must be from 0 to data.folds - 1, and data.folds at least 2, not {fold} "
-                f"of {folds}"
+                "data.folds must be at least 2 and data.fold from 0 to data.folds - 1, not "
+                f"{folds} and {fold}"
             )
         super().__init__(source)
         self.folds, self.fold = folds, fold
@@ -73,13 +78,12 @@ class WithoutFold(WrappedSource):
         """
         faces = self.source.load()
         train = faces.splits["train"]
-        recipe = f"without fold {self.fold} of {self.folds}"
         return replace(
             faces,
             splits={
                 **faces.splits,
                 "train": train.take(fold_of_each(train, self.folds) != self.fold),
             },
-            fingerprint=hashlib.sha256(f"{faces.fingerprint} {recipe}".encode()).hexdigest(),
-            origin=f"{faces.origin} {recipe}",
+            fingerprint=fold_fingerprint(faces.fingerprint, self.folds, self.fold),
+            origin=f"{faces.origin} without fold {self.fold} of {self.folds}",
         )

@@ -26,7 +26,7 @@ from fer.models.build import takes
 if TYPE_CHECKING:
     from fer.data.datamodule import FaceDataModule
     from fer.learning.consistency import Consistency
-    from fer.learning.teachers import Teachers
+    from fer.learning.teachers import Teacher
 
 Spec = Mapping[str, Any]
 Split = Literal["train", "val", "test"]
@@ -123,8 +123,8 @@ class FerModule(lightning.LightningModule):
         #: Set before the optimiser is made, where parts are to have rates of their own; a parameter
         #: of the network that is in no group does not learn.
         self.rate_groups: Sequence[RateGroup] = ()
-        #: Networks whose answers it learns from beside the labels, if any.
-        self.teachers: Teachers | None = None
+        #: What it learns from beside the labels, if anything.
+        self.teacher: Teacher | None = None
         #: What is asked of two views of a face, if it learns from pairs.
         self.consistency: Consistency | None = None
 
@@ -160,8 +160,8 @@ class FerModule(lightning.LightningModule):
         if not self.mixing.is_identity:
             draw = (self.seed, self.current_epoch, batch_idx, self.global_rank)
             batch = self._mixed(batch, draw)
-        if self.teachers is not None:
-            batch = self._taught(batch, self.teachers)
+        if self.teacher is not None:
+            batch = self._taught(batch, self.teacher)
         if self.consistency is None:
             loss, _ = self._step(self.train_scores, batch)
         else:
@@ -261,15 +261,15 @@ class FerModule(lightning.LightningModule):
         images, target = self.mixing(batch["image"], target, len(self.classes), draw)
         return {**batch, "image": images, "target": target}
 
-    def _taught(self, batch: Batch, teachers: Teachers) -> Batch:
+    def _taught(self, batch: Batch, teacher: Teacher) -> Batch:
         images = batch["image"].to(memory_format=self.memory_format)
-        return {**batch, "taught": teachers.probabilities(images)}
+        return {**batch, "taught": teacher.probabilities(images, batch["row"])}
 
     def _loss(self, logits: Tensor, target: Tensor, taught: Tensor | None) -> Tensor:
         loss: Tensor = self.loss(logits, target)
-        if taught is None or self.teachers is None:
+        if taught is None or self.teacher is None:
             return loss
-        return self.teachers.loss(logits, taught, loss)
+        return self.teacher.loss(logits, taught, loss)
 
     def _step(self, scores: Scores, batch: Batch) -> tuple[Tensor, Tensor]:
         logits = self(batch["image"], beside(batch)).float()

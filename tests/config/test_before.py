@@ -5,13 +5,20 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from fer.config.before import with_paths
+from fer.config.building import build_parts
 from fer.config.compose import compose
 from fer.config.problems import ConfigError
+from fer.config.sources import cleaned_source
 from fer.config.training import check_training
+from fer.data.folds import fold_of_each
+from fer.data.soft_targets import read_soft_targets
+from fer.inference.checkpoint import load_checkpoint, softmax
+from fer.inference.views import views
 from tests.support.train_command import SMALL, environment_of, run_process
 
 STUDENT = (
@@ -60,8 +67,9 @@ def test_mistakes_in_them_are_told_before_anything_is_run() -> None:
 
 
 def test_distillation_needs_teachers() -> None:
-    with pytest.raises(ConfigError, match="a list of values"):
-        compose("train", STUDENT[:1], check=check_training)
+    config = compose("train", STUDENT[:1], check=check_training)
+    with pytest.raises(ConfigError, match="callbacks"):
+        build_parts(config)
 
 
 @pytest.mark.slow
@@ -91,3 +99,21 @@ def test_teachers_are_made_by_the_same_command_and_kept(tmp_path: Path) -> None:
     assert "training done in" not in answer.out
     assert {path: path.read_bytes() for path in made} == made
     assert len((folder / "history.csv").read_text().splitlines()) == 4
+
+
+@pytest.mark.slow
+def test_each_face_is_taught_by_the_network_that_has_not_seen_it(tmp_path: Path) -> None:
+    small = (*SMALL[:-2], "trainer.max_epochs=1", "data.folds=2")
+    folds = ",".join(first(*small, f"data.fold={fold}") for fold in (0, 1))
+    line = (*SMALL, f"before=[{folds}]", *STUDENT, "callbacks.distillation.out_of_fold=true")
+    answer = run_process(tmp_path, environment_of(tmp_path), *line, "hydra.run.dir=whole")
+    assert answer.code == 0, answer
+    folder = tmp_path / "whole"
+    targets = read_soft_targets([folder / "soft_targets.npz"])
+    train = cleaned_source(compose("train", SMALL)).load().splits["train"]
+    fold_of = fold_of_each(train, 2)
+    for fold in (0, 1):
+        model = load_checkpoint(folder / "before" / str(fold) / "checkpoints" / "best.ckpt")
+        unseen = train.take(fold_of == fold)
+        answers = [softmax(model.logits(view)) for view in views(unseen.images)]
+        np.testing.assert_allclose(targets.of(unseen), np.mean(answers, axis=0), atol=2e-3)

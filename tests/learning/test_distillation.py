@@ -5,16 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fer.data.soft_targets import SoftTargets, checksums_of
 from fer.errors import UserError
 from fer.learning import FerModule
 from fer.learning.callbacks import Distillation
 from fer.learning.losses import distillation_loss
-from fer.learning.teachers import Teachers, read_teachers
+from fer.learning.teachers import StoredAnswers, Teachers, read_teachers
 from tests.support.learners import pattern_data, quiet_trainer, small_module
 
 
@@ -41,9 +43,8 @@ def stored(folder: Path, module: FerModule, name: str = "best.ckpt", **changes: 
 def test_teachers_answer_together_and_softened() -> None:
     teachers = Teachers([Fixed(0.0, 2.0), Fixed(1.0, 0.0)], temperature=2.0)
     expected = (F.softmax(torch.tensor([0.0, 1.0]), 0) + F.softmax(torch.tensor([0.5, 0.0]), 0)) / 2
-    torch.testing.assert_close(
-        teachers.probabilities(torch.zeros(2, 1, 8, 8)), expected.expand(2, -1)
-    )
+    answers = teachers.probabilities(torch.zeros(2, 1, 8, 8), torch.arange(2))
+    torch.testing.assert_close(answers, expected.expand(2, -1))
 
 
 def test_both_sides_are_softened_and_the_gradient_keeps_its_size() -> None:
@@ -77,12 +78,13 @@ def test_a_step_is_taught_by_what_the_student_sees() -> None:
     module = small_module("augmentation.mixing.mixup=1.0")
     classes = len(module.classes)
     teacher = Fixed(*range(classes))
-    module.teachers = Teachers([teacher], weight=0.25, temperature=2.0)
+    module.teacher = Teachers([teacher], weight=0.25, temperature=2.0)
     seen: list[Tensor] = []
     module.network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     labels = torch.tensor([0, 1, 2, 3])
-    batch: Any = {"image": torch.randint(0, 256, (4, 1, 48, 48)).byte(), "label": labels}
-    loss, logits = module._step(module.train_scores, module._taught(batch, module.teachers))
+    images = torch.randint(0, 256, (4, 1, 48, 48)).byte()
+    batch: Any = {"image": images, "label": labels, "row": labels}
+    loss, logits = module._step(module.train_scores, module._taught(batch, module.teacher))
     assert torch.equal(teacher.seen[0], seen[0])
     taught = torch.softmax(torch.arange(classes) / 2.0, 0).expand(4, -1)
     expected = 0.25 * 4 * F.cross_entropy(logits / 2, taught) + 0.75 * module.loss(logits, labels)
@@ -90,6 +92,27 @@ def test_a_step_is_taught_by_what_the_student_sees() -> None:
     # What is validated is the loss against the labels alone.
     loss, logits = module._step(module.val_scores, batch)
     torch.testing.assert_close(loss, module.loss(logits, labels))
+
+
+def test_stored_answers_are_looked_up_by_row_and_softened() -> None:
+    logits = torch.randn(3, 4)
+    teacher = StoredAnswers(torch.tensor([7, 2, 5]), logits.softmax(dim=1), temperature=3.0)
+    answers = teacher.probabilities(torch.empty(2, 1, 8, 8), torch.tensor([5, 7]))
+    torch.testing.assert_close(answers, (logits[[2, 0]] / 3.0).softmax(dim=1))
+
+
+def test_soft_targets_go_through_a_whole_training(tmp_path: Path) -> None:
+    module = small_module("optimizer.lr=0.01")
+    data = pattern_data()
+    split = data.faces.splits["train"]
+    third = np.tile(np.float32([0, 0, 1, 0]), (len(split), 1))
+    path = tmp_path / "targets.npz"
+    SoftTargets(data.faces.classes, split.rows, third, checksums_of(split)).write(path)
+    callback = Distillation(soft_targets=[str(path)], weight=1.0)
+    trainer = quiet_trainer(tmp_path, callback, max_epochs=3, enable_checkpointing=False)
+    trainer.fit(module, datamodule=data)
+    images = torch.from_numpy(data.faces.splits["val"].images.copy()).unsqueeze(1)
+    assert (module.eval()(images).argmax(dim=1) == 2).all()
 
 
 def test_teaching_goes_through_a_whole_training(tmp_path: Path) -> None:
@@ -125,5 +148,6 @@ def test_teachers_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     module.reads_clips = True
     with pytest.raises(UserError, match="for models of single faces, not of clips"):
         Distillation(teachers=[str(other)]).plan(module)
-    with pytest.raises(ValueError, match="there are no teachers"):
-        Distillation(teachers=[])
+    for both in ([], [str(other)]):
+        with pytest.raises(ValueError, match="one of them alone"):
+            Distillation(teachers=both, soft_targets=both)
