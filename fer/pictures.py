@@ -1,8 +1,8 @@
 """Picture files: read as pixels or refused with the reason, the same way for training and in use.
 
-What is wrong is found before it costs: the size is looked at in the header, before anything is
-decoded. Pillow reads the files; only the formats that cameras and data sets come in are let
-through to it.
+Pillow reads the files; only the formats that cameras and data sets come in are let through to it.
+What decoding would cost is looked at before (:mod:`fer.picture_limits`), and whatever a decoder
+raises is a problem of that one picture.
 """
 
 from __future__ import annotations
@@ -10,16 +10,22 @@ from __future__ import annotations
 import io
 import os
 import stat
-import struct
 import warnings
-import zlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final
 
 import numpy as np
-import numpy.typing as npt
 
-from fer.errors import UserError
+from fer.picture_limits import (
+    MAX_BYTES,
+    MAX_PIXELS,
+    PictureError,
+    check_bytes,
+    check_header,
+    check_size,
+    too_large,
+)
 from fer.pixels import Image
 
 if TYPE_CHECKING:
@@ -27,48 +33,50 @@ if TYPE_CHECKING:
 
 #: What picture files are called; everything else in a folder is no picture.
 SUFFIXES: Final = (
-    ".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"
+    ".avif", ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".mpo", ".pbm", ".pgm", ".png",
+    ".pnm", ".ppm", ".tif", ".tiff", ".webp",
 )  # fmt: skip
-
-#: Pixels beyond which a picture is refused before it is decoded: 400 MB as RGB. The largest that a
-#: phone or a camera takes in one shot have 100 to 110 million, a bomb some hundred times more.
-MAX_PIXELS: Final = 130_000_000
 
 #: JPEG of phones are MPO, with further pictures behind the first.
 _FORMATS: Final = ("AVIF", "BMP", "GIF", "JPEG", "MPO", "PNG", "PPM", "TIFF", "WEBP")
-#: More than one picture in these is a film; in TIFF and MPO the first is the picture.
-_FILMS: Final = ("AVIF", "GIF", "PNG", "WEBP")
 _ORIENTATION: Final = 0x0112
-
-#: What Pillow raises about damaged files, beside OSError.
-_DAMAGE: Final = (EOFError, IndexError, KeyError, SyntaxError, TypeError, ValueError, struct.error,
-                  zlib.error)  # fmt: skip
-
-
-class PictureError(UserError):
-    """A file is no picture that can be read; the message says why, without the file's name."""
+_WHITE: Final = 281
+#: Pixels that are converted at a time, to spare memory.
+_STRIP: Final = 1 << 21
 
 
-def read_picture(path: str | os.PathLike[str]) -> Image:
+def read_picture(source: str | os.PathLike[str] | bytes | IO[bytes]) -> Image:
     """Return the picture in a file.
 
     Turned as its EXIF data say. Grey, palettes and CMYK become RGB, 16 bits become 8, and what is
-    transparent lies on white. Of an MPO or a TIFF of several pages the first picture is read.
+    transparent lies on white. Of an MPO or a TIFF of several pages the first picture is read. A
+    grey picture of 16 bits whose values all fit into 12 (or 8) is taken for one of so many, as
+    cameras write them, unless a TIFF says what is white.
 
     Args:
-        path: the file; names that are no UTF-8 are fine.
+        source: the file's name (one that is no UTF-8 is fine), its bytes, or the file opened in
+            binary mode, read from where it stands to its end.
 
     Returns:
         uint8 ``[H, W, 3]``, RGB.
 
     Raises:
-        PictureError: it is no picture, is damaged, cut off, animated, or has more than
-            :data:`MAX_PIXELS`; or it is no file but a pipe or a device, which may have no end.
-        OSError: the file can't be opened.
+        PictureError: it is no picture, is damaged, cut off, animated, has more than
+            :data:`MAX_PIXELS` (fewer in WebP, AVIF and JPEG of several scans, which take more
+            memory), or would take unusually long to decode; or it is no file but a pipe or a
+            device, which may have no end.
+        TypeError: the file was opened as text.
+        OSError: the file can't be opened or read.
     """
-    _check_regular(path)
-    with Path(path).open("rb") as file:
-        pixels = _pixels(file)
+    if isinstance(source, str | os.PathLike):
+        data = file_bytes(source)
+    elif hasattr(source, "read"):
+        data = source.read(MAX_BYTES + 1)
+        if not isinstance(data, bytes):
+            raise TypeError("the file is open as text: open(PATH, 'rb') opens a picture")
+    else:
+        data = bytes(source)
+    pixels = decoded(data)
     return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
 
 
@@ -85,25 +93,57 @@ def decoded(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Image:
     Raises:
         PictureError: as there.
     """
-    return _pixels(io.BytesIO(data), max_pixels)
+    from PIL import Image as Pillow
+    from PIL import UnidentifiedImageError
+
+    if not data:
+        raise PictureError("the file is empty")
+    scans = check_bytes(data)
+    try:
+        # Its warnings are about damage that it reads past, and about sizes, which are refused here.
+        with (
+            warnings.catch_warnings(action="ignore"),
+            Pillow.open(io.BytesIO(data), formats=_formats()) as image,
+        ):
+            check_header(image, max_pixels, scans)
+            pixels = _eight_bits(image)
+            orientation = _orientation(image)
+        # Before another is made of it.
+        image.close()
+        return _turned(pixels, orientation)
+    except PictureError:
+        raise
+    except UnidentifiedImageError:
+        if data[4:8] == b"ftyp" and data[8:11] != b"avi":
+            raise PictureError(
+                "this is HEIC or a film: save it as JPEG, or read the film by fer video"
+            ) from None
+        raise PictureError("this is no picture, or a corrupt one") from None
+    except Pillow.DecompressionBombError:
+        raise PictureError(too_large(max_pixels)) from None
+    except MemoryError:
+        raise PictureError("there is too little memory to decode the picture") from None
+    except Exception as error:  # Decoders raise anything, AssertionError too.
+        if "truncated" in str(error).lower():
+            raise PictureError("the picture is cut off") from None
+        why = next(iter(str(error).splitlines()), "") or type(error).__name__
+        raise PictureError(f"the picture is corrupt ({why})") from None
 
 
 def file_bytes(path: str | os.PathLike[str]) -> bytes:
     """Return what is in the file of a picture.
 
     Raises:
-        PictureError: it is no file but a pipe or a device, which may have no end.
+        PictureError: it is no file but a pipe or a device, which may have no end, or has more than
+            :data:`MAX_BYTES`.
         OSError: it can't be read.
     """
-    _check_regular(path)
-    return Path(path).read_bytes()
-
-
-def _check_regular(path: str | os.PathLike[str]) -> None:
-    mode = Path(path).stat().st_mode
+    state = Path(path).stat()
     # Of a folder, opening it says so.
-    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+    if not stat.S_ISREG(state.st_mode) and not stat.S_ISDIR(state.st_mode):
         raise PictureError("this is a pipe or a device, and no file")
+    check_size(state.st_size)
+    return Path(path).read_bytes()
 
 
 def shown(path: str | os.PathLike[str]) -> str:
@@ -114,40 +154,6 @@ def shown(path: str | os.PathLike[str]) -> str:
         'caf\\xe9.jpg'
     """
     return os.fsencode(path).decode("utf-8", errors="backslashreplace")
-
-
-def _pixels(file: io.BufferedReader | io.BytesIO, most: int = MAX_PIXELS) -> Image:
-    from PIL import Image as Pillow
-    from PIL import UnidentifiedImageError
-
-    if file.seek(0, os.SEEK_END) == 0:
-        raise PictureError("the file is empty")
-    file.seek(0)
-    try:
-        # Its warnings are about damage that it reads past, and about sizes, which are refused here.
-        with (
-            warnings.catch_warnings(action="ignore"),
-            Pillow.open(file, formats=_formats()) as image,
-        ):
-            _check(image, most)
-            return _turned(_eight_bits(image), _orientation(image))
-    except UnidentifiedImageError:
-        file.seek(4)
-        if file.read(4) == b"ftyp":
-            raise PictureError(
-                "this is HEIC or a film: save it as JPEG, or read the film by fer video"
-            ) from None
-        raise PictureError("this is no picture, or a corrupt one") from None
-    except Pillow.DecompressionBombError:
-        raise PictureError(_too_large(most)) from None
-    except PictureError:
-        raise
-    except (OSError, *_DAMAGE) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
-        if "truncated" in str(error).lower():
-            raise PictureError("the picture is cut off") from None
-        raise PictureError(f"the picture is corrupt ({error})") from None
 
 
 def _formats() -> list[str]:
@@ -164,22 +170,6 @@ def _formats() -> list[str]:
     return [name for name in _FORMATS if name in Image.OPEN]
 
 
-def _too_large(most: int) -> str:
-    return f"the picture has more than {most:,} pixels: scale it down"
-
-
-def _check(image: Opened, most: int) -> None:
-    """Refuse by the header alone."""
-    width, height = image.size
-    if width * height > most:
-        raise PictureError(_too_large(most))
-    frames = getattr(image, "n_frames", 1)
-    if frames > 1 and image.format in _FILMS:
-        raise PictureError(
-            f"this is a film of {frames} frames: fer video reads it, or save one frame as a picture"
-        )
-
-
 def _eight_bits(image: Opened) -> Image:
     """Decode a picture into uint8 ``[H, W]`` or ``[H, W, 3]``."""
     mode = image.mode
@@ -189,18 +179,52 @@ def _eight_bits(image: Opened) -> Image:
         raise PictureError("the picture has 32 bits a channel, of which nobody knows the white")
     if is_deep:
         # Pillow's own conversion clips at 255.
-        deep = np.asarray(image).astype(np.uint16)
-        return (deep >> 8).astype(np.uint8)
+        shift = _depth(image) - 8
+        found = np.empty((image.height, image.width), dtype=np.uint8)
+        for rows, strip in _strips(image):
+            found[rows] = np.asarray(strip).astype(np.uint16) >> shift
+        return found
     if mode in {"1", "L"} and "transparency" not in image.info:
-        return _array(image.convert("L"))
-    if image.has_transparency_data:
-        return _on_white(_array(image.convert("RGBA")))
-    return _array(image.convert("RGB"))
-
-
-def _array(image: Opened) -> Image:
-    found: npt.NDArray[np.uint8] = np.asarray(image)
+        found = np.empty((image.height, image.width), dtype=np.uint8)
+        for rows, strip in _strips(image):
+            found[rows] = np.asarray(strip.convert("L"))
+        return found
+    # Of colours in 16 bits, Pillow gives the upper eight.
+    is_halved = any(";16" in str(part[3]) for part in getattr(image, "tile", ()))
+    is_clear = image.has_transparency_data
+    found = np.empty((image.height, image.width, 3), dtype=np.uint8)
+    for rows, strip in _strips(image):
+        found[rows] = (
+            _on_white(np.asarray(strip.convert("RGBA")))
+            if is_clear
+            else np.asarray(strip.convert("RGB"))
+        )
+    if is_halved and found.max() < 1 << 4:
+        raise PictureError(
+            "the picture has 16 bits a channel and uses 12 at most, so that it would be nearly "
+            "black: save it with 8 bits"
+        )
     return found
+
+
+def _strips(image: Opened) -> Iterator[tuple[slice, Opened]]:
+    """Yield some rows of a picture after the others, so that no second one is made of it whole."""
+    image.load()
+    rows = max(1, _STRIP // image.width)
+    for top in range(0, image.height, rows):
+        bottom = min(top + rows, image.height)
+        yield slice(top, bottom), image.crop((0, top, image.width, bottom))
+
+
+def _depth(image: Opened) -> int:
+    """Return how many of a grey picture's 16 bits are used."""
+    if image.format == "PPM":
+        return 16  # Pillow brings its values to the whole range.
+    top = max(int(np.asarray(strip).max()) for _, strip in _strips(image))
+    white = getattr(image, "tag_v2", {}).get(_WHITE)
+    if isinstance(white, int) and white >= top:
+        return min(16, max(8, white.bit_length()))
+    return next(bits for bits in (8, 12, 16) if top < 1 << bits)
 
 
 def _on_white(picture: Image) -> Image:
@@ -215,7 +239,7 @@ def _on_white(picture: Image) -> Image:
 def _orientation(image: Opened) -> int:
     try:
         return int(image.getexif().get(_ORIENTATION, 1))
-    except (OSError, *_DAMAGE):
+    except Exception:
         # Notes beside the picture are damaged, the picture is not: it is shown as it lies.
         return 1
 

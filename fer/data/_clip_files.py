@@ -63,18 +63,19 @@ def clips_in_folders(root: Path, most: int) -> list[ClipFile]:
     found = []
     for split, folders in layout.folders.items():
         for folder, name in folders.items():
-            clips = folders_in(root / split / folder)
-            if loose := pictures_in(root, split, folder):
+            below = f"{layout.roots[split]}/{folder}"
+            clips = folders_in(root / below)
+            if loose := pictures_in(root, below, deep=False):
                 raise DataError(
-                    f"{root / split / folder} holds pictures ({loose[0].name}): of clips "
+                    f"{root / below} holds pictures ({loose[0].name}): of clips "
                     f"each has a folder of its frames, {LAYOUT}; data=folder reads single pictures"
                 )
             if split == "train" and not clips:
-                raise DataError(f"{root / split / folder} holds no clips; the layout is {LAYOUT}")
+                raise DataError(f"{root / below} holds no clips; the layout is {LAYOUT}")
             label = layout.classes.index(name)
             for clip in clips:
-                frames = _frames(root, f"{split}/{folder}/{clip}", most)
-                found.append(ClipFile(f"{split}/{folder}/{clip}", split, label, frames))
+                frames = _frames(root, f"{below}/{clip}", most)
+                found.append(ClipFile(f"{below}/{clip}", split, label, frames))
     return sorted(found, key=lambda clip: clip.name)
 
 
@@ -185,7 +186,7 @@ def _inside(path: str) -> str:
 
 def _frames(root: Path, name: str, most: int) -> tuple[PictureFile, ...]:
     """Return the frames of a clip in order: by name, the numbers in it counted as such."""
-    found = sorted(pictures_in(root, *name.split("/")), key=lambda file: _order(file.name))
+    found = sorted(pictures_in(root, name, deep=False), key=lambda file: _order(file.name))
     return tuple(found[i] for i in thinned(len(found), most)) if found else ()
 
 

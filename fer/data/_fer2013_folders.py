@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from fer.data._class_folders import split_folders, split_of
 from fer.data._csv import SIDE, USAGES
 from fer.data._pictures import PictureFile, folders_in, pictures_in, read_pictures
 from fer.data.cache import Entry
@@ -27,40 +28,43 @@ _INSTEAD: Final = (
 
 def is_picture_folder(path: Path) -> bool:
     """Say whether a folder looks like FER2013 as pictures."""
-    return (path / "train").is_dir()
+    return "train" in split_folders(path)
 
 
 def is_official(path: Path) -> bool:
     """Say whether a folder holds FER2013 as pictures, with names that tell the official split."""
-    if (path / "val").is_dir() or not all((path / folder).is_dir() for folder in _FOLDERS):
+    roots = split_folders(path)
+    if [*roots] != [*_FOLDERS]:
         return False
-    for folder, usages in _FOLDERS.items():
-        for name in folders_in(path / folder):
-            for file in pictures_in(path, folder, name):
-                match = _NAME.fullmatch(Path(file.name).name)
-                if match is None or match[1] not in usages:
-                    return False
+    for split, usages in _FOLDERS.items():
+        for file in pictures_in(path, roots[split]):
+            match = _NAME.fullmatch(Path(file.name).name)
+            if match is None or match[1] not in usages:
+                return False
     return True
 
 
-def list_folders(root: Path) -> list[PictureFile]:
-    """Return the pictures sorted by name; a face's row is its position here.
+def list_folders(root: Path) -> tuple[list[PictureFile], dict[str, list[Path]]]:
+    """Return the pictures sorted by name, and what else there is, by kind.
+
+    A face's row is its position here.
 
     Raises:
         DataError: a folder is missing, or is none of an emotion.
         OSError: a folder cannot be read.
     """
-    files = []
-    for folder in _FOLDERS:
-        if not (root / folder).is_dir():
-            raise DataError(f"{root}: there is no folder {folder}, beside the other")
+    files, others = list[PictureFile](), dict[str, list[Path]]()
+    roots = split_folders(root)
+    for split in _FOLDERS:
+        if (folder := roots.get(split)) is None:
+            raise DataError(f"{root}: there is no folder {split}, beside the other")
         for name in folders_in(root / folder):
             try:
                 canonical(name)
             except ValueError as error:
                 raise DataError(f"{root / folder}: {error}. {_INSTEAD}") from None
-            files += pictures_in(root, folder, name)
-    return sorted(files, key=lambda file: file.name)
+            files += pictures_in(root, folder, name, others=others)
+    return sorted(files, key=lambda file: file.name), others
 
 
 def parse_folders(root: Path, files: Sequence[PictureFile], *, drop_defects: bool) -> Entry:
@@ -108,11 +112,11 @@ def _official_split(root: Path, files: Sequence[PictureFile]) -> list[str]:
     """Return the official split of each picture, which only its name tells."""
     usages, untold = [], []
     for file in files:
-        folder, _, name = file.name.split("/")
+        folder, *_, name = file.name.split("/")
         match = _NAME.fullmatch(name)
         if match is None:
             untold.append(file.name)
-        elif match[1] not in _FOLDERS[folder]:
+        elif match[1] not in _FOLDERS[split_of(folder)]:
             raise DataError(
                 f"{root}: {file.name} is in {folder}/, but its name says {match[1]}: the folders "
                 "are not FER2013 as it was published"

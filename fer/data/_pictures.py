@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from fer.data.defects import LISTED
 from fer.data.source import DataError
-from fer.pictures import SUFFIXES, decoded, file_bytes
+from fer.picture_folders import is_folder, left_out, list_pictures
+from fer.pictures import decoded, file_bytes
 from fer.pixels import Image
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,25 +62,54 @@ def folders_in(folder: Path) -> list[str]:
         OSError: it cannot be read.
     """
     with os.scandir(folder) as entries:
-        return sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
+        return sorted(e.name for e in entries if is_folder(e) and not e.name.startswith("."))
 
 
-def pictures_in(root: Path, *parts: str) -> list[PictureFile]:
-    """Return the pictures that lie directly in a folder below ``root``, in any order.
+def pictures_in(
+    root: Path, *parts: str, deep: bool = True, others: dict[str, list[Path]] | None = None
+) -> list[PictureFile]:
+    """Return the pictures in a folder below ``root``, in any order.
+
+    Args:
+        root: what names are below.
+        parts: of the folder.
+        deep: look into the folders in it too.
+        others: gets what else lies there, by kind.
 
     Raises:
         DataError: a name is no UTF-8, so that no table, page or JSON could hold it.
         OSError: it cannot be read.
     """
+    folder = Path(*parts)
+    listing = list_pictures(root / folder, deep=deep)
+    if others is not None:
+        for kind, paths in listing.others.items():
+            others.setdefault(kind, []).extend(folder / path for path in paths)
     found = []
-    with os.scandir(root.joinpath(*parts)) as entries:
-        for entry in entries:
-            if entry.name.lower().endswith(SUFFIXES) and not entry.name.startswith("."):
-                stat = entry.stat()
-                name = "/".join([*parts, entry.name])
-                _check_text(root / name)
-                found.append(PictureFile(name, stat.st_size, stat.st_mtime_ns))
+    for path in listing.pictures:
+        _check_text(root / folder / path)
+        try:
+            stat = (root / folder / path).stat()
+        except OSError as error:
+            if error.errno not in _NOWHERE:
+                raise
+            # A link that leads nowhere is a broken picture, until it leads somewhere.
+            stat = (root / folder / path).lstat()
+        found.append(PictureFile((folder / path).as_posix(), stat.st_size, stat.st_mtime_ns))
     return found
+
+
+#: What is said of links that lead nowhere.
+_NOWHERE: Final = (errno.ENOENT, errno.ELOOP)
+
+
+def said_of(root: Path, others: Mapping[str, Sequence[Path]]) -> tuple[str, ...]:
+    """Return the note on what is not read among the pictures of a data set; log it, too."""
+    if not others:
+        return ()
+    note = f"left out: {left_out(others)}"
+    _LOG.warning("%s: %s", root, note)
+    return (note,)
 
 
 def _check_text(path: Path) -> None:
@@ -126,8 +161,10 @@ def read_pictures(
             data = file_bytes(root / file.name)
             digest.update(hashlib.sha256(data).digest())
             images[len(kept)] = convert(decoded(data))
-        except ValueError as error:
-            broken.append((i, str(error)))
+        except (ValueError, OSError) as error:
+            if isinstance(error, OSError) and error.errno not in _NOWHERE:
+                raise
+            broken.append((i, getattr(error, "strerror", None) or str(error)))
         else:
             kept.append(i)
     if broken and not drop_defects:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fer.clips import stacked
+from fer.data._class_folders import split_folders
 from fer.data._clip_files import (
     LAYOUT,
     ClipFile,
@@ -33,7 +34,7 @@ from fer.metadata import Columns
 from fer.pixels import FITS, Fit, square_grey
 
 _LOG: Final = logging.getLogger(__name__)
-_VERSION: Final = 1  # raise it when the same files would be read as something else
+_VERSION: Final = 2  # raise it when the same files would be read as something else
 
 
 class ClipFolder:
@@ -171,7 +172,7 @@ class ClipFolder:
                 f"data=clips needs data.root=FOLDER, which holds {LAYOUT}; or data.labels=FILE.csv "
                 "with the columns path, label and split"
             )
-        if not (self.root / "train").is_dir():
+        if "train" not in split_folders(self.root):
             there = "has no folder 'train'" if self.root.exists() else "does not exist"
             raise DataNotFoundError(
                 f"{self.root} {there}; data.root names the folder that holds {LAYOUT}, or "

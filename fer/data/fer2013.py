@@ -13,6 +13,7 @@ import numpy as np
 from fer.data._archive import first_file, open_data_file
 from fer.data._csv import USAGES, parse_faces
 from fer.data._fer2013_folders import is_picture_folder, list_folders, parse_folders
+from fer.data._pictures import said_of
 from fer.data.cache import Cache, Entry, default_folder, file_key, folder_key
 from fer.data.findings import Finding
 from fer.data.source import SPLITS, DataError, DataNotFoundError, Faces, Split
@@ -117,7 +118,11 @@ class Fer2013:
             OSError: the file cannot be read.
         """
         path = self.find()
-        key, build = self._folders(path) if path.is_dir() else self._file(path)
+        notes: tuple[str, ...] = ()
+        if path.is_dir():
+            key, build, notes = self._folders(path)
+        else:
+            key, build = self._file(path)
         entry = self._cache.get(key, build)
         # Mapped are the images alone; the rest is small, and a copy of it can be written to.
         labels, rows = np.array(entry.arrays["labels"]), np.array(entry.arrays["rows"])
@@ -137,6 +142,7 @@ class Fer2013:
                 for row, usage, detail in entry.info["defects"]
             ),
             names=names,
+            notes=notes,
         )
 
     def _kind(self) -> str:
@@ -154,18 +160,18 @@ class Fer2013:
 
         return key, build
 
-    def _folders(self, path: Path) -> tuple[str, Callable[[], Entry]]:
-        files = list_folders(path)
+    def _folders(self, path: Path) -> tuple[str, Callable[[], Entry], tuple[str, ...]]:
+        files, others = list_folders(path)
         key = folder_key(path, files, self._kind(), _VERSION)
 
         def build() -> Entry:
             _LOG.info("reading %s, once: later loads read the cached copy", path)
             entry = parse_folders(path, files, drop_defects=self._drop)
-            if list_folders(path) != files:
+            if list_folders(path)[0] != files:
                 raise DataError(f"{path}: files changed while they were read; load them again")
             return entry
 
-        return key, build
+        return key, build, said_of(path, others)
 
     def find(self) -> Path:
         """Return the file, or the folder of folders of pictures.

@@ -11,24 +11,29 @@ from typing import Final, Literal
 import numpy as np
 import numpy.typing as npt
 
-from fer.data._class_folders import Layout, read_layout
+from fer.data._class_folders import Layout, read_layout, split_folders, split_of
 from fer.data._drawing import stratified
 from fer.data._metadata import METADATA_FILE, read_metadata
-from fer.data._pictures import PictureFile, pictures_in, read_pictures
+from fer.data._pictures import PictureFile, folders_in, pictures_in, read_pictures, said_of
 from fer.data.cache import Cache, Entry, default_folder, folder_key
 from fer.data.findings import Finding
 from fer.data.source import SPLITS, DataError, DataNotFoundError, Faces, Split
 from fer.metadata import Columns, describe
+from fer.picture_folders import list_pictures
 from fer.pictures import SUFFIXES
 from fer.pixels import FITS, Fit, square_grey
 
 _LOG: Final = logging.getLogger(__name__)
-_VERSION: Final = 1  # raise it when the same files would be read as something else
+_VERSION: Final = 2  # raise it when the same files would be read as something else
 LAYOUT: Final = "train/<class>/*, val/<class>/* and test/<class>/*"
 
 
 class ImageFolder:
-    """Pictures in ``train|val|test/<class>/*``: any size, any number of classes, grey or colour.
+    """Pictures in ``train|val|test/<class>/``: any size, any number of classes, grey or colour.
+
+    They may lie in folders below that of their class. Folders of splits may be called ``training``,
+    ``valid``, ``validation`` and ``testing`` too, in any case. Files that are no pictures by their
+    name are left out; the :attr:`~fer.data.source.Faces.notes` count them by kind.
 
     The classes are the sorted names of the folders in ``train``. Where these are the seven
     emotions, or synonyms of them (:func:`fer.labels.canonical`), the classes are the emotions in
@@ -101,9 +106,9 @@ class ImageFolder:
             OSError: the table cannot be read.
         """
         root = self._find()
-        names = [file.name for file in list_files(root, read_layout(root, LAYOUT))]
+        names = [file.name for file in list_files(root, read_layout(root, LAYOUT))[0]]
         metadata, _ = read_metadata(root / METADATA_FILE, names)
-        train = np.array([name.startswith("train/") for name in names])
+        train = np.array([split_of(name) == "train" for name in names])
         return describe({column: values[train] for column, values in metadata.items()})
 
     def load(self) -> Faces:
@@ -119,13 +124,13 @@ class ImageFolder:
         """
         root = self._find()
         layout = read_layout(root, LAYOUT)
-        files = list_files(root, layout)
+        files, others = list_files(root, layout)
         kind = "folder-sound" if self._drop else "folder"
         key = folder_key(root, files, kind, _VERSION, self.size, self.fit)
 
         def build() -> Entry:
             entry = self._read(root, files)
-            if list_files(root, layout) != files:
+            if list_files(root, layout)[0] != files:
                 raise DataError(f"{root}: files changed while they were read; load them again")
             return entry
 
@@ -152,11 +157,12 @@ class ImageFolder:
             fingerprint=hashlib.sha256(fingerprint.encode()).hexdigest(),
             origin=str(root),
             findings=tuple(
-                Finding(row, names[row].split("/")[0], "defect", "dropped", None, f"{name}: {what}")
+                Finding(row, split_of(names[row]), "defect", "dropped", None, f"{name}: {what}")
                 for row, what in entry.info["defects"]
                 for name in [names[row]]
             ),
             names=names,
+            notes=said_of(root, others),
         )
 
     def _find(self) -> Path:
@@ -164,7 +170,7 @@ class ImageFolder:
             raise DataNotFoundError(
                 f"data=folder needs data.root=FOLDER, the folder that holds {LAYOUT}"
             )
-        if not (self.root / "train").is_dir():
+        if "train" not in split_folders(self.root):
             there = "has no folder 'train'" if self.root.exists() else "does not exist"
             raise DataNotFoundError(
                 f"{self.root} {there}; data.root names the folder that holds {LAYOUT}"
@@ -189,7 +195,7 @@ class ImageFolder:
         self, root: Path, layout: Layout, names: Sequence[str], kept: npt.NDArray[np.int64]
     ) -> dict[str, npt.NDArray[np.int64]]:
         """Return the positions in ``kept`` of each split's pictures, in the order of splits."""
-        folders = np.array([names[i].split("/")[0] for i in kept])
+        folders = np.array([split_of(names[i]) for i in kept])
         members = {name: np.flatnonzero(folders == name) for name in SPLITS}
         if "val" not in layout.folders:
             if self.val_share == 0:
@@ -209,23 +215,28 @@ class ImageFolder:
         return {name: chosen for name, chosen in members.items() if len(chosen)}
 
 
-def list_files(root: Path, layout: Layout) -> list[PictureFile]:
-    """Return the pictures of all splits and classes, sorted by path.
+def list_files(root: Path, layout: Layout) -> tuple[list[PictureFile], dict[str, list[Path]]]:
+    """Return the pictures of all splits and classes, sorted by path, and what else there is.
 
     Raises:
         DataError: a class has no training pictures, or a name is no text.
     """
-    files = []
+    files, others = list[PictureFile](), dict[str, list[Path]]()
+    if strange := [name for name in folders_in(root) if name not in layout.roots.values()]:
+        others["folder of no split"] = [Path(name) for name in strange]
     for split, folders in layout.folders.items():
+        name = layout.roots[split]
+        if loose := list_pictures(root / name, deep=False).pictures:
+            others["picture in no class"] = [Path(name) / path for path in loose]
         for folder in folders:
-            found = pictures_in(root, split, folder)
+            found = pictures_in(root, name, folder, others=others)
             if split == "train" and not found:
                 raise DataError(
-                    f"{root / split / folder} holds no pictures ({', '.join(SUFFIXES)}); they lie "
-                    "directly in the folder of their class"
+                    f"{root / name / folder} holds no pictures ({', '.join(SUFFIXES)}); they lie "
+                    "in the folder of their class"
                 )
             files += found
-    return sorted(files, key=lambda file: file.name)
+    return sorted(files, key=lambda file: file.name), others
 
 
 def _rows_of(images: npt.NDArray[np.uint8], chosen: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:

@@ -97,6 +97,7 @@ class Faces:
         findings: what was found wrong, and what was done about it.
         names: the file of each face, at the position that is its row; empty where faces are not
             files.
+        notes: what else people are to know about it, such as which files were left out.
     """
 
     classes: tuple[str, ...]
@@ -105,6 +106,7 @@ class Faces:
     origin: str
     findings: Sequence[Finding] = ()
     names: Sequence[str] = ()
+    notes: Sequence[str] = ()
 
 
 class Source(Protocol):

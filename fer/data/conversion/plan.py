@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 import numpy as np
 import numpy.typing as npt
 
-from fer.data._class_folders import read_layout
+from fer.data._class_folders import read_layout, split_of
 from fer.data._fer2013_folders import is_official, is_picture_folder
 from fer.data._metadata import METADATA_FILE, read_metadata
 from fer.data.conversion.table import read_picture_table
@@ -122,7 +122,7 @@ def make_plan(source: Path, *, cache: str | None = None) -> Plan:
 
 def _of_folder(root: Path) -> Plan:
     layout = read_layout(root, LAYOUT)
-    files = list_files(root, layout)
+    files, _ = list_files(root, layout)
     names = [file.name for file in files]
     rows = np.arange(len(names), dtype=np.int64)
     metadata, table = read_metadata(root / METADATA_FILE, names)
@@ -132,7 +132,7 @@ def _of_folder(root: Path) -> Plan:
     return Plan(
         root,
         layout.classes,
-        np.array([SPLITS.index(name.split("/")[0]) for name in names], dtype=np.uint8),
+        np.array([SPLITS.index(split_of(name)) for name in names], dtype=np.uint8),
         layout.labels(names, rows),
         rows,
         lambda i: decoded(file_bytes(root / names[i])),

@@ -40,6 +40,7 @@ def check(
     Raises:
         DataError: a class has too few faces for the search for label errors.
     """
+    notes = [*faces.notes, *notes]
     findings = Cleaning("keep", "keep", "keep")(faces).findings
     copies = find_copies(faces, findings, near)
     tallies = _pictures(faces) | copies.tallies
