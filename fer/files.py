@@ -77,6 +77,11 @@ def _is(place: Path) -> bool:
     return os.path.lexists(place)
 
 
+def real(path: Path) -> Path:
+    """Return a path without links in it; links in a circle, on which Path.resolve fails, stay."""
+    return Path(os.path.realpath(path))
+
+
 def write_text(path: Path, text: str) -> None:
     """Write text as UTF-8, whole or not at all."""
     with written_beside(path) as beside:

@@ -106,9 +106,8 @@ def check_header(image: Opened, most: int, scans: int) -> None:
     most = min(most, MAX_MEMORY // cost)
     pixels = image.width * image.height
     # A tile may be larger than the picture, and is decoded whole.
-    across, down = (getattr(image, "tag_v2", {}).get(tag) for tag in _TILE_SIZE)
-    if isinstance(across, int) and isinstance(down, int):
-        pixels = max(pixels, across * down)
+    across, down = (tiff_number(image, tag) for tag in _TILE_SIZE)
+    pixels = max(pixels, across * down)
     if pixels > most:
         raise PictureError(too_large(most))
     if scans * pixels > most_scanned:
@@ -124,3 +123,10 @@ def check_header(image: Opened, most: int, scans: int) -> None:
         if not _FILMS[kind]:
             how = "no command reads it: save it as GIF or MP4 for fer video, or one frame as PNG"
         raise PictureError(f"this is a film of {frames} frames ({kind}): {how}")
+
+
+def tiff_number(image: Opened, tag: int) -> int:
+    """Return the whole number that a TIFF has for a tag, the largest of several, or 0."""
+    value = getattr(image, "tag_v2", {}).get(tag, 0)
+    numbers = value if isinstance(value, tuple) else (value,)
+    return max((number for number in numbers if isinstance(number, int)), default=0)

@@ -24,12 +24,17 @@ from fer.picture_limits import (
     check_bytes,
     check_header,
     check_size,
+    tiff_number,
     too_large,
 )
 from fer.pixels import Image
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Opened
+
+__all__ = [
+    "MAX_PIXELS", "SUFFIXES", "PictureError", "decoded", "file_bytes", "read_picture", "shown",
+]  # fmt: skip
 
 #: What picture files are called; everything else in a folder is no picture.
 SUFFIXES: Final = (
@@ -221,8 +226,7 @@ def _depth(image: Opened) -> int:
     if image.format == "PPM":
         return 16  # Pillow brings its values to the whole range.
     top = max(int(np.asarray(strip).max()) for _, strip in _strips(image))
-    white = getattr(image, "tag_v2", {}).get(_WHITE)
-    if isinstance(white, int) and white >= top:
+    if (white := tiff_number(image, _WHITE)) >= max(1, top):
         return min(16, max(8, white.bit_length()))
     return next(bits for bits in (8, 12, 16) if top < 1 << bits)
 

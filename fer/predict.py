@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 import io
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from fer.errors import UserError
+from fer.files import real
 from fer.interrupts import Interrupts
 from fer.options import add_model_options, recognizer_of
 from fer.scoring import ONLY_TABLES, add_table_options, score_table
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from fer.inference import Face, Recognizer
     from fer.inference.answer_files import AnswerFile
     from fer.inference.collecting import Picture
+    from fer.pixels import Image
 
 _DESCRIPTION: Final = """\
 Find the faces in pictures and say what each shows: the label that annotators would give it, not
@@ -36,6 +39,7 @@ examples:
   fer predict photo.jpg --draw annotated.jpg
   fer predict photos more/photo.png --csv faces.csv --confidence 0.5
   fer predict photos --json faces.json --draw annotated
+  fer predict faces --crops --csv labels.csv               # pictures that are faces, cut out
   fer predict photo.jpg --model model.onnx --detector yunet:face_detection_yunet_2023mar.onnx
   fer predict photos.csv --to answers
   fer predict faces.parquet --to answers --engine ray
@@ -45,7 +49,7 @@ columns of --csv, a row a face, and one with the picture alone where no face was
   picture             as it was named, or below the folder that was
   face                1, 2, …: the surest found first
   x, y, w, h          the box in pixels of the upright picture, from its top left corner
-  score               confidence that this is a face, 0 to 1
+  score               confidence that this is a face, 0 to 1; with --crops 1
   label               the likeliest class, or uncertain (see --confidence and --min-face)
   p_angry, …          calibrated probability of each class; they sum to one
   problem             why the picture could not be read, else empty
@@ -58,7 +62,8 @@ Paths are below the table's own folder, or whole. Faces may be encoded pictures 
 bytes (fixed_size_binary, or lists of numbers), or lists of rows of pixels.
 
 Pictures may be JPEG, PNG, WebP, TIFF, BMP, GIF, PPM or AVIF; they are turned as their EXIF data
-say. What is transparent lies on white. Films (animated GIF) are for fer video.
+say. What is transparent lies on white. Films (animated GIF and PNG) are for fer video. What else
+lies in folders is counted by kind and left out.
 
 exit codes: 0 done (no face is a result), 1 done but some pictures or rows could not be read and are
 listed, 2 wrong use or bad input: nothing was written, 130 interrupted: what was finished is kept"""
@@ -92,6 +97,7 @@ class _Tally:
 
     done: int = 0
     faces: int = 0
+    without: int = 0
     problems: list[str] = field(default_factory=list)
     interrupted: bool = False
 
@@ -105,7 +111,8 @@ def _predict(options: argparse.Namespace) -> int:
     for path in options.pictures:
         if path.suffix.lower() in (".csv", ".parquet") and path.is_file():
             raise UserError(f"{path} is a table: name by --to FOLDER where the answers go")
-    pictures = collect(options.pictures, leave=options.draw)
+    others: dict[str, list[Path]] = {}
+    pictures = collect(options.pictures, leave=options.draw, others=others)
     places: list[Path] | None = None
     if options.draw is not None:
         one_file = len(options.pictures) == 1 and options.pictures[0].is_file()
@@ -119,21 +126,37 @@ def _predict(options: argparse.Namespace) -> int:
     tally = _Tally()
     # SIGTERM too: the hidden files that answers are written to are taken away or named in the end.
     with Interrupts() as interrupts, _answer_files(options, recognizer) as answers:
-        tta = bool(options.tta)
-        _work(pictures, places, recognizer, answers, tally, interrupts=interrupts, tta=tta)
+        ask = partial(_whole, recognizer) if options.crops else recognizer.analyze
+        ask = partial(ask, tta=options.tta)
+        _work(pictures, places, ask, answers, tally, interrupts=interrupts)
         if not tally.done and tally.interrupted:
             raise KeyboardInterrupt
         if not tally.done:
             raise UserError("; ".join(tally.problems))
+    shows_all = len(pictures) == 1 and not (options.json or options.csv or options.draw)
+    return _report(tally, len(pictures), others, with_count=not shows_all)
+
+
+def _report(
+    tally: _Tally, count: int, others: Mapping[str, Sequence[Path]], *, with_count: bool
+) -> int:
+    """Say what came of all pictures, and return the exit code."""
+    from fer.picture_folders import left_out
+
     say = sys.stderr.write
     if tally.problems:
-        say(f"fer predict: {len(tally.problems):,} of {len(pictures):,} pictures "
+        say(f"fer predict: {len(tally.problems):,} of {count:,} pictures "
             "could not be read:\n")  # fmt: skip
         say("".join(f"  {problem}\n" for problem in tally.problems))
-    if len(pictures) > 1 or options.json or options.csv or options.draw:
+    if others:
+        say(f"left out: {left_out(others)}\n")
+    if tally.without:
+        say(f"no face found in {tally.without:,} of {counted(tally.done, 'picture')}: where "
+            "pictures are faces cut out already, --crops reads each as one\n")  # fmt: skip
+    if with_count:
         say(f"{counted(tally.done, 'picture')}, {counted(tally.faces, 'face')}\n")
     if tally.interrupted:
-        left = len(pictures) - tally.done - len(tally.problems)
+        left = count - tally.done - len(tally.problems)
         say(f"fer predict: interrupted; {left:,} pictures were not read\n")
         return 130
     return 1 if tally.problems else 0
@@ -142,12 +165,11 @@ def _predict(options: argparse.Namespace) -> int:
 def _work(
     pictures: Sequence[Picture],
     places: Sequence[Path] | None,
-    recognizer: Recognizer,
+    ask: Callable[[Image], list[Face]],
     answers: Sequence[AnswerFile],
     tally: _Tally,
     *,
     interrupts: Interrupts,
-    tta: bool,
 ) -> None:
     from tqdm import tqdm
 
@@ -160,12 +182,12 @@ def _work(
             try:
                 image = read_picture(picture.path)
             except (PictureError, OSError) as error:
-                why = error.strerror if isinstance(error, OSError) else str(error)
+                why = getattr(error, "strerror", None) or str(error)
                 tally.problems.append(f"{picture.name}: {why}")
                 for file in answers:
-                    file.add(picture.name, (), str(why))
+                    file.add(picture.name, (), why)
                 continue
-            faces = recognizer.analyze(image, tta=tta)
+            faces = ask(image)
             # A picture is in all files and in the count, or in none.
             with interrupts.held():
                 if places is not None:
@@ -173,10 +195,20 @@ def _work(
                 for file in answers:
                     file.add(picture.name, faces)
                 tally.done, tally.faces = tally.done + 1, tally.faces + len(faces)
+                tally.without += not faces
     except KeyboardInterrupt:
         tally.interrupted = True
     finally:
         bar.close()
+
+
+def _whole(recognizer: Recognizer, image: Image, *, tta: bool) -> list[Face]:
+    """Return what a picture shows that is a face as a whole, as in training."""
+    from fer.inference import Face
+
+    answer = recognizer.classify([image], tta=tta)
+    height, width = image.shape[:2]
+    return [Face((0, 0, width, height), 1.0, answer.labels[0], answer.probabilities[0])]
 
 
 class _Table:
@@ -231,9 +263,9 @@ def _check_files(
     """Refuse to write over what is read, or twice to the same file."""
     from fer.pictures import shown
 
-    originals = {picture.path.resolve() for picture in pictures}
-    drawn = {place.resolve() for place in places}
-    files = [path.resolve() for path in (options.json, options.csv) if path is not None]
+    originals = {real(picture.path) for picture in pictures}
+    drawn = {real(place) for place in places}
+    files = [real(path) for path in (options.json, options.csv) if path is not None]
     for path in files:
         if path.is_dir():
             raise UserError(f"{shown(path)} is a folder; name a file")
@@ -259,6 +291,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--csv", metavar="FILE", type=Path, help="write what was found as CSV")
     add("--draw", metavar="OUT", type=Path, help="write annotated pictures: a file for one "
         "picture, else a folder")  # fmt: skip
+    add("--crops", action="store_true", help="the pictures are faces, cut out already: none is "
+        "looked for in them; of a table, of those that it names")  # fmt: skip
     add("--tta", action="store_true", help="look at each face ten times, mirrored and shifted: "
         "slower, a little more accurate")  # fmt: skip
     add_table_options(parser)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from fer.errors import UserError
+from fer.files import real
 from fer.options import whole
 from fer.words import counted
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 #: The options of ``fer predict`` that are of tables alone, and what they are unless given.
 ONLY_TABLES: Final = {
-    "shards": 1, "shard": 0, "engine": "local", "crops": False, "column": None, "part": None,
+    "shards": 1, "shard": 0, "engine": "local", "column": None, "part": None,
 }  # fmt: skip
 
 
@@ -119,7 +120,7 @@ def _check(options: argparse.Namespace) -> None:
         raise UserError("--to writes parquet, which needs: pip install 'fer-framework[score]'")
     if options.engine == "ray" and find_spec("ray") is None:
         raise UserError("--engine ray needs Ray: pip install 'fer-framework[ray]'")
-    table, to = options.pictures[0].resolve(), options.to.resolve()
+    table, to = real(options.pictures[0]), real(options.to)
     if to == table or table in to.parents:
         from fer.pictures import shown
 
@@ -135,8 +136,6 @@ def add_table_options(parser: argparse.ArgumentParser) -> None:
         "folder of such; the answers go there as parquet, part by part")  # fmt: skip
     add("--column", metavar="NAME", help="what the column of names or faces is called "
         "(default: image, else path)")  # fmt: skip
-    add("--crops", action="store_true", help="the pictures that the table names are faces: none "
-        "is looked for in them")  # fmt: skip
     add("--shards", metavar="N", type=count, default=ONLY_TABLES["shards"], help="divide the table "
         "into N shards, one a process or machine (default: 1)")  # fmt: skip
     add("--shard", metavar="I", type=whole(0), default=ONLY_TABLES["shard"],

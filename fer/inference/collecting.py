@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from fer.errors import UserError
+from fer.files import real
+from fer.picture_folders import left_out, list_pictures
 from fer.pictures import SUFFIXES, shown
 
 #: Formats that annotated pictures are written in; those of other pictures become PNG.
@@ -33,15 +35,22 @@ class Picture:
         return shown(self.path)
 
 
-def collect(arguments: Sequence[str | Path], *, leave: Path | None = None) -> list[Picture]:
+def collect(
+    arguments: Sequence[str | Path],
+    *,
+    leave: Path | None = None,
+    others: dict[str, list[Path]] | None = None,
+) -> list[Picture]:
     """Return the pictures that files and folders name, each once.
 
     Of a file the name does not matter. In folders, and all below them, files are taken that are
-    called as pictures are, in the order of their names; hidden ones are left out.
+    called as pictures are, in the order of their names; hidden ones are left out (see
+    :func:`fer.picture_folders.list_pictures`).
 
     Args:
         arguments: files and folders.
         leave: a folder that results go to: what lies in it is left out.
+        others: gets what else lies in folders, by kind.
 
     Raises:
         UserError: one is not there, or there is no picture in a folder.
@@ -50,38 +59,23 @@ def collect(arguments: Sequence[str | Path], *, leave: Path | None = None) -> li
     found: dict[Path, Picture] = {}
     for argument in map(Path, arguments):
         if argument.is_dir():
-            inside = _in_folder(argument, leave)
+            listing = list_pictures(argument, leave=leave)
+            inside = [Picture(argument / path, path) for path in listing.pictures]
+            for kind, paths in listing.others.items():
+                if others is not None:
+                    others.setdefault(kind, []).extend(argument / path for path in paths)
             if not inside:
-                raise UserError(f"{shown(argument)} holds no pictures ({', '.join(SUFFIXES)})")
-        elif argument.exists():
+                more = f"; {left_out(listing.others, root=argument)}" if listing.others else ""
+                raise UserError(
+                    f"{shown(argument)} holds no pictures ({', '.join(SUFFIXES)}){more}"
+                )
+        elif os.path.lexists(argument):
             inside = [Picture(argument, Path(argument.name))]
         else:
             raise UserError(f"there is no file or folder {shown(argument)}")
         for picture in inside:
             found.setdefault(picture.path.absolute(), picture)
     return list(found.values())
-
-
-def _in_folder(folder: Path, leave: Path | None) -> list[Picture]:
-    left = None if leave is None else leave.absolute()
-
-    def refuse(error: OSError) -> None:
-        raise error
-
-    found = []
-    for at, folders, files in os.walk(folder, onerror=refuse):
-        here = Path(at)
-        folders[:] = sorted(
-            name
-            for name in folders
-            if not name.startswith(".") and (here / name).absolute() != left
-        )
-        found += [
-            Picture(here / name, (here / name).relative_to(folder))
-            for name in sorted(files)
-            if not name.startswith(".") and name.lower().endswith(SUFFIXES)
-        ]
-    return found
 
 
 def drawn_places(pictures: Sequence[Picture], out: Path, *, one_file: bool) -> list[Path]:
@@ -106,9 +100,9 @@ def drawn_places(pictures: Sequence[Picture], out: Path, *, one_file: bool) -> l
                 f"--draw {shown(out)} is a file; of several pictures it must be a folder"
             )
         places = _apart([out / _as_drawn(picture.place) for picture in pictures])
-    originals = {picture.path.resolve() for picture in pictures}
+    originals = {real(picture.path) for picture in pictures}
     for place in places:
-        if place.resolve() in originals:
+        if real(place) in originals:
             raise UserError(
                 f"--draw would write over {shown(place)}, which is read: name another "
                 f"{'file' if one_file else 'folder'}"

@@ -26,6 +26,7 @@ from fer.data.quality.screen import as_text
 from fer.data.quality.votes import find_crowd
 from fer.data.source import DataError, Faces
 from fer.errors import UserError
+from fer.files import real
 from fer.pixels import FITS
 from fer.words import counted
 
@@ -104,15 +105,15 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _check_outputs(options: argparse.Namespace) -> None:
-    taken = {options.path.resolve()}
+    taken = {real(options.path)}
     for path in (options.html, options.fix, options.manifest):
         if path is None:
             continue
         if path.is_dir():
             raise DataError(f"{path} is a folder; name a file")
-        if path.resolve() in taken:
+        if real(path) in taken:
             raise DataError(f"{path} is named twice: each file to write needs a name of its own")
-        taken.add(path.resolve())
+        taken.add(real(path))
 
 
 def _keep_data(options: argparse.Namespace, faces: Faces) -> None:
@@ -123,13 +124,13 @@ def _keep_data(options: argparse.Namespace, faces: Faces) -> None:
     """
     origin = Path(faces.origin)
     beside = [] if faces.names else [origin, *vote_places(origin)]
-    read = {path.resolve() for path in (*beside, options.votes, options.rows) if path is not None}
+    read = {real(path) for path in (*beside, options.votes, options.rows) if path is not None}
     pictures = {*faces.names, METADATA_FILE} if faces.names else set()
-    root = origin.resolve()
+    root = real(origin)
     for path in (options.html, options.fix, options.manifest):
         if path is None:
             continue
-        full = path.resolve()
+        full = real(path)
         inside = full.relative_to(root).as_posix() if full.is_relative_to(root) else ""
         if full in read or inside in pictures:
             raise DataError(
