@@ -17,7 +17,7 @@ from PIL import Image
 
 from fer import options
 from fer.cli import main as cli
-from fer.inference import UNCERTAIN
+from fer.inference import UNCERTAIN, load
 from fer.inference.detection import DETECT_SIZE
 from fer.inference.recognizer import MIN_FACE
 from tests.inference.detection.fake_yunet import write_fake_yunet
@@ -79,6 +79,57 @@ def test_no_face_is_a_result(predict: Predict) -> None:
     ]
     (row,) = rows_of("a.csv")
     assert (row["picture"], row["face"], row["label"]) == ("empty.png", "", "")
+
+
+def test_crops_are_faces_as_they_are(predict: Predict, small_onnx: Path) -> None:
+    """No face is looked for in them, and each is read as training reads it."""
+    images = np.random.default_rng(0).integers(0, 256, (9, 48, 48), dtype=np.uint8)
+    for number, image in enumerate(images):
+        Path("crops/deep").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(f"crops/deep/{number}.png")
+    _, _, err = predict("crops", "--csv", "a.csv")
+    assert "no face found in 9 of 9 pictures: " in err
+    assert "--crops" in err
+    code, _, err = predict("crops", "--crops", "--csv", "a.csv", "--json", "a.json")
+    assert (code, err) == (0, "9 pictures, 9 faces\n")
+    wanted = load(small_onnx).classify(images)
+    for row, label, chances in zip(
+        rows_of("a.csv"), wanted.labels, wanted.probabilities, strict=True
+    ):
+        assert row["label"] == label
+        assert [row[name] for name in "xywh"] == ["0", "0", "48", "48"]
+        np.testing.assert_allclose([float(row[f"p_{c}"]) for c in CLASSES], chances, atol=1e-5)
+
+
+def test_what_else_lies_in_a_folder_is_counted(predict: Predict) -> None:
+    save("photos/a.png", (10, 10, 40))
+    save("b.jpg", (10, 10, 40)).rename("photos/b.jfif")
+    for name in ("c.heic", "d.heic", "notes.txt"):
+        Path("photos", name).touch()
+    Path("photos/self.png").symlink_to("self.png")
+    code, _, err = predict("photos", "--csv", "a.csv")
+    assert code == 1, "of the link, that it leads nowhere"
+    assert "2 .heic (photos/c.heic, …), 1 .txt (photos/notes.txt)" in err
+    assert "2 pictures" in err
+    assert [row["picture"] for row in rows_of("a.csv") if not row["problem"]] == [
+        "photos/a.png", "photos/b.jfif",
+    ]  # fmt: skip
+
+
+def test_a_decoder_that_fails_costs_one_picture(
+    predict: Predict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save("photos/a.png", (10, 10, 40))
+    save("photos/b.webp")
+
+    def load(image: object) -> None:
+        raise RuntimeError("of its own kind")
+
+    monkeypatch.setattr("PIL.WebPImagePlugin.WebPImageFile.load", load)
+    code, _, err = predict("photos", "--csv", "a.csv")
+    assert code == 1
+    assert "photos/b.webp: the picture is corrupt (of its own kind)" in err
+    assert [bool(row["problem"]) for row in rows_of("a.csv")] == [False, True]
 
 
 def rows_of(path: str) -> list[dict[str, str]]:

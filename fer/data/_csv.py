@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from fer.data.defects import KEPT, Defect, DefectiveRowsError, RowError
 from fer.data.source import DataError
+from fer.labels import EMOTIONS, canonical
 
 #: Height and width of a face, in pixels.
 SIDE: Final = 48
@@ -27,7 +28,10 @@ USAGES: Final[tuple[str, ...]] = ("Training", "PublicTest", "PrivateTest")
 #: there is room for odd spacing. It bounds the memory whatever the file turns out to be.
 MAX_LINE: Final = 1 << 16
 
-_LABELS: Final[Mapping[bytes, int]] = {str(label).encode(): label for label in range(7)}
+#: The numbers, as tables turn them into floats too.
+_LABELS: Final[Mapping[bytes, int]] = {
+    text.encode(): label for label in range(7) for text in (f"{label}", f"{label}.0")
+}
 _SPLITS: Final[Mapping[bytes, int]] = {usage.encode(): i for i, usage in enumerate(USAGES)}
 _UTF8_BOM: Final = b"\xef\xbb\xbf"
 _INTEGER: Final = re.compile(rb"([+-]?)0*(\d+)")
@@ -98,6 +102,9 @@ def parse_faces(
         raise DataError(f"{origin}: the file has a header, but no rows\n{advice}")
     for code, usage in enumerate(USAGES):
         if code not in splits:
+            if total:
+                # Perhaps the rows of this split are among the broken ones, perhaps all are.
+                raise DefectiveRowsError(origin, defects, total, advice)
             raise DataError(f"{origin}: no row has the split {usage}\n{advice}")
     return FaceTable(
         images=np.frombuffer(images, dtype=np.uint8).reshape(-1, SIDE, SIDE),
@@ -169,13 +176,21 @@ class _Columns:
             noun = "field" if len(fields) == 1 else "fields"
             raise RowError("fields", f"{len(fields)} {noun} instead of {self.count}")
         label_text, usage_text = fields[self.emotion].strip(), fields[self.usage].strip()
-        if (label := _LABELS.get(label_text)) is None:
-            raise RowError("label", f"label {_shown(label_text)} is none of 0-6")
+        label = _label(label_text)
         pixels = _pixels(fields[self.pixels].strip())
         if (split := _SPLITS.get(usage_text)) is None:
             known = ", ".join(USAGES)
             raise RowError("split", f"split {_shown(usage_text)} is none of {known}")
         return label, pixels, split
+
+
+def _label(text: bytes) -> int:
+    if (label := _LABELS.get(text)) is not None:
+        return label
+    try:
+        return EMOTIONS.index(canonical(text.decode()))
+    except ValueError:
+        raise RowError("label", f"label {_shown(text)} is none of 0-6, nor an emotion") from None
 
 
 def _fields(line: bytes) -> list[bytes]:

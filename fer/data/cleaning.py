@@ -7,6 +7,7 @@ have seen the test.
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
@@ -122,7 +123,8 @@ class Cleaning:
 def _are_blank(split: Split) -> npt.NDArray[np.bool_]:
     if (on_disk := stored(split.images)) is not None:
         return on_disk.blank
-    flat = split.images.reshape(len(split), -1)
+    # Of a split without faces, -1 has no answer.
+    flat = split.images.reshape(len(split), math.prod(split.images.shape[1:]))
     blank: npt.NDArray[np.bool_] = (flat == flat[:, :1]).all(axis=1)
     return blank
 

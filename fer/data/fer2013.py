@@ -21,7 +21,7 @@ from fer.labels import EMOTIONS
 from fer.metadata import Columns
 
 _LOG: Final = logging.getLogger(__name__)
-_VERSION: Final = 2  # raise it when the same file would be parsed into something else
+_VERSION: Final = 3  # raise it when the same file would be parsed into something else
 _KAGGLE: Final = "challenges-in-representation-learning-facial-expression-recognition-challenge"
 
 #: The file that archives are searched for, by these names.

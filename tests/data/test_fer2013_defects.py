@@ -76,7 +76,8 @@ def test_broken_pixels(
     ("change", "kind", "detail"),
     [
         (lambda row: "7" + row[1:], "label", "label '7' is none of 0-6"),
-        (lambda row: "happy" + row[1:], "label", "label 'happy' is none of 0-6"),
+        (lambda row: "smug" + row[1:], "label", "label 'smug' is none of 0-6, nor an emotion"),
+        (lambda row: "1.5" + row[1:], "label", "label '1.5' is none of 0-6"),
         (lambda row: row[1:], "label", "label '' is none of 0-6"),
         (lambda row: "-1" + row[1:], "label", "label '-1' is none of 0-6"),
         (lambda row: "\u0663" + row[1:], "label", r"label '\xd9\xa3' is none of 0-6"),

@@ -15,6 +15,9 @@ import pytest
 
 import fer.data.folder as module
 from fer.data.folder import ImageFolder
+from fer.data.quality.checking import check
+from fer.data.quality.opening import load_any
+from fer.data.quality.screen import as_text
 from fer.data.source import DataError, DataNotFoundError, Faces
 from fer.labels import EMOTIONS
 from fer.pixels import Fit, square_grey
@@ -192,6 +195,78 @@ def test_not_found(tmp_path: Path) -> None:
 def test_arguments_out_of_range(root: Path, wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         ImageFolder(str(root), **wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("train", "val", "test"),
+    [("Train", "validation", "Test"), ("training", "valid", "testing"), ("TRAIN", "Val", "TEST")],
+)
+def test_splits_by_other_names(
+    root: Path, source: Callable[..., ImageFolder], train: str, val: str, test: str
+) -> None:
+    names = {"train": train, "val": val, "test": test}
+    counts = {f"{names[a]}/{b}": n for (a, b), n in ((w.split("/"), n) for w, n in COUNTS.items())}
+    pictures = write_class_folders(root, counts)
+    (root / "metadata.csv").write_text(f"path,age\n{train}/cat/000.png,7\n")
+    faces = source().load()
+    assert faces.classes == ("cat", "dog", "owl")
+    assert {name: len(split) for name, split in faces.splits.items()} == {
+        "train": 12, "val": 4, "test": 3,
+    }  # fmt: skip
+    for name, split in faces.splits.items():
+        for image, label, row in zip(split.images, split.labels, split.rows, strict=True):
+            assert faces.names[row].startswith(f"{names[name]}/{faces.classes[label]}/")
+            np.testing.assert_array_equal(image, square_grey(pictures[faces.names[row]], 48))
+    assert np.nansum(faces.splits["train"].metadata["age"]) == 7
+    (checked, _) = load_any(root, size=48, fit="pad", val_share=0.1, cache=str(root / "../cache"))
+    assert checked.fingerprint == faces.fingerprint
+
+
+def test_two_folders_of_one_split(root: Path, source: Callable[..., ImageFolder]) -> None:
+    write_class_folders(root, {**COUNTS, "validation/cat": 1})
+    with pytest.raises(DataError, match="val/ and validation/ both mean val: join them"):
+        source().load()
+
+
+def test_what_is_read_and_what_is_left_out(
+    root: Path, source: Callable[..., ImageFolder], caplog: pytest.LogCaptureFixture
+) -> None:
+    write_class_folders(root, {**COUNTS, "train/cat/deep/er": 3})
+    assert source().load().notes == ()
+    for name in ("dog/a.jfif", "dog/b.jpe", "cat/deep/c.mpo"):
+        picture = write_picture(root / "spare.jpg", np.full((9, 9), 50, dtype=np.uint8))
+        picture.rename(root / "train" / name)
+    for name in ("dog/1.heic", "dog/2.HEIC", "cat/deep/er/notes.txt", "cat/deep/.hidden.png"):
+        (root / "train" / name).touch()
+    (root / "val/loose.png").touch()
+    (root / "extra").mkdir()
+    faces = source().load()
+    labels = faces.splits["train"].labels
+    assert np.bincount(labels).tolist() == [8, 5, 5]
+    (note,) = faces.notes
+    for kind in ("2 .heic (train/dog/1.heic, …)", "1 .txt (train/cat/deep/er/notes.txt)",
+                 "1 hidden (", "1 folder of no split (extra)",
+                 "1 picture in no class (val/loose.png)"):  # fmt: skip
+        assert kind in note
+    assert note in caplog.text
+    assert note in as_text(check(faces, "folder"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_links_that_lead_nowhere_are_broken_pictures(
+    root: Path, source: Callable[..., ImageFolder]
+) -> None:
+    pictures = write_class_folders(root, COUNTS)
+    (root / "train/cat/self.png").symlink_to("self.png")
+    (root / "train/cat/gone.png").symlink_to("nowhere.png")
+    (root / "train/self").symlink_to("self")
+    with pytest.raises(DataError, match="2 of 21 pictures cannot be used") as error:
+        source().load()
+    assert "train/cat/gone.png: No such file" in str(error.value)
+    assert "train/cat/self.png: " in str(error.value)
+    assert len(source(defects="drop").load().splits["train"]) == 12
+    write_picture(root / "train/cat/nowhere.png", pictures["train/cat/000.png"])
+    assert len(source(defects="drop").load().splits["train"]) == 14
 
 
 # --- changes and defects -------------------------------------------------------------------------

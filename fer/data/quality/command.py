@@ -149,6 +149,13 @@ def _advice(options: argparse.Namespace, report: Report, fixes: Fixes) -> str:
         )
     elif fixes.fixes:
         lines.append(f"--fix FILE would {what}; --html FILE says more, --json everything")
+    for split in ("train", "val"):
+        drops = sum(fix.action == "drop" and fix.split == split for fix in fixes.fixes)
+        if drops and drops == sum(report.counts[split].values()):
+            lines.append(
+                f"nothing would be left in {split}: every face there is blank, or a copy of "
+                "another; take other faces for it"
+            )
     lines += [f"{path}: written" for path in (options.html, options.manifest) if path is not None]
     return "".join(f"{line}\n" for line in lines)
 

@@ -22,8 +22,9 @@ from fer.data.fixes import read_fixes
 from fer.data.folder import ImageFolder
 from fer.data.manifest import COLUMNS
 from fer.data.quality.report import KINDS
+from fer.labels import EMOTIONS
 from tests.support import flawed_faces as flaws
-from tests.support.fer2013_csv import make_faces
+from tests.support.fer2013_csv import make_faces, write_fer2013
 from tests.support.picture_folders import write_class_folders, write_fer2013_folders, write_picture
 from tests.support.train_command import Answer
 from tests.support.votes import write_votes
@@ -149,6 +150,38 @@ def test_fixes_are_written(check: Check, flawed: Path, tmp_path: Path) -> None:
     assert f"{path}: drop 12 and relabel 0 faces of train and val" in answer.out
     assert f"data=fer2013 data.clean={path}" in answer.out
     assert len(read_fixes(path).fixes) == 12
+
+
+def test_fixes_that_leave_nothing(check: Check, tmp_path: Path) -> None:
+    """The validation faces are the test faces, saved again as JPEG."""
+    root = tmp_path / "pictures"
+    write_class_folders(root, {"train/a": 3, "train/b": 3})
+    flat = np.linspace(0, 255, 48, dtype=np.uint8)
+    for number, name in enumerate(("a", "b")):
+        face = np.tile(flat if number else flat[::-1], (48, 1))
+        write_picture(root / f"test/{name}/0.png", face)
+        write_picture(root / f"val/{name}/0.jpg", face)
+    answer = check(root, "--fix", tmp_path / "fixes.csv")
+    assert (answer.code, answer.err) == (0, "")
+    assert "nothing would be left in val: " in answer.out
+    assert "left in train" not in answer.out
+    assert [fix.split for fix in read_fixes(tmp_path / "fixes.csv").fixes] == ["val", "val"]
+
+
+@pytest.mark.parametrize("form", ["{}.0", "words"])
+def test_labels_as_floats_and_words(check: Check, tmp_path: Path, form: str) -> None:
+    images, labels, usages = make_faces()
+    written = [EMOTIONS[label] if form == "words" else form.format(label) for label in labels]
+    answer = check(write_fer2013(tmp_path / "a.csv", images, written, usages), "--json")
+    assert answer.code == 0
+    wanted = check(write_fer2013(tmp_path / "b.csv", images, labels, usages), "--json")
+    assert json.loads(answer.out)["counts"] == json.loads(wanted.out)["counts"]
+
+
+def test_labels_that_mean_nothing_are_named(check: Check, tmp_path: Path) -> None:
+    images, labels, usages = make_faces()
+    path = write_fer2013(tmp_path / "a.csv", images, [f"class {n}" for n in labels], usages)
+    refused(check(path), "60 rows are defective", "line 2: label 'class ")
 
 
 def test_the_manifest(check: Check, flawed: Path, tmp_path: Path) -> None:
