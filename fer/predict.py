@@ -133,8 +133,8 @@ def _predict(options: argparse.Namespace) -> int:
             raise KeyboardInterrupt
         if not tally.done:
             raise UserError("; ".join(tally.problems))
-    shows_all = len(pictures) == 1 and not (options.json or options.csv or options.draw)
-    return _report(tally, len(pictures), others, with_count=not shows_all)
+    with_count = len(pictures) > 1 or options.json or options.csv or options.draw
+    return _report(tally, len(pictures), others, with_count=bool(with_count))
 
 
 def _report(
@@ -145,8 +145,7 @@ def _report(
 
     say = sys.stderr.write
     if tally.problems:
-        say(f"fer predict: {len(tally.problems):,} of {count:,} pictures "
-            "could not be read:\n")  # fmt: skip
+        say(f"fer predict: {len(tally.problems):,} of {count:,} pictures could not be read:\n")
         say("".join(f"  {problem}\n" for problem in tally.problems))
     if others:
         say(f"left out: {left_out(others)}\n")
