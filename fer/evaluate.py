@@ -216,8 +216,7 @@ def compare_models(config: DictConfig, folder: Path) -> None:
                 [word for path in paths for word in warnings_of(path)],
             )
             for name, paths in named.items()
-        ],
-        seed=config.seed,
+        ]
     )
     marks = marks_of(named)
     origin = ", ".join(named)

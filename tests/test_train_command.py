@@ -153,6 +153,22 @@ def test_without_a_test_the_test_split_is_left_alone_and_the_history_is_whole(
         assert [row[name] for row in history] == [row[name] for row in log if row[name]], name
 
 
+def test_a_class_that_is_never_answered_has_no_precision(train: Train, elsewhere: Path) -> None:
+    """It is null in metrics.json and empty in the history, even where it says which is best."""
+    monitor = "val/precision/disgust"
+    answer = train(
+        *SMALL, "optimizer.lr=1e-12", "test=true", "hydra.run.dir=run",
+        "callbacks=[default,early_stopping]", f"callbacks.checkpoint.monitor={monitor}",
+        f"callbacks.early_stopping.monitor={monitor}",
+    )  # fmt: skip
+    assert answer.code == 0, answer
+    metrics = json.loads((elsewhere / "run" / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics[monitor] is None
+    assert metrics["val/best_epoch"] == 1
+    assert [row[monitor] for row in rows(elsewhere / "run" / "history.csv")] == ["", ""]
+    assert re.search(r"^disgust +– ", answer.out, re.MULTILINE)
+
+
 def test_tensorboard_gets_an_events_file(train: Train, elsewhere: Path) -> None:
     run = ["hydra.run.dir=run", "trainer.max_epochs=1", "test=false", "logger=tensorboard"]
     assert train(*SMALL, *run).code == 0

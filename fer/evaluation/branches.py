@@ -70,12 +70,12 @@ def branch_contributions(
         images: uint8 ``[N, size, size]``; of more than 10,000 some are drawn.
         labels: int64 ``[N]``.
         metadata: float32 ``[N, columns]``, for a network that reads it.
-        seed: of the bootstrap, and of the faces drawn.
+        seed: of the faces drawn.
         batch_size: faces at a time; changes nothing but time and memory.
 
     Returns:
         ``n``, ``accuracy`` of the whole network on these faces, and ``branches``: by name
-        ``accuracy`` without it, the ``drop`` and its ``drop_ci95`` (paired bootstrap).
+        ``accuracy`` without it, the ``drop`` and its ``drop_ci95`` (paired, over faces).
 
     Raises:
         ValueError: the network is not made of branches, or there are no faces.
@@ -103,7 +103,7 @@ def branch_contributions(
             right = labels == np.concatenate(
                 list(workers.map(lambda some: _answers(network, some), told))
             )
-            low, high = difference_interval(whole[None], right[None], seed=seed)
+            low, high = difference_interval(whole[None], right[None])
             found[name] = {
                 "accuracy": float(right.mean()),
                 "drop": float(whole.mean() - right.mean()),

@@ -80,7 +80,8 @@ def judge(case: Case) -> dict[str, Any]:
         - ``invalid``, ``not_comparable``: why, where the model is marked so;
         - ``classes``, ``split`` (what the test is called), ``seed``, ``resamples``;
         - ``official``, ``deduplicated``: see :func:`fer.evaluation.statistics.block`;
-        - ``tta``: both again, the probabilities being the mean over the views, or None;
+        - ``tta``: both again, the probabilities being the mean over the views (of the calibrated
+          ones, by which the network in use answers), or None;
         - ``temperature``;
         - ``memorisation_rate``, ``memorisation_ratio``, ``memorisation_n``, ``verdict``,
           ``verdict_reason``: see :func:`fer.evaluation.memorisation.memorisation`;
@@ -105,7 +106,10 @@ def judge(case: Case) -> dict[str, Any]:
         mean_calibrated = None
         if temperature is not None:
             mean_calibrated = tempered(case.views, temperature).mean(axis=0)
-        tta = _blocks(case, mean.argmax(axis=1), mean, mean_calibrated, unavailable)
+        # In use it is the calibrated probabilities that are averaged, and a mean over views is not
+        # the same answer at every temperature.
+        answering = mean if mean_calibrated is None else mean_calibrated
+        tta = _blocks(case, answering.argmax(axis=1), mean, mean_calibrated, unavailable)
     parts = slices(faces.images, faces.metadata, test.correct, seed=case.seed)
     for name in faces.metadata:
         if f"metadata.{name}" not in parts:

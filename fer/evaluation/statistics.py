@@ -164,13 +164,16 @@ def block(
 
     Returns:
         ``n``, ``accuracy``, ``accuracy_ci95``, ``macro_f1``, ``balanced_accuracy``, ``ece``,
-        ``ece_calibrated``, ``ece_null``, ``nll``, ``per_class``; None for what cannot be known.
+        ``ece_calibrated``, ``ece_null`` (what the probabilities after temperature scaling would
+        show if they were exactly right; without a temperature, those before), ``nll``,
+        ``per_class``; None for what cannot be known.
     """
     from fer.evaluation.calibration import calibration_error, calibration_error_by_chance
 
     correct = answer == label
     table = per_class(label, answer, classes)
     p = probabilities
+    best = p if calibrated is None else calibrated
     return {
         "n": len(label),
         "accuracy": float(correct.mean()),
@@ -179,7 +182,7 @@ def block(
         "balanced_accuracy": mean_over_classes(table, "recall"),
         "ece": None if p is None else calibration_error(label, p),
         "ece_calibrated": None if calibrated is None else calibration_error(label, calibrated),
-        "ece_null": None if p is None else calibration_error_by_chance(p, seed=seed),
+        "ece_null": None if best is None else calibration_error_by_chance(best, seed=seed),
         "nll": None if p is None else negative_log_likelihood(label, p),
         "per_class": table,
     }

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Final
 
 from torch import Tensor, nn
-from torchmetrics import MeanMetric, MetricCollection
+from torchmetrics import MeanMetric, Metric, MetricCollection
 from torchmetrics.classification import (
     MulticlassAccuracy,
     MulticlassConfusionMatrix,
@@ -37,34 +38,29 @@ class Scores(nn.Module):
         self.loss.update(loss.detach(), len(logits))
 
 
-class BalancedAccuracy(MulticlassConfusionMatrix):
-    """The mean recall of the classes that occur, as scikit-learn's ``balanced_accuracy_score``.
+def _over_classes(per_class: type[Metric]) -> type[Metric]:
+    """Return the metric that is the mean of another one over the classes that have it."""
 
-    Macro recall differs where a class is predicted but never occurs: it counts that class as zero.
+    class MeanOverClasses(per_class):  # type: ignore[valid-type, misc]
+        def compute(self) -> Tensor:
+            values: Tensor = super().compute()
+            return values.nanmean()
 
-    Example:
-        >>> import torch
-        >>> metric = BalancedAccuracy(3)
-        >>> metric(torch.tensor([0, 1, 2]), torch.tensor([0, 0, 1])).item()
-        0.25
-    """
+        def plot(self, *args: Any, **kwargs: Any) -> Any:
+            """Plot one value, or several over steps, as torchmetrics' scalar metrics do."""
+            return self._plot(*args, **kwargs)
 
-    def compute(self) -> Tensor:
-        matrix = super().compute().double()
-        occurs = matrix.sum(dim=1) > 0
-        recall = matrix.diagonal()[occurs] / matrix.sum(dim=1)[occurs]
-        return recall.mean().float()
-
-    def plot(self, *args: Any, **kwargs: Any) -> Any:
-        """Plot one value, or several over steps, as torchmetrics' scalar metrics do."""
-        return self._plot(*args, **kwargs)
+    return MeanOverClasses
 
 
 def classification_metrics(classes: int) -> MetricCollection:
     """Return the metrics of one split.
 
     Each takes int64 or float predictions ``[B]`` or ``[B, classes]`` and int64 labels ``[B]``.
-    Macro means are over the classes that occur or are predicted, as in scikit-learn.
+    A class has no precision where it is never predicted, no recall where it has no faces, and no F1
+    where neither is: NaN, as with ``zero_division=nan`` in scikit-learn. Means are over the classes
+    that have the figure, so macro recall is the balanced accuracy.
+    :func:`fer.evaluation.statistics.scores` names and means them alike.
 
     Args:
         classes: number of classes.
@@ -75,13 +71,14 @@ def classification_metrics(classes: int) -> MetricCollection:
         ``[classes, classes]`` ``confusion``, whose rows are the true classes.
     """
     common: dict[str, Any] = {"num_classes": classes, "validate_args": False}
+    each: dict[str, Any] = {"average": "none", "zero_division": math.nan, **common}
     return MetricCollection(
         {
             "acc": MulticlassAccuracy(average="micro", **common),
-            "balanced_acc": BalancedAccuracy(**common),
+            "balanced_acc": _over_classes(MulticlassRecall)(**each),
             "confusion": MulticlassConfusionMatrix(**common),
-            **{f"macro_{k}": make(average="macro", **common) for k, make in PER_CLASS.items()},
-            **{k: make(average="none", **common) for k, make in PER_CLASS.items()},
+            **{f"macro_{k}": _over_classes(make)(**each) for k, make in PER_CLASS.items()},
+            **{k: make(**each) for k, make in PER_CLASS.items()},
         },
     )
 

@@ -182,11 +182,12 @@ def _best_epoch(trainer: lightning.Trainer) -> dict[str, float]:
     """Return the validation numbers of the epoch whose checkpoint is the best."""
     checkpoint = _checkpoint(trainer)
     pick = max if checkpoint.mode == "max" else min
-    validated = [epoch for epoch in _epochs(trainer) if checkpoint.monitor in epoch]
+    monitor, worst = str(checkpoint.monitor), -math.inf if checkpoint.mode == "max" else math.inf
+    validated = [epoch for epoch in _epochs(trainer) if monitor in epoch]
     if not validated:
         return {}
-    # The first of equals, as the checkpoint keeps it.
-    best = pick(validated, key=lambda epoch: epoch[str(checkpoint.monitor)])
+    # The first of equals, as the checkpoint keeps it, for which no number is the worst one.
+    best = pick(validated, key=lambda e: worst if math.isnan(e[monitor]) else e[monitor])
     numbers = {name: value for name, value in best.items() if name.startswith("val/")}
     return {"val/best_acc": best["val/acc"], "val/best_epoch": best["epoch"], **numbers}
 
@@ -220,11 +221,10 @@ def _summary(module: FerModule, metrics: dict[str, float], folder: Path) -> str:
     if "test/acc" in metrics:
         width = max(len(name) for name in module.classes)
         lines.append(f"{'test':<{width}}  precision  recall     F1")
-        lines += [
-            f"{name:<{width}}  {metrics[f'test/precision/{name}']:9.3f}  "
-            f"{metrics[f'test/recall/{name}']:6.3f}  {metrics[f'test/f1/{name}']:5.3f}"
-            for name in module.classes
-        ]
+        for name in module.classes:
+            values = [metrics[f"test/{figure}/{name}"] for figure in ("precision", "recall", "f1")]
+            shown = ["–" if math.isnan(value) else f"{value:.3f}" for value in values]
+            lines.append(f"{name:<{width}}  {shown[0]:>9}  {shown[1]:>6}  {shown[2]:>5}")
         lines.append(
             f"test accuracy {metrics['test/acc']:.4f}, macro-F1 {metrics['test/macro_f1']:.4f}, "
             f"balanced accuracy {metrics['test/balanced_acc']:.4f}"

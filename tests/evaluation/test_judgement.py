@@ -14,7 +14,11 @@ from scipy.special import softmax
 
 from fer.data.benchmark import Crowd
 from fer.evaluation import Case, judge, read_predictions, write_predictions
-from fer.evaluation.calibration import calibration_error, fit_temperature
+from fer.evaluation.calibration import (
+    calibration_error,
+    calibration_error_by_chance,
+    fit_temperature,
+)
 from fer.evaluation.summary import judgement_table
 from fer.labels import EMOTIONS
 from tests.support.answers import NAMES, some_faces, some_predictions
@@ -56,7 +60,8 @@ def test_every_figure_is_scikit_learns_on_the_saved_predictions(tmp_path: Path) 
     ):
         for name, chosen in (("official", np.ones(300, dtype=bool)), ("deduplicated", ~COPIED)):
             label, some = test.label[chosen], p[chosen]
-            answer = some.argmax(axis=1)
+            # As the network answers in use: by its calibrated probabilities.
+            answer = calibrated[chosen].argmax(axis=1)
             ours = blocks[name]
             assert ours["n"] == chosen.sum()
             assert ours["accuracy"] == pytest.approx(sk.accuracy_score(label, answer))
@@ -69,11 +74,26 @@ def test_every_figure_is_scikit_learns_on_the_saved_predictions(tmp_path: Path) 
             after = calibration_error(label, calibrated[chosen])
             assert ours["ece_calibrated"] == pytest.approx(after)
             assert ours["accuracy_ci95"][0] < ours["accuracy"] < ours["accuracy_ci95"][1]
-            assert 0 < ours["ece_null"] < 0.1
+            null = calibration_error_by_chance(calibrated[chosen])
+            assert ours["ece_null"] == pytest.approx(null)
     brightness = found["slices"]["brightness"]
     assert sum(part["n"] * part["accuracy"] for part in brightness) == pytest.approx(
         300 * found["official"]["accuracy"]
     )
+
+
+def test_ten_views_are_judged_on_what_answers_in_use() -> None:
+    """Tempered, two views that lean to the label outweigh one that is sure of another class."""
+    label = P.test().label
+    views = np.zeros((3, len(label), 7), dtype=np.float32)
+    rows = np.arange(len(label))
+    views[:2, rows, label] = 2.0
+    views[2, rows, (label + 1) % 7] = 9.0
+    wrong = judge(case(views=views, temperature=1.0))["tta"]["official"]
+    right = judge(case(views=views, temperature=0.5))["tta"]["official"]
+    assert (wrong["accuracy"], right["accuracy"]) == (0.0, 1.0)
+    # What is calibrated is another matter than what was before.
+    assert wrong["ece"] == right["ece"] != right["ece_calibrated"]
 
 
 def test_a_model_brings_its_temperature() -> None:

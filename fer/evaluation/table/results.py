@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from fer.evaluation.claim_words import SPREAD, wording
-from fer.evaluation.comparison import Contender, compare
+from fer.evaluation.comparison import DIFFERENCE, Contender, compare
 from fer.evaluation.judgement import MARKS
 from fer.evaluation.predictions import read_predictions
 from fer.evaluation.statistics import accuracy_interval
@@ -107,7 +107,7 @@ def _result(row: Row, reference: Row | None, seed: int) -> Result:
     robust = {s: (m.get("robustness") or {}).get("mean") for s, m in scores.items()}
     figures["robustness"] = over_seeds(robust, "%")
     if reference is not None and reference.name != row.name:
-        figures["difference"] = _difference(row, reference, seed)
+        figures["difference"] = _difference(row, reference)
     marks = {
         f"{key.upper().replace('_', ' ')}: {m[key]}"
         for m in scores.values()
@@ -178,7 +178,7 @@ def _with_interval(figure: Figure | None, row: Row, seed: int) -> Figure | None:
     )
 
 
-def _difference(row: Row, reference: Row, seed: int) -> Figure | None:
+def _difference(row: Row, reference: Row) -> Figure | None:
     """Return how much more accurate a row is on the test split than the reference."""
     sides = []
     for one in (row, reference):
@@ -190,13 +190,13 @@ def _difference(row: Row, reference: Row, seed: int) -> Figure | None:
         Contender(one.name, [read_predictions(run.judgement) for run in runs])
         for one, runs in zip((row, reference), sides, strict=True)
     ]
-    pair = compare(contenders, seed=seed)["pairs"][0]
+    pair = compare(contenders)["pairs"][0]
     low, high = pair["difference_ci95"]
     return Figure(
         round(pair["difference"], _DECIMALS),
         "points",
         (round(low, _DECIMALS), round(high, _DECIMALS)),
-        "paired bootstrap over faces and seeds",
+        DIFFERENCE,
         tuple(run.seed for run in sides[0]),
         on_test=True,
     )

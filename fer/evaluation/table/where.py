@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from fer.evaluation.comparison import difference_interval
+from fer.evaluation.comparison import DIFFERENCE, difference_interval
 from fer.evaluation.predictions import Predictions, read_predictions
 from fer.evaluation.table.plan import Row, Run, metrics_in
 from fer.evaluation.table.results import Figure, Result, corrupted_faces, over_seeds
@@ -30,28 +30,25 @@ _WHAT: Final = {
     "severities",
 }
 
-_METHOD: Final = "paired bootstrap over faces and seeds"
 
-
-def where_helps(row: Row, reference: Row, *, seed: int = 0) -> tuple[Result, Result] | None:
+def where_helps(row: Row, reference: Row) -> tuple[Result, Result] | None:
     """Return how two rows do in each class of the test split and under each family of corruption.
 
     Args:
         row: the one that is asked about.
         reference: the one that it is held against.
-        seed: of the bootstrap.
 
     Returns:
         The results of reference and row, with the same figures, ``recall-CLASS`` and
         ``under-FAMILY`` (``under-nothing`` is the clean pictures); beside those of ``row`` stands
-        each difference, ``gain-…``: of a class with its paired bootstrap interval, under a
+        each difference, ``gain-…``: of a class with its paired interval, under a
         corruption as mean ± sd over the seeds that both have. None where the two were not judged.
     """
     judged = [_judged(one) for one in (reference, row)]
     if not all(judged):
         return None
     ours, theirs = {}, {}
-    classes = dict(_classes(judged, seed))
+    classes = dict(_classes(judged))
     corruptions = dict(_corruptions(judged))
     for name, (first, second, difference) in {**classes, **corruptions}.items():
         theirs[name], ours[name] = first, second
@@ -104,7 +101,7 @@ def _judged(row: Row) -> dict[int, Run]:
     return {run.seed: run for run in row.runs if "official" in (metrics_in(run.judgement) or {})}
 
 
-def _classes(judged: Sequence[Mapping[int, Run]], seed: int) -> Iterator[tuple[str, _Triple]]:
+def _classes(judged: Sequence[Mapping[int, Run]]) -> Iterator[tuple[str, _Triple]]:
     """Yield the recall of each class."""
     answers = [
         {key: _in_order(read_predictions(run.judgement)) for key, run in one.items()}
@@ -116,7 +113,7 @@ def _classes(judged: Sequence[Mapping[int, Run]], seed: int) -> Iterator[tuple[s
         if not chosen.any():
             continue
         right = [np.stack([p.correct[chosen] for p in one.values()]) for one in answers]
-        low, high = difference_interval(right[1], right[0], seed=seed)
+        low, high = difference_interval(right[1], right[0])
         figures = [
             over_seeds(dict(zip(one, found.mean(axis=1).tolist(), strict=True)), "%", on_test=True)
             for one, found in zip(answers, right, strict=True)
@@ -125,7 +122,7 @@ def _classes(judged: Sequence[Mapping[int, Run]], seed: int) -> Iterator[tuple[s
             round(float(right[1].mean() - right[0].mean()), 6),
             "points",
             (round(low, 6), round(high, 6)),
-            _METHOD,
+            DIFFERENCE,
             tuple(answers[1]),
             on_test=True,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from pathlib import Path
 from typing import Any
 
@@ -72,5 +73,9 @@ class History(Callback):
         text = io.StringIO()
         writer = csv.DictWriter(text, columns, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(self.epochs)
+        # What is no number (the precision of a class that was never answered) is left empty.
+        writer.writerows(
+            {name: "" if math.isnan(value) else value for name, value in epoch.items()}
+            for epoch in self.epochs
+        )
         return text.getvalue()
