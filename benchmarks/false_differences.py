@@ -3,9 +3,9 @@
 Run with ``python -m benchmarks.false_differences [--pairs N]``. A simulation: pairs of models that
 are equally good, trained with three seeds each (or three and one); 3,589 faces of different
 difficulty, the same for both, of which about 65 % are answered rightly; seeds whose accuracies
-spread by a standard deviation of 0, 0.45, 1.2 or 3 points. A 95 % interval of their difference ought
-to leave out zero in 5 % of the pairs. *Resampling* is the percentile bootstrap over faces and seeds
-(Efron & Tibshirani 1993).
+spread by a standard deviation of 0, 0.45, 1.2 or 3 points. A 95 % interval of their difference
+ought to leave out zero in 5 % of the pairs. *Resampling* is the percentile bootstrap over faces and
+seeds (Efron & Tibshirani 1993).
 """
 
 from __future__ import annotations
