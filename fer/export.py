@@ -180,8 +180,7 @@ def _check_installed() -> None:
     missing = [name for name in ("torch", "onnx", "onnxscript") if find_spec(name) is None]
     if missing:
         raise UserError(
-            f"exporting needs {' and '.join(missing)}, not installed: "
-            "pip install 'fer-framework[train]'"
+            f"exporting needs {' and '.join(missing)}, not installed: pip install '.[train]'"
         )
 
 

@@ -117,9 +117,9 @@ def _check(options: argparse.Namespace) -> None:
             f"not {options.shard}"
         )
     if find_spec("pyarrow") is None:
-        raise UserError("--to writes parquet, which needs: pip install 'fer-framework[score]'")
+        raise UserError("--to writes parquet, which needs: pip install '.[score]'")
     if options.engine == "ray" and find_spec("ray") is None:
-        raise UserError("--engine ray needs Ray: pip install 'fer-framework[ray]'")
+        raise UserError("--engine ray needs Ray: pip install '.[ray]'")
     table, to = real(options.pictures[0]), real(options.to)
     if to == table or table in to.parents:
         from fer.pictures import shown

@@ -74,7 +74,7 @@ def main() -> int:
     if importlib.util.find_spec("optuna") is None and importlib.util.find_spec("hydra") is not None:
         sys.stderr.write(
             "fer.search: needs the search extra (optuna not installed): "
-            "pip install 'fer-framework[train,search]'\n"
+            "pip install '.[train,search]'\n"
         )
         return USAGE_ERROR
     planned: list[Planner] = []

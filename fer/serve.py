@@ -70,7 +70,7 @@ def main(arguments: Sequence[str]) -> int:
 def _serve(options: argparse.Namespace) -> int:
     for name in ("fastapi", "uvicorn", "websockets", "python_multipart"):
         if find_spec(name) is None:
-            raise UserError(f"this needs {name}, not installed: pip install 'fer-framework[serve]'")
+            raise UserError(f"this needs {name}, not installed: pip install '.[serve]'")
     from fer.live import open_source
     from fer.live.aggregation import Measures
     from fer.live.server import check_settings, make_app, run

@@ -59,7 +59,7 @@ def write(options: argparse.Namespace) -> int:
     record.add(session.close())
     names = write_session(options.session, record)
     if "timeline.parquet" not in names:
-        say("no timeline.parquet without pyarrow: pip install 'fer-framework[video]'")
+        say("no timeline.parquet without pyarrow: pip install '.[video]'")
     _summarise(tally, record)
     return ended(source, tally)
 

@@ -490,10 +490,10 @@ def test_missing_extras_are_named(predict: Predict, monkeypatch: pytest.MonkeyPa
     write_crops(Path("faces.parquet"), crops(3))
     monkeypatch.setattr(scoring, "find_spec", lambda name: None if name == "ray" else True)
     code, said = predict("faces.parquet", "--to", "out", "--engine", "ray")
-    assert (code, "pip install 'fer-framework[ray]'" in said) == (2, True)
+    assert (code, "pip install '.[ray]'" in said) == (2, True)
     monkeypatch.setattr(scoring, "find_spec", lambda name: None)
     code, said = predict("faces.parquet", "--to", "out")
-    assert (code, "pip install 'fer-framework[score]'" in said) == (2, True)
+    assert (code, "pip install '.[score]'" in said) == (2, True)
 
 
 def run(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:

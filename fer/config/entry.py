@@ -68,7 +68,7 @@ def run(
         return _complain(
             name,
             f"needs the training extra ({', '.join(missing)} not installed): "
-            "pip install 'fer-framework[train]'",
+            "pip install '.[train]'",
         )
     try:
         return _answer(name, task, examples, holds, check)

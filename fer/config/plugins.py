@@ -35,7 +35,7 @@ def missing_plugin(override: Override) -> list[Problem]:
         return [Problem(text, "searches are made by python -m fer.search (docs/scale.md)")]
     if chosen in EXTRAS:
         extra = EXTRAS[chosen]
-        what = f"needs the extra {extra}: pip install 'fer-framework[train,{extra}]'"
+        what = f"needs the extra {extra}: pip install '.[train,{extra}]'"
         return [Problem(text, what)]
     known = sorted({*there, *EXTRAS})
     hint = nearest(chosen, known) or f"; there are {', '.join(known)}"

@@ -57,7 +57,7 @@ def _check(options: argparse.Namespace) -> int:
 def _add(options: argparse.Namespace) -> int:
     missing = [name for name in ("yaml", "scipy") if importlib.util.find_spec(name) is None]
     if missing:
-        raise UserError(f"needs {', '.join(missing)}: pip install 'fer-framework[train]'")
+        raise UserError(f"needs {', '.join(missing)}: pip install '.[train]'")
     from fer.evaluation.claim_records import claim_from_runs
 
     claim = claim_from_runs(

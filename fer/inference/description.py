@@ -75,7 +75,7 @@ class Description:
         if stored["format"] > FORMAT:
             raise ModelFileError(
                 f"{path} was exported by a later version of fer (its description has format "
-                f"{stored['format']}, this version reads up to {FORMAT}): update fer-framework"
+                f"{stored['format']}, this version reads up to {FORMAT}): use that version"
             )
         known = {name: stored[name] for name in cls.__dataclass_fields__ if name in stored}
         if not _is_sound(known):

@@ -109,6 +109,6 @@ def _check_torch(path: Path) -> None:
 
     if find_spec("torch") is None:
         raise UserError(
-            f"{path} is a checkpoint, which needs torch: pip install 'fer-framework[train]', or "
+            f"{path} is a checkpoint, which needs torch: pip install '.[train]', or "
             "export it where it was trained (fer export CKPT --to model.onnx) and use that"
         )

@@ -141,7 +141,7 @@ def report(
     # Before the test: it restores the callbacks from the best checkpoint, past included.
     epochs = list(_epochs(trainer))
     score = _checkpoint(trainer).best_model_score
-    metrics = _best_epoch(trainer)
+    metrics = _best_epoch(trainer, module)
     checkpoint = "best" if metrics else None
     metrics |= _speed(trainer)
     if test:
@@ -178,17 +178,19 @@ def _speed(trainer: lightning.Trainer) -> dict[str, float]:
     return {} if rate is None else {"train/faces_per_second": rate}
 
 
-def _best_epoch(trainer: lightning.Trainer) -> dict[str, float]:
+def _best_epoch(trainer: lightning.Trainer, module: FerModule) -> dict[str, float]:
     """Return the validation numbers of the epoch whose checkpoint is the best."""
     checkpoint = _checkpoint(trainer)
     pick = max if checkpoint.mode == "max" else min
     monitor, worst = str(checkpoint.monitor), -math.inf if checkpoint.mode == "max" else math.inf
-    validated = [epoch for epoch in _epochs(trainer) if monitor in epoch]
+    validated = [epoch for epoch in _epochs(trainer) if "val/acc" in epoch]
     if not validated:
         return {}
     # The first of equals, as the checkpoint keeps it, for which no number is the worst one.
-    best = pick(validated, key=lambda e: worst if math.isnan(e[monitor]) else e[monitor])
-    numbers = {name: value for name, value in best.items() if name.startswith("val/")}
+    best = pick(validated, key=lambda epoch: epoch.get(monitor, worst))
+    # A class that is absent or never answered has no number.
+    names = [name for name in module.logged_metrics if name.startswith("val/")]
+    numbers = {name: best.get(name, math.nan) for name in names}
     return {"val/best_acc": best["val/acc"], "val/best_epoch": best["epoch"], **numbers}
 
 

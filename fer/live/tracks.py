@@ -40,7 +40,7 @@ def check_tracks_name(path: Path) -> None:
     if path.suffix.lower() == ".parquet" and find_spec("pyarrow") is None:
         raise UserError(
             "--tracks FILE.parquet needs pyarrow, not installed: "
-            "pip install 'fer-framework[video]', or name a .csv"
+            "pip install '.[video]', or name a .csv"
         )
 
 

@@ -181,7 +181,7 @@ def test_load_says_when_torch_is_missing(
     small_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"fer-framework\[train\]"):
+    with pytest.raises(UserError, match=r"'\.\[train\]'"):
         fer.load(small_checkpoint)
 
 

@@ -73,7 +73,7 @@ def _check(options: argparse.Namespace) -> int:
     elif options.fix_labels:
         raise UserError("--fix-labels needs --labels, which looks for label errors")
     if options.html and importlib.util.find_spec("jinja2") is None:
-        raise UserError("--html needs jinja2, not installed: pip install 'fer-framework[train]'")
+        raise UserError("--html needs jinja2, not installed: pip install '.[train]'")
     _check_outputs(options)
     faces, source = load_any(
         options.path, size=options.size, fit=options.fit, val_share=options.val_share

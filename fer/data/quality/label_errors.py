@@ -45,8 +45,7 @@ def check_installed() -> None:
     missing = [name for name in ("cleanlab", "sklearn") if importlib.util.find_spec(name) is None]
     if missing:
         raise UserError(
-            f"--labels needs {' and '.join(missing)}, not installed: "
-            "pip install 'fer-framework[labels]'"
+            f"--labels needs {' and '.join(missing)}, not installed: pip install '.[labels]'"
         )
 
 

@@ -22,7 +22,8 @@ class History(Callback):
 
     Attributes:
         epochs: one flat mapping an epoch: ``epoch`` (counted from 1), ``lr`` (at its start), and
-            every logged metric. It travels in the checkpoint, so a resumed run has the whole of it.
+            every logged metric that is a number. It travels in the checkpoint, so a resumed run has
+            the whole of it.
     """
 
     def __init__(self) -> None:
@@ -62,6 +63,8 @@ class History(Callback):
             for name, value in trainer.callback_metrics.items()
             # The trainer still knows the last validation's numbers after an epoch without one.
             if name != "train/step_loss" and (self._validated or not name.startswith("val/"))
+            # The precision of a class that was never answered.
+            if not math.isnan(value)
         }
         self.epochs.append({**self._running, **numbers})
         self._running = None
@@ -73,9 +76,5 @@ class History(Callback):
         text = io.StringIO()
         writer = csv.DictWriter(text, columns, lineterminator="\n")
         writer.writeheader()
-        # What is no number (the precision of a class that was never answered) is left empty.
-        writer.writerows(
-            {name: "" if math.isnan(value) else value for name, value in epoch.items()}
-            for epoch in self.epochs
-        )
+        writer.writerows(self.epochs)
         return text.getvalue()

@@ -311,8 +311,8 @@ def test_what_is_not_installed_is_named(
     check: Check, flawed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    refused(check(flawed, "--labels"), "cleanlab", "pip install 'fer-framework[labels]'")
-    refused(check(flawed, "--html", tmp_path / "a"), "pip install 'fer-framework[train]'")
+    refused(check(flawed, "--labels"), "cleanlab", "pip install '.[labels]'")
+    refused(check(flawed, "--html", tmp_path / "a"), "pip install '.[train]'")
     assert list(tmp_path.iterdir()) == []
 
 
