@@ -75,6 +75,18 @@ def test_what_is_not_there_keeps_its_row(checkout: Path, tmp_path: Path) -> None
     assert (checkout / "docs" / "recipe.md").read_text() == before
 
 
+def test_what_the_plan_no_longer_names_is_taken_out(checkout: Path, tmp_path: Path) -> None:
+    run_folder(tmp_path / "runs" / "a", [0.3, 0.5, 0.6])
+    run_folder(tmp_path / "runs" / "x", [0.5])
+    put(tmp_path / "runs", checkout)
+    plan = {"changes": {"base": ["a", "b"], "trials": {"a": "as it is", "b": "again"}}}
+    (checkout / trials.PLAN).write_text(yaml.safe_dump(plan, sort_keys=False))
+    (tmp_path / "none").mkdir()
+    assert put(tmp_path / "none", checkout) == 0
+    assert list(read_ledger(checkout).claims) == ["recipe-a-public"]
+    assert "wider" not in (checkout / "docs" / "recipe.md").read_text()
+
+
 def test_code_that_no_commit_holds_is_no_evidence(
     checkout: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,7 +1,8 @@
 """Put the trials of docs/recipe.md into the ledger: ``python -m tools.trials RUNS``.
 
 RUNS is a folder of run folders, one a trial, named as in ``results/trials.yaml``, which says what
-each changes. What is not there keeps what the ledger has of it. A trial that was stopped before its
+each changes. What is not there keeps what the ledger has of it; what the plan no longer names is
+taken out. A trial that was stopped before its
 last epoch is held against its base after as many epochs, and says so.
 """
 
@@ -180,6 +181,12 @@ def table_of(
     return {"id": f"recipe-{group}", "header": header, "rows": rows}
 
 
+def _stated(tables: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Return the IDs of the records that cells of tables name."""
+    cells = [cell for table in tables for row in table["rows"] for cell in row]
+    return {cell[1:-1] for cell in cells if cell.startswith("{")}
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Start the command."""
     parser = argparse.ArgumentParser(
@@ -203,12 +210,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for name in spec["trials"]:
                 if name in trials:
                     records += records_of(trials[name], base)
-            before = known.get(f"recipe-{group}", {"rows": ()})
-            tables.append(table_of(group, spec["trials"], trials, before["rows"], spec["base"]))
+            rows = known.get(f"recipe-{group}", {"rows": ()})["rows"]
+            tables.append(table_of(group, spec["trials"], trials, rows, spec["base"]))
             missing = [name for name in spec["trials"] if name not in trials]
             sys.stdout.write(f"{group}: {len(trials)} trials, not there: {missing}\n")
+        before = [known[table["id"]] for table in tables if table["id"] in known]
         # All or nothing.
-        put(options.root, records, tables)
+        put(options.root, records, tables, drop=_stated(before) - _stated(tables))
         changed = write_documents(options.root)
     except (UserError, OSError, json.JSONDecodeError) as error:
         sys.stderr.write(f"tools.trials: {error}\n")
