@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ from torchmetrics.classification import (
 )
 
 #: What is reported for each class, and as a mean over classes.
-PER_CLASS: Final = {
+PER_CLASS: Final[Mapping[str, type[Metric]]] = {
     "precision": MulticlassPrecision,
     "recall": MulticlassRecall,
     "f1": MulticlassF1Score,
