@@ -101,7 +101,7 @@ def making(folder: Path, metrics: Mapping[str, float]) -> dict[str, Any]:
         "data": origin.name if origin.is_absolute() else str(origin),
         "fingerprint": known["data"]["fingerprint"],
         "protocol": config.data.protocol,
-        **{key: config.data[key] for key in ("folds", "fold") if config.data[key] is not None},
+        **{k: n for k in ("folds", "fold") if (n := config.data.get(k)) is not None},
         "metrics": {n: metrics[n] for n in ("val/best_acc", "val/best_epoch") if n in metrics},
     }
 

@@ -152,6 +152,15 @@ class _Columns:
             names = [name.strip() for name in _fields(header)]
         except RowError:
             names = []
+        if b"pixels" not in names and len(header) < PIXELS:
+            # Too short for a row of FER2013 without its header, and so of another data set.
+            raise DataError(
+                f"{origin}: not in FER2013's form, since its first line is {_shown(header, 80)} "
+                "instead of emotion,pixels,Usage\n"
+                "What to do: give FER2013's own file. A list of pictures is read by fer data "
+                "convert, as a .csv file with the columns path, label and split; pictures in "
+                "folders train/<class>/ by data=folder"
+            )
         places = []
         for name in ("emotion", "pixels", "Usage"):
             if (count := names.count(name.encode())) != 1:

@@ -122,6 +122,9 @@ class Table:
 def read_table(path: Path, key: str) -> Table:
     """Read a table of comma-separated values with a column that says what a row is about.
 
+    A first column without a name (or pandas' own, ``Unnamed: 0``) is the index that pandas writes;
+    it is left out.
+
     Raises:
         DataError: it is no such table, or a row is too long or too short.
         OSError: it cannot be read.
@@ -140,6 +143,9 @@ def read_table(path: Path, key: str) -> Table:
         hint = ": quotes stand at both ends of a cell, without spaces" * ("expected" in str(error))
         raise DataError(f"{no_table} (line {reader.line_num}: {error}{hint})") from None
     header = [name.strip() for name in rows[0]] if rows else []
+    index = len(header) > 1 and header[0] in ("", "Unnamed: 0")
+    if index:
+        header[0] = "Unnamed: 0"
     if header.count(key) != 1 or len({*header}) < len(header) or "" in header:
         raise DataError(
             f"{path}: the header is {', '.join(map(repr, header)) or 'missing'}; a column {key!r} "
@@ -150,6 +156,8 @@ def read_table(path: Path, key: str) -> Table:
         if len(row) != len(header):
             raise DataError(f"{path}: row {line} has {len(row)} fields instead of {len(header)}")
     cells = {name: [row[i].strip() for _, row in filled] for i, name in enumerate(header)}
+    if index:
+        del cells[header[0]]
     keys = cells.pop(key)
     sha256 = hashlib.sha256(data).hexdigest()
     return Table(path, sha256, keys, [line for line, _ in filled], cells)

@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fer.data.source import SPLITS, Faces
-from fer.evaluation.predictions import Predictions, PredictionsError
+from fer.evaluation.predictions import Predictions, PredictionsError, reading_parquet
 from fer.labels import canonical, is_basic_seven
+from fer.words import plain
 
 _LISTED: Final = 10
 #: How far from one a row of probabilities may sum.
@@ -53,7 +54,7 @@ def read_answers(path: Path, faces: Faces, names: Mapping[str, str]) -> Predicti
     wanted = [f"p_{name}" for name in faces.classes]
     given = [name for name in columns if name.startswith("p_")]
     if "row" not in columns or not (given or "label" in columns):
-        raise PredictionsError(f"{path} has the columns {', '.join(columns)[:300]}. {_FORM}")
+        raise PredictionsError(f"{path} has the columns {plain(', '.join(columns))[:300]}. {_FORM}")
     if given and {*given} != {*wanted}:
         apart = sorted({*given} ^ {*wanted})
         raise PredictionsError(
@@ -217,23 +218,25 @@ def _is_parquet(path: Path) -> bool:
 
 
 def _parquet(path: Path) -> dict[str, Sequence[Any]]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    import pyarrow.types as of
 
-    try:
-        table = pq.read_table(path)
-    except pa.ArrowException as error:
-        raise PredictionsError(f"{path} is no parquet file that can be read ({error})") from error
-    if len({*table.column_names}) != len(table.column_names):
-        raise PredictionsError(f"{path}: a column is named twice. {_FORM}")
-    # What else a system wrote down is its own business.
-    read = [name for name in table.column_names if _is_read(name)]
-    for one in map(table.schema.field, read):
-        if pa.types.is_nested(one.type) or pa.types.is_boolean(one.type):
-            raise PredictionsError(
-                f"{path}: the column {one.name} holds {one.type} instead of a value each. {_FORM}"
-            )
-    return {name: table[name].to_pylist() if name in read else () for name in table.column_names}
+    values = (of.is_integer, of.is_floating, of.is_decimal, of.is_null)
+    words = (of.is_string, of.is_large_string, of.is_string_view)
+    with reading_parquet(path) as table:
+        if len({*table.column_names}) != len(table.column_names):
+            raise PredictionsError(f"{path}: a column is named twice. {_FORM}")
+        # What else a system wrote down is its own business.
+        found: dict[str, Sequence[Any]] = dict.fromkeys(table.column_names, ())
+        for name in filter(_is_read, table.column_names):
+            kind = table.schema.field(name).type
+            cells = kind.value_type if of.is_dictionary(kind) else kind
+            if not any(is_kind(cells) for is_kind in (*values, *words)):
+                raise PredictionsError(
+                    f"{path}: the column {name} holds {kind} instead of a number or a name each. "
+                    f"{_FORM}"
+                )
+            found[name] = table[name].to_pylist()
+    return found
 
 
 def _is_read(name: str) -> bool:

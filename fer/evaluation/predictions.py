@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Self
@@ -150,9 +151,6 @@ def read_predictions(path: Path) -> Predictions:
         PredictionsError: it is something else.
         OSError: it cannot be read.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     if path.is_dir():
         path = path / FILE
     elif path.suffix != ".parquet":
@@ -162,34 +160,84 @@ def read_predictions(path: Path) -> Predictions:
             f"there is no file {path}; python -m fer.evaluate writes one, of others' answers by "
             "predictions=FILE"
         )
+    with reading_parquet(path) as table:
+        return _from_table(table, path)
+
+
+@contextmanager
+def reading_parquet(path: Path) -> Iterator[Any]:
+    """Read a parquet file, and say so where it or a cell of it can't be read.
+
+    Yields:
+        Its ``pyarrow.Table``.
+
+    Raises:
+        PredictionsError: it is damaged or something else, also where that shows in the block.
+        OSError: the disk could not be read.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     try:
-        table = pq.read_table(path)
-    except pa.ArrowException as error:
-        raise PredictionsError(f"{path} is no parquet file that can be read ({error})") from error
+        # By itself: as part of a data set, the names of its folders would be columns.
+        yield pq.ParquetFile(path).read()
+    except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
+        # Arrow raises OSError for bytes that make no sense, too, but without a number.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise PredictionsError(f"{path} is no parquet file that can be read ({error})") from None
+
+
+def _from_table(table: Any, path: Path) -> Predictions:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     names = table.column_names
     classes = tuple(name[2:] for name in names if name.startswith("p_"))
     wanted = {"row", "split", "label", *(f"logit_{name}" for name in classes)}
-    if not classes or not wanted <= {*names}:
+    if not classes or not wanted <= {*names} or len({*names}) < len(names):
         raise PredictionsError(
             f"{path} has the columns {', '.join(names[:20])}, which are not those of an evaluation "
             "(row, split, label, p_…, logit_…)"
         )
 
-    def matrix(prefix: str, dtype: type[np.floating[Any]]) -> npt.NDArray[Any] | None:
-        parts = [table[f"{prefix}_{name}"] for name in classes]
+    def column(name: str, kind: Any) -> Any:
+        try:
+            return table[name].cast(kind).combine_chunks()
+        except pa.ArrowException as error:
+            raise PredictionsError(
+                f"{path}: the column {name} can't be read as {kind} ({error})"
+            ) from None
+
+    def whole(name: str, below: int) -> Ints:
+        cells = column(name, pa.int64())
+        values: Ints = cells.fill_null(-1).to_numpy(zero_copy_only=False)
+        if len(wrong := np.flatnonzero((values < 0) | (values >= below))):
+            raise PredictionsError(
+                f"{path}: the column {name} has {cells[wrong[0]].as_py()!r}, which is no whole "
+                f"number from 0 to {below - 1:,}"
+            )
+        return values
+
+    def matrix(prefix: str, kind: Any) -> npt.NDArray[Any] | None:
+        parts = [column(f"{prefix}_{name}", kind) for name in classes]
         if any(part.null_count for part in parts):
             return None
-        return np.stack([part.to_numpy() for part in parts], axis=1).astype(dtype)
+        found = np.stack([part.to_numpy(zero_copy_only=False) for part in parts], axis=1)
+        if not np.isfinite(found).all():
+            raise PredictionsError(f"{path}: a column {prefix}_… holds what is no number")
+        return found
 
-    p = matrix("p", np.float64)
+    p = matrix("p", pa.float64())
     if p is None and "answer" not in names:
         raise PredictionsError(f"{path} has neither probabilities nor answers")
+    split = column("split", pa.string())
     return Predictions(
         classes,
-        table["row"].to_numpy(),
-        np.array(table["split"].to_pylist(), dtype=np.str_),
-        table["label"].to_numpy(),
-        table["answer"].to_numpy() if p is None else p.argmax(axis=1),
+        whole("row", 2**53),
+        np.array(pc.fill_null(split, "").to_pylist(), dtype=np.str_),
+        whole("label", len(classes)),
+        whole("answer", len(classes)) if p is None else p.argmax(axis=1),
         p,
-        matrix("logit", np.float32),
+        matrix("logit", pa.float32()),
     )

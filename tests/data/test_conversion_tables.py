@@ -39,6 +39,7 @@ def folder(tmp_path: Path) -> Path:
          "in UTF-8 (line 1: ',' expected after '\"': quotes stand at both ends of a cell"),
         (GOOD.replace("2.png", '"2".png').encode(),
          "is no table of comma-separated values in UTF-8 (line 4: "),
+        (b"image,emotion\n0.png,happy\n", "has the header 'image,emotion'; a table of pictures"),
         (GOOD.encode() + b"caf\xe9.png,x,val\n",
          "is no table of comma-separated values in UTF-8 (line 6: "),
         (GOOD.replace("train", "test").encode(), "has no row for train, only for test, val: "),

@@ -370,6 +370,17 @@ def test_metadata_is_joined_by_path(root: Path, source: Callable[..., ImageFolde
     assert np.isnan(test["age"]).all()
 
 
+@pytest.mark.parametrize("name", ["", "Unnamed: 0"])
+def test_the_index_that_pandas_writes_is_no_feature(
+    root: Path, source: Callable[..., ImageFolder], name: str
+) -> None:
+    write_class_folders(root, COUNTS)
+    (root / "metadata.csv").write_text(f"{name},path,age\n0,train/cat/000.png,31\n")
+    metadata = source().load().splits["train"].metadata
+    assert list(metadata) == ["age"]
+    assert np.nansum(metadata["age"]) == 31
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

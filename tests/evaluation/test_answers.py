@@ -162,6 +162,36 @@ def test_true_and_false_are_no_labels(tmp_path: Path) -> None:
         read(tmp_path / "a.parquet", good(label=[True] * 6))
 
 
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([1] * 6, pa.timestamp("ns")),
+        pa.array([1] * 6, pa.date32()),
+        pa.array([b"cat"] * 6),
+        pa.array([1] * 6, pa.timestamp("ns")).dictionary_encode(),
+    ],
+    ids=lambda column: str(column.type),
+)
+@pytest.mark.parametrize("name", ["row", "label"])
+def test_columns_of_other_kinds_are_told(tmp_path: Path, column: pa.Array, name: str) -> None:
+    with pytest.raises(PredictionsError, match=f"the column {name} holds .* instead of a number"):
+        read(tmp_path / "a.parquet", good(**{name: column}))
+
+
+def test_words_that_are_no_text_are_told(tmp_path: Path) -> None:
+    broken = pa.Array.from_buffers(pa.string(), 6, pa.array([b"\xff"] * 6).buffers())
+    with pytest.raises(PredictionsError, match="can't decode byte 0xff"):
+        read(tmp_path / "a.parquet", good(label=broken))
+
+
+def test_other_forms_of_words_and_numbers_are_read(tmp_path: Path) -> None:
+    words = pa.array(good()["label"])
+    for column in (words.dictionary_encode(), words.cast(pa.large_string())):
+        assert read(tmp_path / "a.parquet", good(label=column)).correct.all()
+    rows = pa.array(ROWS).cast(pa.decimal128(21, 2))
+    assert read(tmp_path / "a.parquet", good(row=rows)).correct.all()
+
+
 def test_nested_columns_and_missing_files_are_told(tmp_path: Path) -> None:
     with pytest.raises(PredictionsError, match="the column label holds list"):
         read(tmp_path / "a.parquet", good(label=[[1]] * 6))

@@ -76,3 +76,39 @@ def test_other_files_are_told(tmp_path: Path) -> None:
     pq.write_table(pa.table({"row": [1], "label": [2]}), path)
     with pytest.raises(PredictionsError, match="columns row, label"):
         read_predictions(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "words"),
+    [
+        ("label", pa.array([3] * 150), "label has 3, which is no whole number from 0 to 2"),
+        ("label", pa.nulls(150, pa.int64()), "label has None"),
+        ("row", pa.array(["x"] * 150), "row can't be read as int64 .*Failed to parse string: 'x'"),
+        ("p_dog", pa.array([1] * 150, pa.timestamp("ns")), "p_dog can't be read as double"),
+        ("p_dog", pa.array([np.nan] * 150), "a column p_… holds what is no number"),
+        ("split", pa.array([[1]] * 150), "split can't be read as string"),
+    ],
+)
+def test_cells_of_another_kind_are_told(
+    tmp_path: Path, name: str, column: pa.Array, words: str
+) -> None:
+    path = tmp_path / "predictions.parquet"
+    write_predictions(path, P)
+    table = pq.read_table(path)
+    pq.write_table(table.set_column(table.column_names.index(name), name, column), path)
+    with pytest.raises(PredictionsError, match=words):
+        read_predictions(path)
+
+
+def test_damage_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "predictions.parquet"
+    write_predictions(path, P)
+    whole = path.read_bytes()
+    told = 0
+    for place in range(0, len(whole), 97):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x15]) + whole[place + 1 :])
+        try:
+            read_predictions(path)
+        except PredictionsError:
+            told += 1
+    assert told > 10

@@ -56,7 +56,7 @@ def read_picture_table(path: Path) -> tuple[dict[str, Any], list[Path]] | None:
     header = first.decode("utf-8-sig", "replace")
     names = [name.strip().strip('"') for name in header.strip().split(",")]
     if "path" not in names or "label" not in names:
-        if {"emotion", "pixels", "Usage"} & {*names}:
+        if "pixels" in names:
             return None
         raise DataError(f"{path} {_no_header(first)}; {_FORM}")
     table = read_table(path, "path")
