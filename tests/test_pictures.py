@@ -19,6 +19,7 @@ from PIL import Image, ImageOps
 from fer import pictures
 from fer.picture_folders import list_pictures
 from fer.pictures import MAX_PIXELS, PictureError, decoded, file_bytes, read_picture, shown
+from tests.support.picture_folders import png_without_palette
 
 RNG = np.random.default_rng(3)
 COLORS = RNG.integers(0, 256, (20, 30, 3), dtype=np.uint8)
@@ -313,12 +314,6 @@ def test_memory_of_the_largest_is_bounded() -> None:
     assert int(ran.stdout) * kilo < 10 * side**2
 
 
-def no_palette() -> bytes:
-    data = as_file(Image.fromarray(GREY).convert("P"))
-    start = data.index(b"PLTE") - 4
-    return data[:start] + data[start + 12 + int.from_bytes(data[start : start + 4]) :]
-
-
 def mutated(data: bytes, seed: int) -> bytes:
     """A file with some bytes changed, cut out or put in twice."""
     rng = np.random.default_rng(seed)
@@ -339,7 +334,9 @@ def mutated(data: bytes, seed: int) -> bytes:
 )
 def test_whatever_a_decoder_raises_is_a_problem_of_that_picture(kind: str) -> None:
     whole = as_file(Image.fromarray(COLORS), kind)
-    files = [mutated(whole, seed) for seed in range(150)] + [no_palette()] * (kind == "PNG")
+    files = [mutated(whole, seed) for seed in range(150)] + [png_without_palette()] * (
+        kind == "PNG"
+    )
     refused: list[str] = []
     for data in files:
         try:

@@ -29,6 +29,7 @@ from tests.support.converted import contents
 from tests.support.crops import crops, png, write_crops
 from tests.support.faces_in_frames import RedSquares, scene
 from tests.support.pattern_faces import CLASSES
+from tests.support.picture_folders import png_without_palette
 
 Predict = Callable[..., tuple[int, str]]
 CHANCES = [f"p_{name}" for name in CLASSES]
@@ -116,6 +117,12 @@ def test_bad_faces_are_listed_and_counted(predict: Predict) -> None:
         assert said.endswith("5 rows, 1 face: out\n")
         assert "row 2: the row holds no face\n" in said
     assert [row["problem"] is None for row in answers("out")] == [True, *[False] * 4]
+    Path("list.csv").write_text("path\na.png\nb.png\n")
+    Path("a.png").write_bytes(png_without_palette())
+    Path("b.png").write_bytes(png(crops(1)[0]))
+    for more in ("--crops", "--tta"):
+        assert predict("list.csv", "--to", f"list{more}", more)[0] == 1
+        assert [row["problem"] is None for row in answers(f"list{more}")] == [False, True]
     lists = [[1, 2, 3], [], [300] * 400, [None] * 400, list(range(256)) * 0 + [7] * 400]
     write_crops(Path("lists.parquet"), lists, kind=pa.list_(pa.int32()))
     assert predict("lists.parquet", "--to", "lists")[0] == 1

@@ -55,6 +55,9 @@ def list_folders(root: Path) -> tuple[list[PictureFile], dict[str, list[Path]]]:
     """
     files, others = list[PictureFile](), dict[str, list[Path]]()
     roots = split_folders(root)
+    read = [roots.get(split) for split in _FOLDERS]
+    if strange := [Path(name) for name in folders_in(root) if name not in read]:
+        others["folder"] = strange
     for split in _FOLDERS:
         if (folder := roots.get(split)) is None:
             raise DataError(f"{root}: there is no folder {split}, beside the other")

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fer.data._fer2013_folders import is_official
 from fer.data.fer2013 import Fer2013
 from fer.data.source import DataError, DataNotFoundError, Faces
 from fer.labels import EMOTIONS
@@ -79,6 +80,30 @@ def test_synonyms_and_what_is_no_picture(root: Path, load: Callable[[], Faces]) 
     (root / "train" / "sad" / ".Training_9.jpg").write_bytes(b"x")
     (root / "train" / ".hidden").mkdir()
     assert sum(len(split) for split in load().splits.values()) == 60
+
+
+def test_folders_by_other_names_and_depth(root: Path, load: Callable[[], Faces]) -> None:
+    write_fer2013_folders(root, *make_faces())
+    first = load()
+    assert first.notes == ()
+    (root / "train").rename(root / "Train")
+    (root / "test").rename(root / "TEST")
+    (root / "Train/sad").rename(root / "Train/x")
+    (root / "Train/sad").mkdir()
+    (root / "Train/x").rename(root / "Train/sad/deep")
+    (root / "Train/sad/a.heic").touch()
+    assert is_official(root)
+    faces = load()
+    assert faces.notes == (
+        "left out: 1 file is no picture that can be read: 1 .heic (Train/sad/a.heic)",
+    )
+    for name, split in faces.splits.items():
+        np.testing.assert_array_equal(
+            np.bincount(split.labels), np.bincount(first.splits[name].labels)
+        )
+    # With a third folder it is anyone's.
+    (root / "validation").mkdir()
+    assert not is_official(root)
 
 
 def test_a_csv_file_comes_before_pictures(root: Path, load: Callable[[], Faces]) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from fer.labels import EMOTIONS
 
@@ -22,6 +24,15 @@ def write_picture(path: Path, image: npt.NDArray[np.uint8]) -> Path:
     # Not imwrite, which cannot write to every path.
     path.write_bytes(cv2.imencode(path.suffix, np.ascontiguousarray(image))[1].tobytes())
     return path
+
+
+def png_without_palette() -> bytes:
+    """A PNG of which Pillow's decoder ends in an AssertionError."""
+    file = io.BytesIO()
+    Image.new("P", (8, 8)).save(file, "PNG")
+    data = file.getvalue()
+    start = data.index(b"PLTE") - 4
+    return data[:start] + data[start + 12 + int.from_bytes(data[start : start + 4]) :]
 
 
 def write_fer2013_folders(

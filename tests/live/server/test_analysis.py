@@ -11,6 +11,7 @@ from fer.labels import EMOTIONS
 from fer.live.server import settings
 from tests.live.server.conftest import Serve
 from tests.support.emotion_squares import as_file, room
+from tests.support.picture_folders import png_without_palette
 
 PICTURE = as_file(room(["happy", "sad"]))
 PNG = {"Content-Type": "image/png"}
@@ -72,6 +73,7 @@ BAD: dict[str, tuple[bytes, str, int]] = {
     "nothing": (b"", "image/png", 400),
     "text": (b"hello", "image/jpeg", 400),
     "cut off": (PICTURE[:2000], "image/png", 400),
+    "without its palette": (png_without_palette(), "image/png", 400),
     "a bomb": (bomb(), "image/png", 413),
     "large": (bytes(settings.PICTURE + 1), "image/png", 413),
     "of another kind": (PICTURE, "text/plain", 415),
