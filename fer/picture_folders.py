@@ -16,14 +16,13 @@ class Listing:
     """What lies in a folder and all below it.
 
     Attributes:
-        pictures: files that are called as pictures are, relative to the folder; in the order of
-            their names, those of a folder before those of its folders.
-        others: what else there is, relative to the folder, by kind: a suffix, ``hidden`` or the
-            like.
+        pictures: files that are called as pictures are, by their names below the folder with ``/``
+            on every system; in their order, those of a folder before those of its folders.
+        others: the names of what else there is by kind: a suffix, ``hidden`` or the like.
     """
 
-    pictures: list[Path] = field(default_factory=list)
-    others: dict[str, list[Path]] = field(default_factory=lambda: defaultdict(list))
+    pictures: list[str] = field(default_factory=list)
+    others: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
 
 def list_pictures(folder: Path, *, leave: Path | None = None, deep: bool = True) -> Listing:
@@ -42,17 +41,17 @@ def list_pictures(folder: Path, *, leave: Path | None = None, deep: bool = True)
     """
     listing = Listing()
     seen = set() if leave is None else {os.path.realpath(leave)}
-    _list_into(listing, folder, Path(), seen, deep=deep)
+    _list_into(listing, folder, "", seen, deep=deep)
     return listing
 
 
-def _list_into(listing: Listing, root: Path, below: Path, seen: set[str], *, deep: bool) -> None:
+def _list_into(listing: Listing, root: Path, below: str, seen: set[str], *, deep: bool) -> None:
     seen.add(os.path.realpath(root / below))
     with os.scandir(root / below) as found:
         entries = sorted(found, key=lambda entry: entry.name)
     folders = []
     for entry in entries:
-        path = below / entry.name
+        path = below + entry.name
         if entry.name.startswith("."):
             listing.others["hidden"].append(path)
         elif is_folder(entry):
@@ -60,12 +59,12 @@ def _list_into(listing: Listing, root: Path, below: Path, seen: set[str], *, dee
         elif entry.name.lower().endswith(SUFFIXES):
             listing.pictures.append(path)
         else:
-            listing.others[path.suffix.lower() or "without a suffix"].append(path)
+            listing.others[Path(path).suffix.lower() or "without a suffix"].append(path)
     for path in folders:
         if not deep:
             listing.others["folder"].append(path)
         elif os.path.realpath(root / path) not in seen:
-            _list_into(listing, root, path, seen, deep=deep)
+            _list_into(listing, root, f"{path}/", seen, deep=deep)
         elif (root / path).is_symlink():
             listing.others["link to a folder that is read already"].append(path)
 
@@ -78,20 +77,19 @@ def is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def left_out(others: Mapping[str, Sequence[Path]], *, root: Path = Path()) -> str:
+def left_out(others: Mapping[str, Sequence[str]]) -> str:
     """Return in words what is no picture: how many of each kind, and the first of them.
 
     Args:
         others: of a :class:`Listing`.
-        root: what the names are below.
 
     Example:
-        >>> left_out({".heic": [Path("a.heic"), Path("b.heic")], ".txt": [Path("c.txt")]})
+        >>> left_out({".heic": ["a.heic", "b.heic"], ".txt": ["c.txt"]})
         '3 files are no pictures that can be read: 2 .heic (a.heic, …), 1 .txt (c.txt)'
     """
     count = sum(map(len, others.values()))
     kinds = ", ".join(
-        f"{len(some):,} {kind} ({shown(root / some[0])}{', …' * (len(some) > 1)})"
+        f"{len(some):,} {kind} ({shown(some[0])}{', …' * (len(some) > 1)})"
         for kind, some in sorted(others.items(), key=lambda pair: -len(pair[1]))
     )
     what = "files are no pictures" if count > 1 else "file is no picture"

@@ -111,7 +111,7 @@ def _predict(options: argparse.Namespace) -> int:
     for path in options.pictures:
         if path.suffix.lower() in (".csv", ".parquet") and path.is_file():
             raise UserError(f"{path} is a table: name by --to FOLDER where the answers go")
-    others: dict[str, list[Path]] = {}
+    others: dict[str, list[str]] = {}
     pictures = collect(options.pictures, leave=options.draw, others=others)
     places: list[Path] | None = None
     if options.draw is not None:
@@ -138,7 +138,7 @@ def _predict(options: argparse.Namespace) -> int:
 
 
 def _report(
-    tally: _Tally, count: int, others: Mapping[str, Sequence[Path]], *, with_count: bool
+    tally: _Tally, count: int, others: Mapping[str, Sequence[str]], *, with_count: bool
 ) -> int:
     """Say what came of all pictures, and return the exit code."""
     from fer.picture_folders import left_out

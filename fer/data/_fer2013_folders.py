@@ -44,7 +44,7 @@ def is_official(path: Path) -> bool:
     return True
 
 
-def list_folders(root: Path) -> tuple[list[PictureFile], dict[str, list[Path]]]:
+def list_folders(root: Path) -> tuple[list[PictureFile], dict[str, list[str]]]:
     """Return the pictures sorted by name, and what else there is, by kind.
 
     A face's row is its position here.
@@ -53,10 +53,10 @@ def list_folders(root: Path) -> tuple[list[PictureFile], dict[str, list[Path]]]:
         DataError: a folder is missing, or is none of an emotion.
         OSError: a folder cannot be read.
     """
-    files, others = list[PictureFile](), dict[str, list[Path]]()
+    files, others = list[PictureFile](), dict[str, list[str]]()
     roots = split_folders(root)
     read = [roots.get(split) for split in _FOLDERS]
-    if strange := [Path(name) for name in folders_in(root) if name not in read]:
+    if strange := [name for name in folders_in(root) if name not in read]:
         others["folder"] = strange
     for split in _FOLDERS:
         if (folder := roots.get(split)) is None:

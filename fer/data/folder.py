@@ -215,19 +215,19 @@ class ImageFolder:
         return {name: chosen for name, chosen in members.items() if len(chosen)}
 
 
-def list_files(root: Path, layout: Layout) -> tuple[list[PictureFile], dict[str, list[Path]]]:
+def list_files(root: Path, layout: Layout) -> tuple[list[PictureFile], dict[str, list[str]]]:
     """Return the pictures of all splits and classes, sorted by path, and what else there is.
 
     Raises:
         DataError: a class has no training pictures, or a name is no text.
     """
-    files, others = list[PictureFile](), dict[str, list[Path]]()
+    files, others = list[PictureFile](), dict[str, list[str]]()
     if strange := [name for name in folders_in(root) if name not in layout.roots.values()]:
-        others["folder of no split"] = [Path(name) for name in strange]
+        others["folder of no split"] = strange
     for split, folders in layout.folders.items():
         name = layout.roots[split]
         if loose := list_pictures(root / name, deep=False).pictures:
-            others["picture in no class"] = [Path(name) / path for path in loose]
+            others["picture in no class"] = [f"{name}/{path}" for path in loose]
         for folder in folders:
             found = pictures_in(root, name, folder, others=others)
             if split == "train" and not found:

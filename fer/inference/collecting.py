@@ -39,7 +39,7 @@ def collect(
     arguments: Sequence[str | Path],
     *,
     leave: Path | None = None,
-    others: dict[str, list[Path]] | None = None,
+    others: dict[str, list[str]] | None = None,
 ) -> list[Picture]:
     """Return the pictures that files and folders name, each once.
 
@@ -60,12 +60,12 @@ def collect(
     for argument in map(Path, arguments):
         if argument.is_dir():
             listing = list_pictures(argument, leave=leave)
-            inside = [Picture(argument / path, path) for path in listing.pictures]
-            for kind, paths in listing.others.items():
+            inside = [Picture(argument / name, Path(name)) for name in listing.pictures]
+            for kind, names in listing.others.items():
                 if others is not None:
-                    others.setdefault(kind, []).extend(argument / path for path in paths)
+                    others.setdefault(kind, []).extend(str(argument / name) for name in names)
             if not inside:
-                more = f"; {left_out(listing.others, root=argument)}" if listing.others else ""
+                more = f"; {left_out(listing.others)}" if listing.others else ""
                 raise UserError(
                     f"{shown(argument)} holds no pictures ({', '.join(SUFFIXES)}){more}"
                 )

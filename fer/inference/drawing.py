@@ -78,6 +78,10 @@ def write_picture(path: Path, image: Image) -> None:
 
     kind = Pillow.registered_extensions()[path.suffix.lower()]
     buffer = io.BytesIO()
-    Pillow.fromarray(image).save(buffer, kind, quality=92)
+    try:
+        Pillow.fromarray(image).save(buffer, kind, quality=92)
+    except (OSError, ValueError) as error:
+        # JPEG has sides of 65,500 pixels at most, WebP of 16,383.
+        raise OSError(f"{path} can't be written as {kind} ({error})") from error
     with written_beside(path) as beside:
         beside.write_bytes(buffer.getvalue())

@@ -174,7 +174,10 @@ class Film:
                 yield Frame(image, last, number)
                 number += 1
         if number == 0:
-            raise SourceError(f"{self._name} has no frame that can be read")
+            raise SourceError(
+                f"{self._name} has no frame that can be read (animated WebP and AVIF are not read: "
+                "save them as GIF or MP4)"
+            )
         if self._is_short(number, last):
             self.is_lost = True
             self._say(
