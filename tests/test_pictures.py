@@ -362,6 +362,6 @@ def test_links_in_a_circle(tmp_path: Path) -> None:
         ".heic": 2, "hidden": 1, "without a suffix": 1, "link to a folder that is read already": 2,
     }  # fmt: skip
     assert list_pictures(tmp_path, leave=tmp_path / "a").pictures == [
-        Path("1.png"),
-        Path("self.png"),
+        "1.png",
+        "self.png",
     ]

@@ -48,12 +48,15 @@ def folder_classes(root: Path) -> tuple[str, ...]:
     return read_layout(root, LAYOUT).classes
 
 
-def clips_in_folders(root: Path, most: int) -> list[ClipFile]:
+def clips_in_folders(
+    root: Path, most: int, others: dict[str, list[str]] | None = None
+) -> list[ClipFile]:
     """Return the clips that lie in folders of classes, sorted by name.
 
     Args:
         root: the folder with ``train``.
         most: frames of a clip; of longer ones evenly spaced ones are taken.
+        others: gets what else lies among the frames, by kind.
 
     Raises:
         DataError: the folders are not those of clips of one set of classes.
@@ -74,7 +77,7 @@ def clips_in_folders(root: Path, most: int) -> list[ClipFile]:
                 raise DataError(f"{root / below} holds no clips; the layout is {LAYOUT}")
             label = layout.classes.index(name)
             for clip in clips:
-                frames = _frames(root, f"{below}/{clip}", most)
+                frames = _frames(root, f"{below}/{clip}", most, others)
                 found.append(ClipFile(f"{below}/{clip}", split, label, frames))
     return sorted(found, key=lambda clip: clip.name)
 
@@ -93,7 +96,9 @@ class ClipTable:
     rows: tuple[tuple[str, str, str], ...]
     sha256: str
 
-    def clips(self, root: Path, most: int) -> list[ClipFile]:
+    def clips(
+        self, root: Path, most: int, others: dict[str, list[str]] | None = None
+    ) -> list[ClipFile]:
         """Return the clips, sorted by name.
 
         Raises:
@@ -108,7 +113,7 @@ class ClipTable:
                 f"{root} does not have: {', '.join(missing[:_SHOWN])}{more}"
             )
         found = [
-            ClipFile(path, split, self.classes.index(name), _frames(root, path, most))
+            ClipFile(path, split, self.classes.index(name), _frames(root, path, most, others))
             for path, split, name in self.rows
         ]
         return sorted(found, key=lambda clip: clip.name)
@@ -184,9 +189,13 @@ def _inside(path: str) -> str:
     return path.replace("\\", "/").removeprefix("./").rstrip("/")
 
 
-def _frames(root: Path, name: str, most: int) -> tuple[PictureFile, ...]:
+def _frames(
+    root: Path, name: str, most: int, others: dict[str, list[str]] | None
+) -> tuple[PictureFile, ...]:
     """Return the frames of a clip in order: by name, the numbers in it counted as such."""
-    found = sorted(pictures_in(root, name, deep=False), key=lambda file: _order(file.name))
+    found = sorted(
+        pictures_in(root, name, deep=False, others=others), key=lambda file: _order(file.name)
+    )
     return tuple(found[i] for i in thinned(len(found), most)) if found else ()
 
 

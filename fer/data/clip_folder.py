@@ -25,7 +25,7 @@ from fer.data._clip_files import (
     read_clip_table,
 )
 from fer.data._drawing import stratified
-from fer.data._pictures import PictureFile, read_pictures
+from fer.data._pictures import PictureFile, read_pictures, said_of
 from fer.data.cache import Cache, Entry, folder_key, folder_of
 from fer.data.defects import LISTED
 from fer.data.findings import Finding
@@ -124,7 +124,8 @@ class ClipFolder:
             OSError: a file cannot be read.
         """
         root = self._find()
-        classes, clips, table_hash = self._listed(root)
+        others: dict[str, list[str]] = {}
+        classes, clips, table_hash = self._listed(root, others)
         self._check_empty(root, clips)
         files = files_of(clips)
         kind = "clips-sound" if self._drop else "clips"
@@ -156,6 +157,7 @@ class ClipFolder:
             origin=str(root),
             findings=tuple(_findings(clips, files, places, entry.info["defects"])),
             names=[clip.name for clip in clips],
+            notes=said_of(root, others),
         )
 
     def _find(self) -> Path:
@@ -180,12 +182,14 @@ class ClipFolder:
             )
         return self.root
 
-    def _listed(self, root: Path) -> tuple[tuple[str, ...], list[ClipFile], str]:
+    def _listed(
+        self, root: Path, others: dict[str, list[str]] | None = None
+    ) -> tuple[tuple[str, ...], list[ClipFile], str]:
         """Return the classes, the clips, and a hash of the table, if there is one."""
         if self.labels is None:
-            return folder_classes(root), clips_in_folders(root, self.frames), ""
+            return folder_classes(root), clips_in_folders(root, self.frames, others), ""
         table = read_clip_table(self.labels)
-        return table.classes, table.clips(root, self.frames), table.sha256
+        return table.classes, table.clips(root, self.frames, others), table.sha256
 
     def _check_empty(self, root: Path, clips: Sequence[ClipFile]) -> None:
         empty = list(no_frames(clips))

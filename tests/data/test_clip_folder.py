@@ -39,6 +39,18 @@ def table(root: Path, *rows: str, header: str = "path,label,split") -> str:
     return str(path)
 
 
+def test_splits_by_other_names_and_what_is_left_out(root: Path, make: Make) -> None:
+    write_clip_folders(root, {f"{s}/{c}": 2 for s in ("Train", "valid") for c in ("no", "yes")})
+    assert make().load().notes == ()
+    (root / "Train/no/clip0/a.heic").touch()
+    (root / "Train/no/clip0/deeper").mkdir()
+    faces = make().load()
+    assert {name: len(split) for name, split in faces.splits.items()} == {"train": 4, "val": 4}
+    (note,) = faces.notes
+    assert "1 .heic (Train/no/clip0/a.heic)" in note
+    assert "1 folder (Train/no/clip0/deeper)" in note
+
+
 def test_clips_come_back_in_order_and_scaled(root: Path, make: Make) -> None:
     clips = write_clip_folders(root, COUNTS)
     for _ in range(2):  # read, then from the cache
