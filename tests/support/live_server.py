@@ -25,21 +25,33 @@ def free_port() -> int:
 
 
 @contextmanager
-def served(port: int, folder: Path, **settings: Any) -> Iterator[subprocess.Popen[bytes]]:
+def served(
+    port: int, folder: Path, *, log: Path | None = None, files: int | None = None, **settings: Any
+) -> Iterator[subprocess.Popen[bytes]]:
     """Serve until the block ends; temporary files would lie in ``folder``.
 
     Args:
         port: that it listens on.
         folder: where it works.
+        log: where it writes what it says; None: nowhere.
+        files: that it may have open; None: as many as this process.
         settings: of the server, beside the port.
     """
+
+    def limited() -> None:
+        import resource
+
+        if files is not None:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.support.live_server", str(port), json.dumps(settings)],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(folder)},
         # Not pytest's files, in a test that looks at the server's open ones.
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL if log is None else log.open("wb"),
+        preexec_fn=None if os.name == "nt" else limited,  # noqa: PLW1509
     )
     try:
         deadline = time.monotonic() + 180

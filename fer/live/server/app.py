@@ -55,6 +55,7 @@ def make_app(settings: Settings, recognizer: Recognizer, source: Source | None =
 
     # The framework's own pages of the interface would fetch scripts from elsewhere.
     app = FastAPI(title="fer", version=__version__, lifespan=life, docs_url=None, redoc_url=None)
+    app.state.metrics = metrics
     app.add_middleware(Guard, settings=settings, metrics=metrics)
     app.include_router(routes(settings, workshop, metrics))
     app.mount("/page", StaticFiles(directory=_PAGE), name="page")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+from typing import Any, Final
 
 import anyio
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
@@ -14,12 +15,16 @@ from fer.live.server.group import Groups, LiveGroup
 from fer.live.server.inbox import Closed, Inbox
 from fer.live.server.metrics import Metrics
 from fer.live.server.outbox import Outbox
-from fer.live.server.settings import BAD, CONNECTIONS
+from fer.live.server.places import Place, Places
+from fer.live.server.settings import BAD, CONNECTIONS, IDLE, START
 from fer.live.server.watching import Watch
 from fer.live.server.workshop import Workshop
 from fer.pictures import PictureError
 
 _log = logging.getLogger("fer.serve")
+
+#: Code of a link that ends since others need its place: try again later.
+_FULL: Final = 1013
 
 
 class Conversations:
@@ -39,31 +44,35 @@ class Conversations:
         self._groups = groups
         self._watch = watch
         self._metrics = metrics
+        self._places = Places(CONNECTIONS, IDLE)
 
     async def hold(self, socket: WebSocket, protocol: str | None) -> None:
         """Talk with a page until one of the two ends it."""
         await socket.accept(subprotocol=protocol)
-        if self._metrics.clients >= CONNECTIONS:
+        lost = asyncio.Event()
+        place = self._places.take(socket.client.host if socket.client else "", lost.set)
+        if place is None:
             self._metrics.refused["connections"] += 1
             words = f"this server talks with {CONNECTIONS} pages at once, and all are taken"
-            await self._end(socket, Closed(1013, words))
+            await self._end(socket, Closed(_FULL, words))
             return
-        self._metrics.clients += 1
+        self._metrics.clients = len(self._places)
         try:
-            await self._talk(socket)
+            await self._talk(socket, place, lost)
         except WebSocketDisconnect:
             pass
         except Closed as end:
-            self._metrics.refused["message"] += 1
+            self._metrics.refused["connections" if end.code == _FULL else "message"] += 1
             await self._end(socket, end)
         except Exception:
             _log.exception("a page's link was ended by a defect")
             await self._end(socket, Closed(1011, "the server had a defect: see its log"))
         finally:
-            self._metrics.clients -= 1
+            self._places.free(place)
+            self._metrics.clients = len(self._places)
 
-    async def _talk(self, socket: WebSocket) -> None:
-        inbox, outbox = Inbox(socket, self._metrics), Outbox()
+    async def _talk(self, socket: WebSocket, place: Place, lost: asyncio.Event) -> None:
+        inbox, outbox = Inbox(socket, self._metrics, place), Outbox()
         failed: list[Exception] = []
         async with anyio.create_task_group() as tasks:
 
@@ -78,6 +87,7 @@ class Conversations:
             tasks.start_soon(until_one_ends, inbox.read)
             tasks.start_soon(until_one_ends, lambda: outbox.send_to(socket))
             tasks.start_soon(until_one_ends, lambda: self._answer(inbox, outbox))
+            tasks.start_soon(until_one_ends, lambda: _crowded_out(lost))
         # The page's leaving explains what else failed.
         for one in sorted(failed, key=lambda one: not isinstance(one, WebSocketDisconnect)):
             raise one
@@ -89,7 +99,9 @@ class Conversations:
 
     async def _show(self, inbox: Inbox, outbox: Outbox, watch: Watch) -> None:
         """Tell what the server's own source shows."""
-        await inbox.asked
+        await inbox.begun(START)
+        # Its page has nothing more to say.
+        inbox.place.rest()
         with watch.told_to(outbox):
             while True:
                 # Frames of the page are nobody's.
@@ -97,7 +109,7 @@ class Conversations:
 
     async def _look(self, inbox: Inbox, outbox: Outbox) -> None:
         """Answer the frames of the page."""
-        key, group = self._groups.take(await inbox.asked)
+        key, group = self._groups.take(await inbox.begun(START))
         outbox.put([{"type": "started", "key": key}, *group.history])
         try:
             await self._answer_frames(inbox, outbox, group)
@@ -108,6 +120,7 @@ class Conversations:
         bad = 0
         while True:
             number, data, came = await inbox.frame()
+            inbox.place.hear()
             try:
                 image = await self._workshop.decode(data)
             except PictureError as error:
@@ -131,3 +144,11 @@ class Conversations:
                 await socket.close(end.code, end.words[:100])
         except (WebSocketDisconnect, RuntimeError):
             pass
+
+
+async def _crowded_out(lost: asyncio.Event) -> None:
+    await lost.wait()
+    raise Closed(
+        _FULL,
+        f"this server talks with {CONNECTIONS} pages at once, and another one needed this place",
+    )

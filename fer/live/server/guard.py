@@ -12,8 +12,10 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from fer.live.server.limits import Buckets
 from fer.live.server.metrics import Metrics
-from fer.live.server.settings import Settings
+from fer.live.server.places import client_of
+from fer.live.server.settings import WRONG, WRONG_BURST, Settings
 
 #: Subprotocol of the WebSocket, and what its second one begins with: the token. A browser's script
 #: can't set headers there, and addresses are written down in too many places.
@@ -23,6 +25,8 @@ TOKEN_PROTOCOL: Final = "fer.token."  # noqa: S105
 #: the server is alive.
 _OPEN: Final = ("/", "/health", "/openapi.json")
 _OPEN_FOLDER: Final = "/page/"
+#: What browsers say of requests that no other page caused.
+_OWN_SITES: Final = ("same-origin", "none")
 
 _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
@@ -49,6 +53,7 @@ class Guard:
         self._settings = settings
         self._metrics = metrics
         self._names = settings.known_names
+        self._wrong = Buckets(WRONG, WRONG_BURST)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take a request or a WebSocket."""
@@ -74,14 +79,35 @@ class Guard:
         if len(headers.getlist("host")) != 1 or not self._is_ours(host):
             return "host", 421, "this server does not answer to that name: see --allow-host"
         origin = headers.get("origin")
-        if origin is not None and not self._is_own_page(origin, host):
-            return "origin", 403, "other pages may not ask this server"
         is_open = scope["type"] == "http" and (
             scope["path"] in _OPEN or scope["path"].startswith(_OPEN_FOLDER)
         )
-        if self._settings.token and not is_open and not self._knows_token(scope, headers):
-            return "token", 401, "the token is missing or wrong"
-        return None
+        if origin is None:
+            # Browsers leave it out where they don't expect harm, but say where they come from. A
+            # link that somebody follows may lead here.
+            is_own = headers.get("sec-fetch-site", "none") in _OWN_SITES or (
+                is_open and headers.get("sec-fetch-mode") == "navigate" and scope["method"] == "GET"
+            )
+        else:
+            is_own = self._is_own_page(origin, host)
+        if not is_own:
+            return "origin", 403, "other pages may not ask this server"
+        return None if is_open or not self._settings.token else self._unproven(scope, headers)
+
+    def _unproven(self, scope: Scope, headers: Headers) -> tuple[str, int, str] | None:
+        """Return why the token does not let a client in; who tries many has to wait."""
+        told = _told_tokens(scope, headers)
+        client = scope.get("client")
+        bucket = self._wrong.of(client_of(client[0] if client else ""))
+        if told and not bucket.has_one:
+            return "token", 429, "too many wrong tokens from this address: wait some seconds"
+        right = self._settings.token.encode()
+        # All are compared, each in a time that does not tell how much of it is right.
+        if sum(hmac.compare_digest(one.encode(), right) for one in told) > 0:
+            return None
+        if told:
+            bucket.takes()
+        return "token", 401, "the token is missing or wrong"
 
     def _is_ours(self, host: str) -> bool:
         """Say whether a Host header is an address or a name of this server.
@@ -102,14 +128,6 @@ class Guard:
         scheme = "https" if self._settings.is_secure else "http"
         return origin.lower() == f"{scheme}://{host.lower()}"
 
-    def _knows_token(self, scope: Scope, headers: Headers) -> bool:
-        kind, _, told = headers.get("authorization", "").partition(" ")
-        candidates = [told.strip() if kind.lower() == "bearer" else ""]
-        candidates += _from_protocols(scope.get("subprotocols", ()))
-        right = self._settings.token.encode()
-        # All are compared, each in a time that does not tell how much of it is right.
-        return sum(hmac.compare_digest(one.encode(), right) for one in candidates) > 0
-
 
 def token_protocol(token: str) -> str:
     """Return the subprotocol that tells a token: its bytes as hexadecimal digits.
@@ -119,6 +137,12 @@ def token_protocol(token: str) -> str:
         'fer.token.6162'
     """
     return TOKEN_PROTOCOL + token.encode().hex()
+
+
+def _told_tokens(scope: Scope, headers: Headers) -> list[str]:
+    kind, _, told = headers.get("authorization", "").partition(" ")
+    found = [told.strip()] if kind.lower() == "bearer" else []
+    return [one for one in (*found, *_from_protocols(scope.get("subprotocols", ()))) if one]
 
 
 def _from_protocols(protocols: Iterable[str]) -> list[str]:

@@ -12,6 +12,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from fer.live.server.limits import Bucket
 from fer.live.server.metrics import Metrics
+from fer.live.server.places import Place
 from fer.live.server.settings import BURST, RATE
 
 #: Before the bytes of a picture: its number, which its answer repeats, as four bytes.
@@ -32,15 +33,27 @@ class Inbox:
     Args:
         socket: of the page.
         metrics: where dropped frames are counted.
+        place: that the page holds.
     """
 
-    def __init__(self, socket: WebSocket, metrics: Metrics) -> None:
+    def __init__(self, socket: WebSocket, metrics: Metrics, place: Place) -> None:
         self._socket = socket
+        self.place = place
         self._metrics = metrics
         self._newest: tuple[int, bytes, float] | None = None
         self._news = asyncio.Event()
-        #: Set when the page asks to begin, to the key of the session that it had.
-        self.asked: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._asked: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    async def begun(self, patience: float) -> str:
+        """Return the key of the session that the page had, when it asks to begin.
+
+        Raises:
+            Closed: it does not in so many seconds.
+        """
+        try:
+            return await asyncio.wait_for(self._asked, patience)
+        except TimeoutError:
+            raise Closed(1008, f"a page begins within {patience:g} seconds") from None
 
     async def read(self) -> None:
         """Read until the page leaves, or does what pages don't.
@@ -88,5 +101,5 @@ class Inbox:
         self._begin(key)
 
     def _begin(self, key: str) -> None:
-        if not self.asked.done():
-            self.asked.set_result(key)
+        if not self._asked.done():
+            self._asked.set_result(key)

@@ -13,8 +13,26 @@ from fer.errors import UserError
 from fer.live.aggregation import MIN_GROUP, SECONDS
 from fer.pictures import shown
 
+#: Connections at once, of all kinds, and those that may wait to be taken up.
+LINKS: Final = 256
+BACKLOG: Final = 32
+#: Seconds for the head of a request, or of https, and for its body; and seconds of silence in it.
+HEAD: Final = 10.0
+BODY: Final = 60.0
+SILENT: Final = 10.0
 #: Pages that are served at once; the next is told so.
 CONNECTIONS: Final = 16
+#: Seconds in which a page has to begin, and after which one that sends nothing may lose its place
+#: to another page.
+START: Final = 10.0
+IDLE: Final = 60.0
+#: Pictures for an analysis in memory at once, and seconds after which one that does not come on
+#: may lose its place to another.
+BODIES: Final = 8
+STALLED: Final = 2.0
+#: Parts of a form, pieces of a message.
+PARTS: Final = 16
+FRAGMENTS: Final = 1024
 #: Bytes of one message of a page, and of a picture that is sent for an analysis.
 MESSAGE: Final = 4 * 2**20
 PICTURE: Final = 16 * 2**20
@@ -23,7 +41,13 @@ PIXELS: Final = 4096 * 3072
 #: Messages of one page a second, and how many may come at once.
 RATE: Final = 60.0
 BURST: Final = 120
-#: Pictures for an analysis a second, of all callers together, and at once.
+#: Pixels of what a camera's page usually sends: of larger pictures two are decoded at once.
+USUAL: Final = 1920 * 1080
+#: Letters of a token at least; and how many wrong ones an address may send a second, and at once.
+TOKEN: Final = 16
+WRONG: Final = 1.0
+WRONG_BURST: Final = 10
+#: Pictures for an analysis a second of each address, and at once.
 ANALYSES: Final = 10.0
 ANALYSES_BURST: Final = 20
 #: Unreadable pictures in a row after which a page is sent away.
@@ -105,13 +129,18 @@ def check_settings(settings: Settings) -> None:
             "--view individual is for one person at their own camera, in the browser: leave "
             "--source out, or use the class view"
         )
-    if settings.token and not settings.token.isascii():
-        raise UserError("--token must be ASCII: letters, digits and signs")
+    if settings.token and not (settings.token.isascii() and settings.token.isprintable()):
+        raise UserError("the token must be ASCII: letters, digits and signs")
+    if 0 < len(settings.token) < TOKEN:
+        raise UserError(
+            f"the token has {len(settings.token)} letters and can be guessed: at least {TOKEN}, "
+            "such as those of: openssl rand -hex 16"
+        )
     if not is_loopback(settings.host) and not settings.token:
         raise UserError(
-            f"--host {settings.host} can be reached from other machines, which needs --token (or "
-            "FER_TOKEN in the environment): a word that pages have to know, such as "
-            "$(openssl rand -hex 16)"
+            f"--host {settings.host} can be reached from other machines, which needs a token: a "
+            "word that pages have to know, in FER_TOKEN of the environment or in the file of "
+            "--token-file. openssl rand -hex 16 makes one"
         )
     if (settings.certificate is None) != (settings.key is None):
         raise UserError("--tls-cert and --tls-key go together: name both files")
@@ -146,7 +175,8 @@ def listening(settings: Settings) -> socket.socket:
         except OSError:
             made.close()
             raise
-    except (OSError, OverflowError) as error:
+    # A name of too long a part is no OSError but one of its coding.
+    except (OSError, OverflowError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise UserError(
             f"can't listen on {settings.host}, port {settings.port} ({why}): name another --port "

@@ -10,8 +10,8 @@ from typing import TypeVar
 import numpy as np
 
 from fer.inference import Recognizer
-from fer.live.server.settings import PIXELS
-from fer.pictures import decoded
+from fer.live.server.settings import BODIES, CONNECTIONS, PIXELS, USUAL
+from fer.pictures import PictureError, decoded
 from fer.pixels import Image
 
 _T = TypeVar("_T")
@@ -30,7 +30,10 @@ class Workshop:
     def __init__(self, recognizer: Recognizer) -> None:
         self.recognizer = recognizer
         self._model = ThreadPoolExecutor(1, "fer model")
-        self._pictures = ThreadPoolExecutor(2, "fer pictures")
+        # A picture that takes long holds up no other page's, since each has one in work at most.
+        self._pictures = ThreadPoolExecutor(CONNECTIONS + BODIES, "fer pictures")
+        # Large ones take memory: they wait for each other.
+        self._large = ThreadPoolExecutor(2, "fer large pictures")
 
     async def decode(self, data: bytes) -> Image:
         """Return the picture in some bytes, uint8 ``[H, W, 3]`` RGB.
@@ -39,7 +42,12 @@ class Workshop:
             PictureError: it is none, is damaged, or too large, which its header tells.
         """
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pictures, _picture, data)
+        try:
+            return await loop.run_in_executor(self._pictures, _picture, data, USUAL)
+        except PictureError as error:
+            if not is_too_large(error):
+                raise
+        return await loop.run_in_executor(self._large, _picture, data, PIXELS)
 
     async def work(self, task: Callable[[], _T]) -> _T:
         """Do what needs the model, when its turn comes."""
@@ -53,8 +61,14 @@ class Workshop:
         """Let the threads end; what waits is left undone."""
         self._model.shutdown(wait=False, cancel_futures=True)
         self._pictures.shutdown(wait=False, cancel_futures=True)
+        self._large.shutdown(wait=False, cancel_futures=True)
 
 
-def _picture(data: bytes) -> Image:
-    image = decoded(data, max_pixels=PIXELS)
+def is_too_large(error: PictureError) -> bool:
+    """Say whether a picture was refused for its pixels."""
+    return "pixels: scale it down" in str(error)
+
+
+def _picture(data: bytes, pixels: int) -> Image:
+    image = decoded(data, max_pixels=pixels)
     return image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)

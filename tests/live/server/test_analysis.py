@@ -6,6 +6,7 @@ import struct
 import zlib
 
 import pytest
+from starlette.testclient import TestClient
 
 from fer.labels import EMOTIONS
 from fer.live.server import settings
@@ -83,6 +84,8 @@ BAD: dict[str, tuple[bytes, str, int]] = {
     "a form without a file": (
         b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n--x--\r\n', FORM, 400
     ),
+    "a form of tiny parts": (b"--x\r\nA: b\r\n\r\n\r\n" * 1000, FORM, 400),
+    "a long boundary": (b"--" + b"x" * 300, f"multipart/form-data; boundary={'x' * 300}", 400),
     "a form with garbage": (
         b'--x\r\nContent-Disposition: form-data; name="a"; filename="b"\r\n\r\n1\r\n--x--\r\n',
         FORM,
@@ -119,6 +122,14 @@ def test_rate(serve: Serve) -> None:
     ]
     assert codes[0] == 400
     assert 429 in codes
+
+
+def test_each_address_has_a_rate_of_its_own(serve: Serve) -> None:
+    client = serve(view="individual")
+    for _ in range(settings.ANALYSES_BURST + 20):
+        client.post("/v1/analyze", content=b"x", headers=PNG)
+    other = TestClient(client.app, headers={"Host": "localhost"}, client=("192.0.2.9", 1))
+    assert other.post("/v1/analyze", content=PICTURE, headers=PNG).status_code == 200
 
 
 def test_openapi(serve: Serve) -> None:

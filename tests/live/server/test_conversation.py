@@ -5,6 +5,9 @@ from __future__ import annotations
 import itertools
 import json
 import struct
+import threading
+import time
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -13,6 +16,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from fer.labels import EMOTIONS
 from fer.live.server import settings
+from fer.pixels import Image
 from tests.live.server.conftest import Serve
 from tests.support.emotion_squares import as_file, room
 
@@ -215,6 +219,47 @@ def test_the_seventeenth_page(serve: Serve) -> None:
         assert look(socket, ["happy"])["boxes"]
     for one in sockets:
         one.__exit__(None, None, None)
+
+
+def test_a_slow_picture_holds_up_no_other_page(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor do many: each page has one in work at most."""
+    from fer.live.server import workshop
+
+    decoded, ended = workshop.decoded, threading.Event()
+
+    def slowly(data: bytes, **options: int) -> Image:
+        if data == b"slow":
+            assert ended.wait(20)
+        return decoded(data, **options)
+
+    monkeypatch.setattr(workshop, "decoded", slowly)
+    client = serve()
+    with ExitStack() as stack:
+        for _ in range(settings.CONNECTIONS - 1):
+            stack.enter_context(client.websocket_connect("/v1/live")).send_bytes(frame(1, b"slow"))
+        socket = stack.enter_context(client.websocket_connect("/v1/live"))
+        stack.callback(ended.set)
+        start = time.monotonic()
+        assert look(socket, ["happy"])["boxes"]
+        assert time.monotonic() - start < 10
+
+
+def test_a_page_that_is_silent_gives_way(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fer.live.server.conversation.IDLE", 0.2)
+    client = serve()
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(client.websocket_connect("/v1/live")) for _ in range(16)]
+        for one in sockets:
+            look(one, ["happy"])
+        time.sleep(0.3)
+        for one in sockets[1:]:
+            look(one, ["happy"])
+        new = stack.enter_context(client.websocket_connect("/v1/live"))
+        assert look(new, ["happy"])["boxes"]
+        assert "needed this place" in told(sockets[0], "end")["words"]
+        assert look(sockets[1], ["happy"])["boxes"]
 
 
 def test_too_many_messages(serve: Serve) -> None:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from starlette.testclient import WebSocketDenialResponse
+from starlette.testclient import TestClient, WebSocketDenialResponse
 
 from fer.live.server.guard import PROTOCOL, token_protocol
 from tests.live.server.conftest import Serve
@@ -69,6 +69,34 @@ def test_the_own_page(serve: Serve) -> None:
     assert client.get("/v1/welcome", headers=headers).status_code == 200
     with client.websocket_connect("/v1/live", headers=headers):
         pass
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_other_pages_that_name_no_origin(serve: Serve, site: str) -> None:
+    client = serve(view="individual")
+    headers = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "no-cors"}
+    assert client.post("/v1/analyze", headers=headers, content=b"x").status_code == 403
+    assert client.get("/v1/welcome", headers=headers).status_code == 403
+    assert client.get("/", headers=headers).status_code == 403
+    # A link that somebody follows leads to the page, and to nothing else.
+    headers["Sec-Fetch-Mode"] = "navigate"
+    assert client.get("/", headers=headers).status_code == 200
+    assert client.get("/metrics", headers=headers).status_code == 403
+    assert client.post("/", headers=headers).status_code == 403
+
+
+def test_who_tries_tokens_has_to_wait(serve: Serve) -> None:
+    client = serve(token="right")
+    wrong, right = ({"Authorization": f"Bearer {word}"} for word in ("wrong", "right"))
+    codes = [client.get("/v1/welcome", headers=wrong).status_code for _ in range(30)]
+    assert codes[0] == 401
+    assert codes[-1] == 429
+    # Then not even the right one is told from a wrong one.
+    assert client.get("/v1/welcome", headers=right).status_code == 429
+    # A page that has none yet is asked for it, and another address is not concerned.
+    assert client.get("/v1/welcome").status_code == 401
+    other = TestClient(client.app, headers={"Host": "localhost"}, client=("192.0.2.9", 1))
+    assert other.get("/v1/welcome", headers=right).status_code == 200
 
 
 def test_token(serve: Serve) -> None:

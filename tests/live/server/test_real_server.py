@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -110,7 +111,9 @@ def test_tokens_and_origins_at_the_door(folder: Path) -> None:
             assert faces(socket) == 6
 
 
-def test_https(folder: Path) -> None:
+@contextmanager
+def certified(folder: Path) -> Iterator[dict[str, str]]:
+    """Yield the settings of https, with a certificate that is nobody's."""
     openssl = shutil.which("openssl")
     if openssl is None:
         pytest.skip("openssl is not installed: no certificate can be made")
@@ -119,21 +122,23 @@ def test_https(folder: Path) -> None:
         command = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
         command += ["-subj", "/CN=localhost", "-keyout", str(key), "-out", str(cert)]
         subprocess.run(command, check=True, capture_output=True)
-        port = free_port()
-        with served(port, folder, certificate=str(cert), key=str(key), token="right"):
-            trusting = ssl._create_unverified_context()
-            link = {
-                "ssl": trusting, "subprotocols": ["fer.v1", "fer.token." + b"right".hex()]
-            }  # fmt: skip
-            there = f"wss://127.0.0.1:{port}/v1/live"
-            with client.connect(there, origin=f"https://127.0.0.1:{port}", **link) as socket:
-                assert faces(socket) == 6
-            # The page of an https server is one of https.
-            with pytest.raises(InvalidStatus):
-                client.connect(there, origin=f"http://127.0.0.1:{port}", **link)
+        yield {"certificate": str(cert), "key": str(key)}
     finally:
         cert.unlink(missing_ok=True)
         key.unlink(missing_ok=True)
+
+
+def test_https(folder: Path) -> None:
+    port = free_port()
+    with certified(folder) as files, served(port, folder, **files, token="right"):
+        trusting = ssl._create_unverified_context()
+        link = {"ssl": trusting, "subprotocols": ["fer.v1", "fer.token." + b"right".hex()]}
+        there = f"wss://127.0.0.1:{port}/v1/live"
+        with client.connect(there, origin=f"https://127.0.0.1:{port}", **link) as socket:
+            assert faces(socket) == 6
+        # The page of an https server is one of https.
+        with pytest.raises(InvalidStatus):
+            client.connect(there, origin=f"http://127.0.0.1:{port}", **link)
 
 
 def resident(pid: int) -> float:
