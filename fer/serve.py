@@ -133,7 +133,7 @@ def _token(options: argparse.Namespace) -> str:
 
     try:
         with options.token_file.open(encoding="ascii") as file:
-            token = file.read(_LONGEST_TOKEN + 1).strip()
+            token: str = file.read(_LONGEST_TOKEN + 1).strip()
     except UnicodeDecodeError:
         raise UserError(f"the token in {shown(options.token_file)} must be ASCII") from None
     if not token or len(token) > _LONGEST_TOKEN:

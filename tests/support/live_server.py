@@ -44,15 +44,16 @@ def served(
         if files is not None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
 
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.support.live_server", str(port), json.dumps(settings)],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(folder)},
-        # Not pytest's files, in a test that looks at the server's open ones.
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL if log is None else log.open("wb"),
-        preexec_fn=None if os.name == "nt" else limited,  # noqa: PLW1509
-    )
+    with Path(log or os.devnull).open("wb") as said:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.support.live_server", str(port), json.dumps(settings)],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(folder)},
+            # Not pytest's files, in a test that looks at the server's open ones.
+            stdout=subprocess.DEVNULL,
+            stderr=said,
+            preexec_fn=None if os.name == "nt" else limited,  # noqa: PLW1509
+        )
     try:
         deadline = time.monotonic() + 180
         while True:

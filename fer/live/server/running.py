@@ -17,7 +17,6 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from fer.live.server.metrics import Metrics
 from fer.live.server.places import Place, Places
 from fer.live.server.settings import (
-    BACKLOG,
     BODY,
     FRAGMENTS,
     HEAD,
@@ -120,6 +119,7 @@ class PatientHttp(_Patient, H11Protocol):
 
     place: Place | None = None
     _clock: asyncio.TimerHandle | None = None
+    _has_begun = False
     _since = 0.0
     _early = b""
 
@@ -155,6 +155,7 @@ class PatientHttp(_Patient, H11Protocol):
 
     def _begin(self, transport: asyncio.Transport) -> None:
         super().connection_made(transport)
+        self._has_begun = True
         self._since = self._heard = self.loop.time()
         self._tick()
 
@@ -182,7 +183,7 @@ class PatientHttp(_Patient, H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take data, and note whose turn it is then."""
-        if self.transport is None:
+        if not self._has_begun:
             # What came right behind the handshake.
             self._early += data
             return
@@ -220,7 +221,7 @@ class PatientHttp(_Patient, H11Protocol):
         self._stop()
         if self.place is not None:
             self._limits.links.free(self.place)
-        if self.transport is not None:
+        if self._has_begun:
             super().connection_lost(exc)
 
     def _stop(self) -> None:
@@ -236,9 +237,10 @@ def configuration(app: FastAPI, settings: Settings) -> Config:
     if settings.certificate is not None:
         tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         tls.load_cert_chain(settings.certificate, settings.key)
+    room = _room()
     made = Config(
         app,
-        Places(_room(), 0),
+        Places(room, 0),
         tls,
         http=PatientHttp,
         ws=PatientProtocol,
@@ -250,7 +252,8 @@ def configuration(app: FastAPI, settings: Settings) -> Config:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        backlog=BACKLOG,
+        # As many are taken up in one go, before the others are counted.
+        backlog=room // 2,
         timeout_graceful_shutdown=2,
     )
 

@@ -13,9 +13,8 @@ from fer.errors import UserError
 from fer.live.aggregation import MIN_GROUP, SECONDS
 from fer.pictures import shown
 
-#: Connections at once, of all kinds, and those that may wait to be taken up.
+#: Connections at once, of all kinds.
 LINKS: Final = 256
-BACKLOG: Final = 32
 #: Seconds for the head of a request, or of https, and for its body; and seconds of silence in it.
 HEAD: Final = 10.0
 BODY: Final = 60.0

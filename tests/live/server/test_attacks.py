@@ -31,10 +31,9 @@ OTHER = "127.0.0.2"
 
 
 def linked(port: int, stack: ExitStack, source: str = OTHER) -> socket.socket:
-    link = stack.enter_context(
+    return stack.enter_context(
         socket.create_connection(("127.0.0.1", port), 10, source_address=(source, 0))
     )
-    return link
 
 
 def ends_within(link: socket.socket, seconds: float) -> bool:
@@ -113,9 +112,7 @@ def test_pages_that_never_begin(tmp_path: Path) -> None:
         # and go in time.
         assert faces(page(port, stack)) == 6
         for one in silent:
-            with pytest.raises(ConnectionClosed):
-                while True:
-                    one.recv(timeout=1)
+            assert json.loads(one.recv(timeout=1))["type"] == "end"
 
 
 def test_pictures_that_never_end(tmp_path: Path) -> None:
@@ -155,12 +152,10 @@ def test_text_that_is_none(tmp_path: Path) -> None:
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 1007
         endless = page(port, stack)
-        endless.socket.sendall(b"\x02\x80\0\0\0\0")
-        with pytest.raises((OSError, ConnectionClosed)):
-            for _ in range(50):
-                endless.socket.sendall(b"\0\x80\0\0\0\0" * 100)
-                time.sleep(0.01)
-            endless.recv(timeout=1)
+        with contextlib.suppress(OSError):
+            endless.socket.sendall(b"\x02\x80\0\0\0\0" + b"\0\x80\0\0\0\0" * 5000)
+        with pytest.raises(ConnectionClosed):
+            endless.recv(timeout=5)
         linked(port, stack).sendall(b"what?\r\n\r\n")
         time.sleep(0.2)
         assert counted(port, 'fer_refused_total{reason="malformed"}') == 2
