@@ -2,6 +2,8 @@
 #
 #   docker build -t fer .
 #   docker run --rm -v "$PWD:/data" fer predict faces.parquet --to answers --model model.onnx
+#   docker run --rm -v "$PWD:/data" -e FER_TOKEN -p 8000:8000 fer serve --host 0.0.0.0 \
+#     --tls-cert cert.pem --tls-key key.pem
 #
 # The folder that is mounted has to be writable by the user that runs: --user "$(id -u):$(id -g)".
 

@@ -19,6 +19,7 @@ from fer.words import counted
 if TYPE_CHECKING:
     from fer.inference import Recognizer
     from fer.live import Frame, Source
+    from fer.live.films import FilmWriter
 
 _DESCRIPTION: Final = """\
 Follow the faces of a film, a camera or a stream and say what they show over time: the label that
@@ -29,10 +30,10 @@ told of the group as a whole, and nothing else."""
 _EPILOG: Final = """\
 examples:
   fer video lesson.mp4
-  fer video lesson.mp4 --out annotated.mp4
+  fer video lesson.mp4 --out annotated.webm
   fer video lesson.mp4 --tracks faces.csv --confidence 0.5
   fer video lesson.mp4 --session lesson                      # the group over time
-  fer video 0 --out me.mp4                                   # the first camera, until Ctrl-C
+  fer video 0 --out me.webm                                  # the first camera, until Ctrl-C
   fer video rtsp://user:password@camera.local/stream --tracks faces.parquet
 
 columns of --tracks, a row a face and frame:
@@ -53,7 +54,9 @@ does not go with --out and --tracks, whose single faces would undo that.
 
 Of a film every frame is read. Of a camera or a stream the newest is, so that the picture never lags
 behind; when it drops it is taken up again, 12 times in a row at most. The film of --out has no
-sound. Ctrl-C or SIGTERM ends the work and leaves valid files. Parquet needs the extra 'video'.
+sound. Browsers play .webm (VP8) and .mp4 (H.264, or VP9 where OpenCV has no encoder for it, which
+takes longer); where frames are more than 10 seconds apart the rest is left out. Ctrl-C or SIGTERM
+ends the work and leaves valid files. Parquet needs the extra 'video'.
 
 exit codes: 0 done (no face is a result), 1 the stream dropped and did not come back, or the film
 is damaged and can't be read whole: what was seen is kept, 2 wrong use or bad input: nothing was
@@ -126,6 +129,8 @@ def _video(options: argparse.Namespace) -> int:
             image = None
             if film is not None:
                 image = annotated(frame.image, [one.face for one in faces])
+                # Here Ctrl-C gets through, however long the gap is.
+                film.fill(frame.time)
 
             def write() -> None:
                 if film is not None and image is not None:
@@ -141,6 +146,8 @@ def _video(options: argparse.Namespace) -> int:
         if not tally.frames:
             raise KeyboardInterrupt
     _summarise(tally, follower.tracker.count, recognizer)
+    if film is not None:
+        _tell_film(options.out, film)
     return ended(source, tally)
 
 
@@ -190,6 +197,16 @@ def _summarise(tally: Tally, tracks: int, recognizer: Recognizer) -> None:
         put(f"  {name:<12}{100 * tally.labels[name] / seen:>5.1f} %\n")
 
 
+def _tell_film(path: Path, film: FilmWriter) -> None:
+    from fer.live.films import GAP
+    from fer.pictures import shown
+
+    sys.stdout.write(f"{shown(path)}: {film.coding}\n")
+    if film.gaps:
+        say(f"of {counted(film.gaps, 'gap')} in the times, longer than {GAP:g} s, "
+            f"{film.left_out:,.1f} s are left out of {shown(path)}")  # fmt: skip
+
+
 def _check_group(options: argparse.Namespace) -> None:
     """Refuse what would undo the group minimum, and what nothing would heed."""
     if options.session is None:
@@ -234,7 +251,7 @@ def _parser() -> argparse.ArgumentParser:
     add("source", metavar="FILE|CAMERA|RTSP", help="a film, the number of a camera (0 is the "
         "first), or the address of a stream")  # fmt: skip
     add("--out", metavar="FILE.mp4", type=Path, help="write the film with faces framed and named "
-        "(.mp4, .mkv, .mov or .avi)")  # fmt: skip
+        "(.webm, .mp4, .mkv, .mov or .avi)")  # fmt: skip
     add("--tracks", metavar="FILE", type=Path, help="write what each face showed in each frame "
         "(.csv or .parquet)")  # fmt: skip
     add("--session", metavar="FOLDER", type=Path, help="write what the group showed over time, and "

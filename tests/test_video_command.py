@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 
 from fer.cli import main as cli
-from fer.live import LiveSource
+from fer.live import FilmWriter, LiveSource
 from tests.support.faces_in_frames import RedSquares, scene
 from tests.support.films import FakeCapture, frames_of, write_film
 from tests.support.pattern_faces import CLASSES
@@ -111,7 +112,9 @@ def test_parquet_says_the_same(video: Video) -> None:
 def test_annotated_film(video: Video) -> None:
     write_film("a.avi", moving(20))
     before = Path("a.avi").read_bytes()
-    assert video("a.avi", "--out", "b.mp4")[0] == 0
+    code, out, _ = video("a.avi", "--out", "b.mp4")
+    assert code == 0
+    assert re.search(r"^b\.mp4: (H\.264|VP9)$", out, re.MULTILINE)
     frames, originals = frames_of("b.mp4"), frames_of("a.avi")
     assert len(frames) == 20
     assert frames[0].shape == originals[0].shape
@@ -250,6 +253,25 @@ raise SystemExit(main())
     table = parquet.read_table(tmp_path / "b.parquet")
     assert table.num_rows == count + max(0, count - 10)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.avi", "b.mp4", "b.parquet"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_ctrl_c_gets_through_a_long_gap(video: Video, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = FilmWriter.fill
+
+    def fill(self: FilmWriter, time: float) -> None:
+        plain(self, time)
+        if self.count == 5:
+            os.kill(os.getpid(), signal.SIGINT)
+            raise AssertionError("it was held back")
+
+    monkeypatch.setattr(FilmWriter, "fill", fill)
+    write_film("a.avi", moving(20))
+    code, out, err = video("a.avi", "--out", "b.avi")
+    assert code == 130
+    assert out.startswith("5 frames")
+    assert "what was seen is kept" in err
+    assert len(frames_of("b.avi")) == 5
 
 
 def test_help_shows_columns_and_formula(video: Video) -> None:

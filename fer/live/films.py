@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,12 +12,26 @@ import cv2
 
 from fer.errors import UserError
 from fer.files import written_beside
-from fer.live.sources import capture_of
+from fer.live.sources import capture_of, quiet_opencv
 from fer.pictures import shown
 from fer.pixels import Image
 
-#: Endings, and the coding that every OpenCV can write for each.
-CODECS: Final = {".avi": "MJPG", ".mkv": "mp4v", ".mov": "mp4v", ".mp4": "mp4v"}
+#: Endings, and the codings for each: the first that this OpenCV can write is used. Browsers play
+#: H.264 and VP9 in MP4, and WebM; the H.264 encoder is not in every OpenCV, the last is.
+CODECS: Final = {
+    ".avi": ("MJPG",),
+    ".mkv": ("avc1", "VP90", "mp4v"),
+    ".mov": ("avc1", "mp4v"),
+    ".mp4": ("avc1", "vp09", "mp4v"),
+    ".webm": ("VP80",),
+}
+#: What they are called.
+_TITLES: Final = {
+    "MJPG": "Motion JPEG", "VP80": "VP8", "VP90": "VP9", "avc1": "H.264",
+    "mp4v": "MPEG-4 Part 2, which browsers don't play: name a .webm", "vp09": "VP9",
+}  # fmt: skip
+#: Seconds for which a film shows the last frame at most when none comes; the rest is left out.
+GAP: Final = 10.0
 #: Frames that a container may lose without harm.
 _LOST: Final = 2
 
@@ -34,14 +49,42 @@ class FilmWriter:
         self._rate = rate
         self._writer: cv2.VideoWriter | None = None
         self._size = (0, 0)
+        self._last: Image | None = None
+        self._time = 0.0
         #: Frames written so far.
         self.count = 0
+        #: What the film is coded in, in words; empty before the first frame.
+        self.coding = ""
+        #: Gaps that were too long to be shown, and the seconds that were left out of them.
+        self.gaps = 0
+        self.left_out = 0.0
+
+    def fill(self, time: float) -> None:
+        """Show the last frame until the next one is due, so that the film keeps the time.
+
+        May be interrupted at any point: the film stays whole.
+
+        Args:
+            time: of the next frame, in seconds since the first.
+        """
+        if (gap := time - self._time) > GAP:
+            self.gaps += 1
+            self.left_out += gap - GAP
+            self._time = time - GAP
+        if self._writer is not None and self._last is not None:
+            while self.count < self._due(time):
+                self._writer.write(self._last)
+                self.count += 1
+
+    def _due(self, time: float) -> int:
+        """Return how many frames come before the one of a time."""
+        return round((time - self.left_out) * self._rate)
 
     def add(self, image: Image, time: float) -> None:
         """Write a frame.
 
-        It is repeated, or left out, so that the film keeps the time that it shows: cameras give
-        more frames or fewer than they say.
+        The one before is repeated, or this one left out, so that the film keeps the time that it
+        shows: cameras give more frames or fewer than they say.
 
         Args:
             image: uint8 ``[H, W, 3]`` RGB; scaled to the size of the first one.
@@ -52,24 +95,46 @@ class FilmWriter:
         """
         if self._writer is None:
             self._size = (image.shape[1], image.shape[0])
-            code = cv2.VideoWriter.fourcc(*CODECS[self._path.suffix.lower()])
-            self._writer = cv2.VideoWriter(str(self._path), code, self._rate, self._size)
-            if not self._writer.isOpened():
-                raise OSError(
-                    f"no film of {self._size[0]} x {self._size[1]} pixels can be written as "
-                    f"{self._path.suffix}"
-                )
+            self._writer = self._opened()
         if (image.shape[1], image.shape[0]) != self._size:
             image = cv2.resize(image, self._size).astype(image.dtype, copy=False)
-        frame = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-        while self.count < round(time * self._rate) + 1:
-            self._writer.write(frame)
+        self.fill(time)
+        self._time = time
+        self._last = cv2.cvtColor(image, cv2.COLOR_RGB2BGR).astype(image.dtype, copy=False)
+        if self.count <= self._due(time):
+            self._writer.write(self._last)
             self.count += 1
+
+    def _opened(self) -> cv2.VideoWriter:
+        for name in CODECS[self._path.suffix.lower()]:
+            with quiet_opencv(), _quiet_stderr():
+                code = cv2.VideoWriter.fourcc(*name)
+                writer = cv2.VideoWriter(str(self._path), code, self._rate, self._size)
+            if writer.isOpened():
+                self.coding = _TITLES[name]
+                return writer
+        raise OSError(
+            f"no film of {self._size[0]} x {self._size[1]} pixels can be written as "
+            f"{self._path.suffix}"
+        )
 
     def close(self) -> None:
         """Finish the film."""
         if self._writer is not None:
             self._writer.release()
+
+
+@contextmanager
+def _quiet_stderr() -> Iterator[None]:
+    """Keep a line about WebM to itself that OpenCV writes past its log."""
+    before, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(before, 2)
+        os.close(before)
+        os.close(nowhere)
 
 
 def check_film_name(path: Path) -> None:

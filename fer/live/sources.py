@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Callable, Generator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -168,7 +169,7 @@ class Film:
                 if number == 0:
                     first = time
                 # Some files have no times, or go back in them.
-                elif time - first <= last:
+                elif not last < time - first < math.inf:
                     time = first + last + 1 / self.rate
                 last = time - first
                 yield Frame(image, last, number)
@@ -233,26 +234,34 @@ def _total(capture: Capture) -> int | None:
 
 def capture_of(what: int | str) -> cv2.VideoCapture | None:
     """Return what reads a camera, a file or a stream; None where there is none."""
+    try:
+        with quiet_opencv():
+            if isinstance(what, str) and "://" in what:
+                limits: Sequence[int] = (
+                    cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, _PATIENCE,
+                    cv2.CAP_PROP_READ_TIMEOUT_MSEC, _PATIENCE,
+                )  # fmt: skip
+                capture = cv2.VideoCapture(what, cv2.CAP_FFMPEG, limits)
+            else:
+                capture = cv2.VideoCapture(what)
+    except cv2.error:
+        return None
+    return capture if capture.isOpened() else None
+
+
+@contextmanager
+def quiet_opencv() -> Iterator[None]:
+    """Let OpenCV not write down what can't be opened: this package tells it, once."""
     log = cv2.utils.logging
     level = log.setLogLevel(log.LOG_LEVEL_SILENT)
     is_set = _FFMPEG_LOG in os.environ
-    # What can't be opened is told by this package, once.
     os.environ.setdefault(_FFMPEG_LOG, "-8")
     try:
-        if isinstance(what, str) and "://" in what:
-            limits: Sequence[int] = (
-                cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, _PATIENCE, cv2.CAP_PROP_READ_TIMEOUT_MSEC, _PATIENCE
-            )  # fmt: skip
-            capture = cv2.VideoCapture(what, cv2.CAP_FFMPEG, limits)
-        else:
-            capture = cv2.VideoCapture(what)
-    except cv2.error:
-        return None
+        yield
     finally:
         log.setLogLevel(level)
         if not is_set:
             del os.environ[_FFMPEG_LOG]
-    return capture if capture.isOpened() else None
 
 
 def _utf8_name(path: Path, stack: ExitStack) -> str:

@@ -3,11 +3,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from fer.errors import UserError
 from fer.live import check_film_name, film_file
+from fer.live.films import CODECS
 from tests.support.films import frames_of
 
 
@@ -15,7 +17,7 @@ def grey(value: int, size: tuple[int, int] = (64, 48)) -> np.ndarray:  # type: i
     return np.full((size[1], size[0], 3), value, dtype=np.uint8)
 
 
-@pytest.mark.parametrize("suffix", [".mp4", ".avi", ".mkv", ".mov"])
+@pytest.mark.parametrize("suffix", [".webm", ".mp4", ".avi", ".mkv", ".mov"])
 def test_a_frame_for_each(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"a{suffix}"
     with film_file(path, 25) as film:
@@ -54,7 +56,7 @@ def write_noise(path: Path) -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="limits of POSIX")
 @pytest.mark.parametrize("most", [100, 20_000])
-@pytest.mark.parametrize("suffix", [".mp4", ".avi", ".mkv", ".mov"])
+@pytest.mark.parametrize("suffix", [".webm", ".mp4", ".avi", ".mkv", ".mov"])
 def test_a_film_that_does_not_fit_is_none(tmp_path: Path, suffix: str, most: int) -> None:
     """OpenCV says nothing of a disk that is full."""
     import resource
@@ -64,7 +66,7 @@ def test_a_film_that_does_not_fit_is_none(tmp_path: Path, suffix: str, most: int
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))
     try:
-        with pytest.raises(OSError, match=rf"a\{suffix} can't be written: of its 30 frames \d "):
+        with pytest.raises(OSError, match=rf"a\{suffix} can't be written: of its 30 frames \d+ "):
             write_noise(path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -78,3 +80,39 @@ def test_names_that_no_film_can_have(tmp_path: Path) -> None:
                        (os.fsdecode(b"\xe9.mp4"), "UTF-8 alone")):  # fmt: skip
         with pytest.raises(UserError, match=says):
             check_film_name(tmp_path / name)
+
+
+@pytest.mark.parametrize("suffix", [".webm", ".mp4"])
+def test_browsers_play_it(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a{suffix}"
+    with film_file(path, 25) as film:
+        for number in range(5):
+            film.add(grey(20 * number), number / 25)
+    capture = cv2.VideoCapture(str(path))
+    code = int(capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little").decode()
+    capture.release()
+    assert (code, film.coding) in {("VP80", "VP8"), ("VP90", "VP9"), ("h264", "H.264"),
+                                   ("avc1", "H.264")}  # fmt: skip
+
+
+def test_where_no_encoder_of_browsers_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(CODECS, ".mp4", ("none", "mp4v"))
+    with film_file(tmp_path / "a.mp4", 25) as film:
+        film.add(grey(9), 0.0)
+    assert "browsers don't play" in film.coding
+    assert len(frames_of(tmp_path / "a.mp4")) == 1
+
+
+def test_gaps_are_bounded(tmp_path: Path) -> None:
+    """The frame before is shown for ten seconds; the rest is left out, and counted."""
+    path = tmp_path / "a.avi"
+    with film_file(path, 5) as film:
+        for time in (0.0, 0.2, 1e6, 1e6 + 0.2):
+            film.add(grey(200 if time > 1 else 20), time)
+    values = np.array([frame.mean() for frame in frames_of(path)])
+    assert len(values) == pytest.approx(53, abs=1)
+    assert (values > 100).sum() == 2
+    assert film.gaps == 1
+    assert film.left_out == pytest.approx(1e6 - 10.2)
