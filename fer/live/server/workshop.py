@@ -45,7 +45,7 @@ class Workshop:
         try:
             return await loop.run_in_executor(self._pictures, _picture, data, USUAL)
         except PictureError as error:
-            if not is_too_large(error):
+            if not (is_too_large(error) or "too many for its size" in str(error)):
                 raise
         return await loop.run_in_executor(self._large, _picture, data, PIXELS)
 
