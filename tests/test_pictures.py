@@ -282,7 +282,7 @@ def test_what_takes_more_memory_may_have_fewer_pixels(
 ) -> None:
     data = as_file(Image.fromarray(COLORS), kind, progressive=True)
     assert decoded(data).shape == COLORS.shape
-    monkeypatch.setattr("fer.picture_limits.MAX_MEMORY", 12 * 20 * 30)
+    monkeypatch.setattr("fer.picture_limits.MAX_MEMORY", 10 * 20 * 30)
     with pytest.raises(PictureError, match="pixels: scale it down"):
         decoded(data)
     assert decoded(PNG).shape == COLORS.shape
