@@ -6,10 +6,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from fer.labels import EMOTIONS
+from fer.telemetry import switch_off
 
 if TYPE_CHECKING:
     from fer.inference import Face, Prediction, Recognizer, load
     from fer.pictures import read_picture
+
+# Before any library is loaded that would send something.
+switch_off()
 
 __version__ = "0.1.0"
 

@@ -3,39 +3,61 @@
 from __future__ import annotations
 
 import errno
+import functools
 import json
 import os
+import shutil
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from fer import locks
+
 #: What a write fails with, without saying in which file.
 _FULL: Final = (errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC, errno.EROFS)
+#: By which files that are not finished are known.
+_MARK: Final = ".fer-"
 
 
 @contextmanager
 def written_beside(path: Path) -> Iterator[Path]:
     """Yield a path to write to, which takes the place of ``path`` when all went well.
 
+    A link stays, and what it leads to is replaced. What is no plain file (a device, a pipe) gets
+    the content written to it at the end. What a process that was killed had begun in the folder is
+    removed.
+
     Raises:
         OSError: the folder can't be written to, or the disk is full; ``path``, which it names, is
             as it was.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     # The suffix stays, since writers choose the format by it.
-    prefix, suffix = f".{path.stem}-", path.suffix
+    prefix, suffix = f".{path.stem}{_MARK}", path.suffix
+    through = _is_written_through(path)
+    target = Path(os.path.realpath(path))
+    folder = Path(tempfile.gettempdir()) if through else target.parent
     beside: Path | None = None
+    handle: int | None = None
     try:
-        handle, name = tempfile.mkstemp(prefix=prefix, suffix=suffix, dir=path.parent)
-        os.close(handle)
-        beside = Path(name)
+        folder.mkdir(parents=True, exist_ok=True)
+        _tidy(folder)
+        beside, handle = _begun(folder, prefix, suffix)
         yield beside
+        if through:
+            # What is open already, as /dev/stdout, keeps what it has.
+            with beside.open("rb") as content, path.open("ab") as stream:
+                shutil.copyfileobj(content, stream)
+            return
         _flush(beside)
         # mkstemp makes files that only their owner may read.
         beside.chmod(0o666 & ~_umask())
-        beside.replace(path)
+        if os.name == "nt":  # Which moves no open file.
+            os.close(handle)
+            handle = None
+        beside.replace(target)
     except OSError as error:
         if error.errno is None and str(error).endswith(" written"):
             # NumPy counts what it could not write, and says neither where nor why.
@@ -45,8 +67,32 @@ def written_beside(path: Path) -> Iterator[Path]:
         # Nobody knows the hidden file, which is gone.
         raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
     finally:
+        if handle is not None:
+            os.close(handle)
         if beside is not None:
             beside.unlink(missing_ok=True)
+
+
+def _is_written_through(path: Path) -> bool:
+    """Say whether a rename would put a file in the place of a device, a pipe or an open file."""
+    if str(path.absolute()).startswith(("/dev/fd/", "/dev/std", "/proc/")):
+        return True
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
+def _begun(folder: Path, prefix: str, suffix: str) -> tuple[Path, int]:
+    """Make a hidden file and hold it open: so others tell it from what a killed process left."""
+    while True:
+        handle, name = tempfile.mkstemp(prefix=prefix, suffix=suffix, dir=folder)
+        locks.hold(handle)
+        if os.fstat(handle).st_nlink:
+            return Path(name), handle
+        # Taken for a leftover before it was held.
+        os.close(handle)
 
 
 def _is_of(error: OSError, prefix: str, suffix: str) -> bool:
@@ -67,7 +113,7 @@ def unusable(folder: Path) -> str | None:
     if not there.is_dir():
         return f"{there} is a file, not a folder"
     try:
-        with tempfile.TemporaryFile(prefix=".fer-", suffix=".tmp", dir=there):
+        with tempfile.TemporaryFile(prefix=f".{_MARK}", suffix=".tmp", dir=there):
             return None
     except OSError as error:
         return f"nothing can be written to {there} ({error.strerror})"
@@ -107,9 +153,15 @@ def _flush(path: Path) -> None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove what a killed process had begun to write in a folder by :func:`written_beside`."""
-    for path in folder.glob(".*-????????.*"):
-        path.unlink(missing_ok=True)
+    """Remove what killed processes had begun to write in a folder by :func:`written_beside`."""
+    for path in folder.glob(f".*{_MARK}????????*"):
+        locks.remove_unheld(path)
+
+
+@functools.cache
+def _tidy(folder: Path) -> None:
+    # Once a process: thousands of files may go to one folder.
+    remove_leftovers(folder)
 
 
 def _umask() -> int:

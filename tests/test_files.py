@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -164,3 +166,70 @@ def test_why_a_folder_can_not_be_written_to(tmp_path: Path) -> None:
     assert unusable(tmp_path / "file" / "a") == f"{tmp_path / 'file'} is a file, not a folder"
     if Path("/proc/self").is_dir():
         assert "nothing can be written to /proc" in (unusable(Path("/proc/run")) or "")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="devices, pipes and links of POSIX")
+def test_devices_and_pipes_are_written_to_and_stay(tmp_path: Path) -> None:
+    # Not /dev/null, which a defect would cost a machine's root.
+    ours, theirs = os.openpty()
+    write_json(Path(os.ttyname(theirs)), {"a": 1})
+    assert json.loads(os.read(ours, 1000)) == {"a": 1}
+    os.close(ours)
+    os.close(theirs)
+    pipe = tmp_path / "pipe.json"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write_json(pipe, {"a": 1})
+    assert json.loads(os.read(reader, 1000)) == {"a": 1}
+    os.close(reader)
+    assert pipe.is_fifo()
+    # As a shell's /dev/stdout, behind which lies a file.
+    with (tmp_path / "file").open("ab") as file:
+        write_text(Path(f"/dev/fd/{file.fileno()}"), "text")
+        assert (tmp_path / "file").read_text() == "text"
+        assert os.fstat(file.fileno()).st_nlink == 1
+    assert names(tmp_path) == ["file", "pipe.json"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="devices, pipes and links of POSIX")
+def test_links_stay_and_lead_to_what_was_written(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    for name, aim in (("link.txt", "there/a.txt"), ("loop.txt", "loop.txt")):
+        (tmp_path / name).symlink_to(aim)
+    for text in ("first", "second"):
+        write_text(tmp_path / "link.txt", text)
+        assert (tmp_path / "there" / "a.txt").read_text() == text
+    assert (tmp_path / "link.txt").is_symlink()
+    with pytest.raises(OSError, match=r"loop\.txt"):
+        write_text(tmp_path / "loop.txt", "a")
+    assert names(tmp_path) == ["link.txt", "loop.txt", "there"]
+    assert names(tmp_path / "there") == ["a.txt"]
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+from fer.files import written_beside
+with written_beside(Path("a.json")) as beside:
+    beside.write_text("half")
+    print(beside.name, flush=True)
+    time.sleep(60)
+"""
+NEXT = "from pathlib import Path; from fer.files import write_text; write_text(Path('b.txt'), 'b')"
+
+
+def test_the_next_process_removes_what_a_killed_one_left(tmp_path: Path) -> None:
+    """And nothing that is still written, nor what is a user's."""
+    (tmp_path / ".photo-20240101.jpg").touch()
+    after = [sys.executable, "-c", NEXT]
+    with subprocess.Popen(
+        [sys.executable, "-c", KILLED], cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        name = process.stdout.readline().strip()
+        subprocess.run(after, cwd=tmp_path, check=True)
+        assert (tmp_path / name).read_text() == "half"
+        process.kill()
+    assert (tmp_path / name).exists()
+    subprocess.run(after, cwd=tmp_path, check=True)
+    assert names(tmp_path) == [".photo-20240101.jpg", "b.txt"]

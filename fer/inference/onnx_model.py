@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from fer.inference.description import KEY, Description, ModelFileError
 from fer.pixels import Fit
+from fer.telemetry import switch_off
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -172,6 +173,7 @@ def _open(path: Path, threads: int) -> InferenceSession:
         raise ValueError(f"threads must be at least 1, not {threads}")
     import onnxruntime as ort
 
+    switch_off()
     if not path.is_file():
         raise ModelFileError(f"there is no model file {path}")
     options = ort.SessionOptions()
