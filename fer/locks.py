@@ -11,14 +11,17 @@ from typing import Final
 
 #: What a file system says that has no locks, as some of clusters have none.
 _WITHOUT: Final = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+#: The descriptors of the locks that this process has taken.
+_taken: Final[set[int]] = set()
 
 
 def take(path: Path) -> int | None:
     """Take a lock and return its file descriptor; None where another process holds it.
 
-    The descriptor may be handed to a process that works in the folder. So the lock is held until
+    The descriptor may be handed to a command that works in the folder. So the lock is held until
     both have ended, and a command that was killed leaves its trainings' folders locked as long as
-    those still run. Windows and some file systems know no such lock: there nobody is kept out.
+    those still run. Forked processes, as those that load data, don't hold it. Windows and some file
+    systems know no such lock: there nobody is kept out.
 
     Raises:
         OSError: the file cannot be written.
@@ -30,6 +33,7 @@ def take(path: Path) -> int | None:
             os.close(handle)
             return None
         if os.fstat(handle).st_nlink:
+            _taken.add(handle)
             return handle
         # Removed by its holder between the two steps.
         os.close(handle)
@@ -52,7 +56,17 @@ def hold(handle: int, *, wait: bool = True) -> bool:
 
 def release(handle: int) -> None:
     """Let go of a lock; a child that has inherited it still holds it."""
+    _taken.discard(handle)
     os.close(handle)
+
+
+def _forget() -> None:
+    while _taken:
+        os.close(_taken.pop())
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
 
 
 def remove_unheld(path: Path) -> None:

@@ -230,6 +230,7 @@ def _resumption(
     Returns:
         What is wrong with that, and the overrides that it takes. A sweep's runs look themselves.
     """
+    from fer.config.folder import busy
     from fer.config.problems import Problem
     from fer.config.resume import run_to_resume
 
@@ -241,17 +242,20 @@ def _resumption(
         what = "goes on with a sweep that hydra.sweep.dir=FOLDER names"
         return (None if named else Problem("resume=auto", what)), []
     found = run_to_resume(config, Path(config.hydra.run.dir) if named else None)
+    if found is not None and (why := busy(found)) is not None:
+        return Problem("resume=auto", why), []
     return None, ([] if found is None else _continued(found))
 
 
 def _folder_problem(config: Any, holds: Sequence[str], *, multirun: bool) -> Problem | None:
     """Say what is wrong with the folder that a run, or several, will be written to."""
+    from fer.config.folder import busy
     from fer.config.problems import Problem
     from fer.files import unusable
 
     key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
     folder = Path(config.hydra.sweep.dir if multirun else config.hydra.run.dir)
-    if (why := unusable(folder)) is not None:
+    if (why := unusable(folder) or busy(folder)) is not None:
         return Problem(key, why)
     used = [] if multirun else [entry for entry in holds if (folder / entry).exists()]
     if used:

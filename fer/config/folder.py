@@ -7,17 +7,23 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, Final
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from fer import locks
 from fer.config.processes import is_follower, let_others_begin
 from fer.data.findings import findings_csv
 from fer.data.protocols import mark_of
 from fer.data.source import DataError, Faces
+from fer.errors import UserError
 from fer.files import write_json, write_text
 from fer.provenance import describe
+
+#: Held as long as a command works in a run folder.
+_LOCK: Final = ".lock"
+_BUSY: Final = "another command works in {}: wait for its end, or name another folder"
 
 
 @contextmanager
@@ -26,9 +32,11 @@ def run_folder() -> Iterator[Path]:
 
     Raises:
         KeyboardInterrupt: the user stopped the run; with its folder, once it is one.
+        UserError: another process works in the folder.
     """
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir)
+    lock = None if is_follower() else _lock(folder)
     try:
         yield folder
     except KeyboardInterrupt as interrupt:
@@ -44,6 +52,26 @@ def run_folder() -> Iterator[Path]:
             # The folder of the model's runs, where this was to be the first.
             with suppress(OSError):
                 folder.parent.rmdir()
+        if lock is not None:
+            with suppress(OSError):
+                (folder / _LOCK).unlink(missing_ok=True)
+            locks.release(lock)
+
+
+def busy(folder: Path) -> str | None:
+    """Say that another command works in a run folder, if one does."""
+    if not (folder / _LOCK).is_file():
+        return None
+    if (lock := locks.take(folder / _LOCK)) is None:
+        return _BUSY.format(folder)
+    locks.release(lock)
+    return None
+
+
+def _lock(folder: Path) -> int:
+    if (lock := locks.take(folder / _LOCK)) is None:
+        raise UserError(_BUSY.format(folder))
+    return lock
 
 
 def record(config: DictConfig, folder: Path, faces: Faces, *, precision: str) -> None:
