@@ -26,7 +26,8 @@ LABEL org.opencontainers.image.title="fer" \
       org.opencontainers.image.description="Facial expression recognition: scoring and serving" \
       org.opencontainers.image.licenses="MIT"
 
-ENV PATH=/opt/fer/bin:$PATH PYTHONUNBUFFERED=1
+# fer switches telemetry off by itself; this is for whoever uses the libraries without it.
+ENV PATH=/opt/fer/bin:$PATH PYTHONUNBUFFERED=1 ORT_DISABLE_TELEMETRY=1 DO_NOT_TRACK=1
 
 RUN useradd --uid 10001 --create-home fer
 COPY --from=build /opt/fer /opt/fer

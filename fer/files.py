@@ -17,7 +17,7 @@ from typing import Any, Final
 from fer import locks
 
 #: What a write fails with, without saying in which file.
-_FULL: Final = (errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC, errno.EROFS)
+FULL: Final = (errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC, errno.EROFS)
 #: By which files that are not finished are known.
 _MARK: Final = ".fer-"
 
@@ -98,7 +98,7 @@ def _begun(folder: Path, prefix: str, suffix: str) -> tuple[Path, int]:
 def _is_of(error: OSError, prefix: str, suffix: str) -> bool:
     """Say whether an error is about a hidden file, or one that says of no file but of a write."""
     if not isinstance(error.filename, str):
-        return error.errno in _FULL
+        return error.errno in FULL
     name = Path(error.filename).name
     return name.startswith(prefix) and name.endswith(suffix)
 

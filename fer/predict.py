@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import io
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -76,9 +75,6 @@ def main(arguments: Sequence[str]) -> int:
         arguments: what follows ``fer predict``.
     """
     options = _parser().parse_args(arguments)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # A name that the terminal has no letters for must not end the work.
-        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         if options.to is not None:
             return score_table(options)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import io
 import os
 import sys
 from collections.abc import Sequence
@@ -60,8 +59,6 @@ def main(arguments: Sequence[str]) -> int:
         arguments: what follows ``fer serve``.
     """
     options = _parser().parse_args(arguments)
-    if isinstance(sys.stderr, io.TextIOWrapper):
-        sys.stderr.reconfigure(errors="backslashreplace")
     try:
         return _serve(options)
     except KeyboardInterrupt:

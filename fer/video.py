@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import io
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -70,8 +69,6 @@ def main(arguments: Sequence[str]) -> int:
         arguments: what follows ``fer video``.
     """
     options = _parser().parse_args(arguments)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return _video(options)
     except KeyboardInterrupt:

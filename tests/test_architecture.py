@@ -45,6 +45,8 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     ),
     "children": ("fer", "torch"),
     "locks": ("fer", "torch"),
+    # It comes before all that it silences.
+    "telemetry": ("fer", "onnxruntime", "torch", "wandb"),
 }  # fmt: skip
 
 #: The only rooms that import a library, and whether they do it inside a function.

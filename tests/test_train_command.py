@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -245,3 +246,23 @@ def test_two_commands_that_begin_together(
     locks.release(held)
     assert (answer.code, answer.err.count("another command works in")) == (2, 1)
     assert {"run/.lock", "run/theirs"} <= files_in(elsewhere)
+
+
+@pytest.mark.parametrize(
+    ("writer", "where"),
+    [
+        ("hydra.core.utils._save_config", "in the run folder"),
+        ("lightning.pytorch.loggers.CSVLogger.save", "'.*/run'"),
+    ],
+)
+def test_a_full_disk_is_told_whoever_writes(
+    train: Train, elsewhere: Path, monkeypatch: pytest.MonkeyPatch, writer: str, where: str
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(writer, full)
+    answer = train(*SMALL, "hydra.run.dir=run")
+    assert answer.code == 2
+    assert re.search(f"fer.train: .*No space left.*{where}", answer.err)
+    assert "Traceback" not in answer.err

@@ -20,6 +20,7 @@ from fer.config.processes import (
     wait_for_the_end,
 )
 from fer.errors import UserError
+from fer.terminal import say_in_any_letters
 
 if TYPE_CHECKING:
     from fer.config.compose import Check
@@ -60,6 +61,7 @@ def run(
     Returns:
         0 done, 2 wrong use, configuration or input, 130 interrupted.
     """
+    say_in_any_letters()
     # Before torch is imported: its threads would otherwise wait for each other by spinning, and
     # where anything else takes a core from one of them, a step takes fifty times as long.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -92,7 +94,9 @@ def _answer(
             sys.stderr.write(f"fer.{name}: {_interrupted(name, arguments, str(interrupt))}\n")
         return INTERRUPTED
     except (UserError, OSError) as error:
-        return _complain(name, str(error))
+        # What Hydra writes, it writes without naming it.
+        where = " (in the run folder)" if getattr(error, "filename", "") is None else ""
+        return _complain(name, f"{error}{where}")
 
 
 def _interrupted(name: str, arguments: Sequence[str], folder: str) -> str:
@@ -128,6 +132,8 @@ def _run(
     holds: Sequence[str],
     check: Check | None,
 ) -> int:
+    # So that Hydra hands on what it fails with: its own files meet a full disk too.
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")
     import hydra
     from hydra._internal.utils import get_args_parser
 

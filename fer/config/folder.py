@@ -18,7 +18,7 @@ from fer.data.findings import findings_csv
 from fer.data.protocols import mark_of
 from fer.data.source import DataError, Faces
 from fer.errors import UserError
-from fer.files import write_json, write_text
+from fer.files import FULL, write_json, write_text
 from fer.provenance import describe
 
 #: Held as long as a command works in a run folder.
@@ -32,6 +32,7 @@ def run_folder() -> Iterator[Path]:
 
     Raises:
         KeyboardInterrupt: the user stopped the run; with its folder, once it is one.
+        OSError: a file could not be written; with the folder, where nobody says which.
         UserError: another process works in the folder.
     """
     hydra = HydraConfig.get()
@@ -42,6 +43,11 @@ def run_folder() -> Iterator[Path]:
     except KeyboardInterrupt as interrupt:
         if (folder / "config.yaml").exists():
             raise KeyboardInterrupt(str(folder)) from interrupt
+        raise
+    except OSError as error:
+        # Who writes without naming the file, as loggers do, writes here.
+        if error.errno in FULL and error.filename is None:
+            raise OSError(error.errno, error.strerror, str(folder)) from error
         raise
     finally:
         # A folder that the user named is theirs.

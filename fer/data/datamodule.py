@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import sys
 from typing import Literal
@@ -131,6 +132,8 @@ class FaceDataModule(lightning.LightningDataModule):
             augmentation.prepare()
         # Only augmentation costs enough to be worth a process: plain faces are a memory copy.
         workers = self.workers if augmentation is not None else 0
+        if workers:
+            _check_shared_memory()
         return DataLoader(
             FaceDataset(split, augmentation, self.seed, metadata),
             batch_size=self.batch_size,
@@ -153,6 +156,16 @@ class FaceDataModule(lightning.LightningDataModule):
             return self.faces.splits[name]
         except KeyError:
             raise DataError(f"{self.faces.origin} has no split {name!r}") from None
+
+
+def _check_shared_memory() -> None:
+    try:
+        multiprocessing.Event()
+    except OSError as error:
+        raise DataError(
+            f"no processes can be had that load faces ({error.strerror}): make room in /dev/shm "
+            "(docker run --shm-size=1g), or choose data.workers=0"
+        ) from None
 
 
 def _start_method() -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ import lightning
 from fer.data.datamodule import FaceDataModule
 from fer.data.protocols import Mark
 from fer.data.source import DataError, Faces
-from fer.files import write_json, write_text
+from fer.files import FULL, write_json, write_text
 from fer.learning.callbacks import (
     BestAndLast,
     EndTogether,
@@ -24,12 +25,15 @@ from fer.learning.callbacks import (
     Throughput,
 )
 from fer.learning.figures import plot_confusion, plot_curves
+from fer.learning.loader_ends import naming_dead_loaders
 from fer.learning.module import FerModule
 
 
 def prepare(seed: int) -> None:
     """Seed Python, NumPy and torch, here and in loader workers, and quieten what only distracts."""
     lightning.seed_everything(seed, workers=True, verbose=False)
+    if threading.excepthook is threading.__excepthook__:
+        threading.excepthook = _end_of_thread
     # Advertisements and a list of the devices that are not there.
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -42,6 +46,12 @@ def prepare(seed: int) -> None:
     warnings.filterwarnings("ignore", message=".* exists and is not empty.*")
     # Plain faces are a memory copy: a loader process would cost more than it saves.
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+
+
+def _end_of_thread(ended: threading.ExceptHookArgs) -> None:
+    # The main thread meets a full disk too, and says so.
+    if not (isinstance(ended.exc_value, OSError) and ended.exc_value.errno in FULL):
+        threading.__excepthook__(ended)
 
 
 def check_faces(faces: Faces, module: FerModule, *, test: bool, processes: int = 1) -> None:
@@ -84,9 +94,10 @@ def fit(
 
     Raises:
         KeyboardInterrupt: the user stopped it; the checkpoints of finished epochs are kept.
+        LoaderError: a process that loads faces died; they are kept too.
         ProcessDiedError: another process of the training died; they are kept too.
     """
-    with _interruptible(trainer), _naming_the_dead(trainer):
+    with _interruptible(trainer), _naming_the_dead(trainer), naming_dead_loaders():
         trainer.fit(module, datamodule=data, ckpt_path=ckpt_path, weights_only=True)
 
 
