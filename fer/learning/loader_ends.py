@@ -28,7 +28,8 @@ class LoaderError(UserError):
 @contextmanager
 def naming_dead_loaders() -> Iterator[None]:
     """Raise a :class:`LoaderError` in place of what the end of a loader process raises."""
-    hook = Queue._on_queue_feeder_error
+    queue: Any = Queue  # Its hook is in nobody's stubs.
+    hook = queue._on_queue_feeder_error
 
     def end(error: Exception, what: Any) -> None:
         # Nobody would hear of a batch that found no shared memory, and the training would wait for
@@ -37,7 +38,7 @@ def naming_dead_loaders() -> Iterator[None]:
             os._exit(1)
         hook(error, what)
 
-    Queue._on_queue_feeder_error = staticmethod(end)  # type: ignore[method-assign, assignment]
+    queue._on_queue_feeder_error = staticmethod(end)
     try:
         yield
     except RuntimeError as error:
@@ -49,4 +50,4 @@ def naming_dead_loaders() -> Iterator[None]:
             raise
         raise LoaderError(cause) from error
     finally:
-        Queue._on_queue_feeder_error = staticmethod(hook)  # type: ignore[method-assign, assignment]
+        queue._on_queue_feeder_error = staticmethod(hook)
