@@ -84,7 +84,12 @@ BAD: dict[str, tuple[bytes, str, int]] = {
     "a form without a file": (
         b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n--x--\r\n', FORM, 400
     ),
-    "a form of tiny parts": (b"--x\r\nA: b\r\n\r\n\r\n" * 1000, FORM, 400),
+    "a form of tiny parts": (
+        b"--x\r\nA: b\r\n\r\n\r\n" * 1000
+        + b'--x\r\nContent-Disposition: form-data; name="a"; filename="b"\r\n\r\n'
+        + PICTURE + b"\r\n--x--\r\n",
+        FORM, 400,
+    ),
     "a long boundary": (b"--" + b"x" * 300, f"multipart/form-data; boundary={'x' * 300}", 400),
     "a form with garbage": (
         b'--x\r\nContent-Disposition: form-data; name="a"; filename="b"\r\n\r\n1\r\n--x--\r\n',
