@@ -9,7 +9,7 @@ from fer.inference.prediction import labels_of
 from fer.live.last_frames import LastFrames
 from fer.live.smoothing import Smoother
 from fer.live.sources import Frame
-from fer.live.tracking import Tracker
+from fer.live.tracking import Box, Tracker
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,10 @@ class Follower:
         recognizer: says what faces show.
         tracker: a new one of its own where none is given.
         smoother: likewise.
+        largest_only: read the largest face of a frame, and of others no more than where they are.
+
+    Attributes:
+        boxes: of all faces of the last frame, read or not.
     """
 
     def __init__(
@@ -43,17 +47,23 @@ class Follower:
         *,
         tracker: Tracker | None = None,
         smoother: Smoother | None = None,
+        largest_only: bool = False,
     ) -> None:
         self.recognizer = recognizer
+        self.boxes: list[Box] = []
+        self._largest_only = largest_only
         self.tracker = Tracker() if tracker is None else tracker
         self.smoother = Smoother() if smoother is None else smoother
         frames = recognizer.frames
         self._seen = None if frames is None else LastFrames(frames, recognizer.model)
 
     def step(self, frame: Frame) -> list[TrackedFace]:
-        """Return the faces of the next frame."""
+        """Return the faces of the next frame that are read."""
         recognizer = self.recognizer
         found = recognizer.detector.detect(frame.image)
+        self.boxes = [one.box for one in found]
+        if self._largest_only:
+            found = sorted(found, key=lambda one: one.box[2] * one.box[3])[-1:]
         names = self.tracker.update([one.box for one in found], frame.time)
         if self._seen is None:
             faces = recognizer.read(frame.image, found)

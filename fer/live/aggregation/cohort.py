@@ -1,26 +1,28 @@
 """Who is counted in what is told about a group, so that no single face can be worked out.
 
 Whoever sees all windows knows sums over groups of faces, and their differences. Six faces in one
-window and the five that stay in the next would give the sixth away. Here a window's emotions are
-therefore means over a *cohort* that only changes in blocks:
+window and the five that stay in the next would give the sixth away. And names of faces are lost
+when these leave the picture, so that the same people come back as others: what keeps names apart
+does not keep people apart. Here a window's emotions are therefore means over a *cohort*:
 
-1. A cohort is made of blocks of ``least`` faces, or twice as many, and so on. It is the same in all
-   windows until such a block joins, or as many have left. All sums that are ever told are then sums
-   of such blocks, and so is whatever can be added up or subtracted from them.
-2. A member that can't be read in a window counts with its last values: leaving shows in no number.
-3. A window is told only if at least ``least`` members are read in it, else a change would be that
+1. A cohort is drawn at once, by lot, from faces that are in one picture: nobody is in it twice. It
+   has ``least`` faces, or twice as many, and so on, and stays the same until the next draw. A
+   member that can't be read in a window counts with its last values: leaving shows in no number.
+2. A window is told only if at least ``least`` members are read in it, else a change would be that
    of a few faces; and a third of all, else it would be mostly of the past.
-4. Of six faces, five are drawn by lot, which nobody is told. Names of faces are lost when these
-   leave the picture, so that the same people may come back as others; but no two of the sums that
-   can be made differ by fewer than ``least`` faces in size. A cohort of others is only begun from
-   as many faces as one before, or from at least ``least`` more or fewer: not from six, then five.
+3. A draw is *recent* until ``least`` of the values last told of it are older than ``REST`` seconds:
+   until then they may still hold. Of recent draws, no two have as many faces, nor is one as large
+   as any sum or difference of others. Sizes are multiples of ``least``, so that whatever is added
+   or subtracted is about ``least`` people at least, whoever is exchanged, comes or goes.
+4. In the whole session, a cohort is drawn only from as many faces as one before, or from at least
+   ``least`` more or fewer: not from five, then six. Others wait.
 """
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
@@ -32,8 +34,10 @@ from fer.live.aggregation.measures import Values
 MIN_GROUP: Final = 5
 #: The fewest that can be asked for: of two, each would know the other.
 LEAST: Final = 3
-#: Windows that newcomers are waited for, so that a cohort is not drawn while people sit down.
+#: Windows that a draw waits, so that none is made while people sit down.
 SETTLE: Final = 3
+#: Seconds for which a value that was told may still hold.
+REST: Final = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +57,24 @@ class Group:
     generation: int
 
 
+@dataclass(slots=True)
+class _Draw:
+    """From how many faces a cohort was drawn, how many, and how old what was told of each is."""
+
+    pool: int
+    size: int
+    told: dict[str, float] = field(default_factory=dict)
+
+    def is_recent(self, time: float, least: int) -> bool:
+        return sum(time - one >= REST for one in self.told.values()) < least
+
+
 class Cohort:
     """Decides whose values are told together.
 
     Args:
-        least: faces of a block, at least :data:`LEAST`.
-        settle: windows that newcomers are waited for.
+        least: faces whose sums may be told, at least :data:`LEAST`.
+        settle: windows that a draw waits.
         lot: draws members; tests give one that repeats itself.
 
     Raises:
@@ -74,10 +90,11 @@ class Cohort:
         self._settle = settle
         self._lot = lot or secrets.SystemRandom()
         self._last: dict[str, Values] = {}
-        self._blocks: list[set[str]] = []
-        self._retired: set[str] = set()
-        self._begun_from: set[int] = set()
-        self._waited = self._broken = self._generation = 0
+        self._read_at: dict[str, float] = {}
+        self._recent: list[_Draw] = []
+        self._pools: set[int] = set()
+        self._now = _Draw(0, 0)
+        self._waited = self._generation = 0
         self._base: set[str] = set()
 
     @property
@@ -85,30 +102,29 @@ class Cohort:
         """The names of those who are counted now."""
         return frozenset(self._last)
 
-    def step(self, read: Mapping[str, Values], alive: Collection[str]) -> Group | None:
+    def step(
+        self, read: Mapping[str, Values], together: Collection[str], time: float
+    ) -> Group | None:
         """Take what one window showed, and return what may be told of it.
 
         Args:
             read: the row of each face that was read in the window, by its track.
-            alive: the tracks that may still be seen again.
+            together: the tracks of one frame of the window, which are as many people.
+            time: when the window ended, in seconds.
 
         Returns:
             None where nothing may be told.
         """
         for name in self._last.keys() & read.keys():
-            self._last[name] = read[name]
-        self._retired &= set(alive)
-        fresh = sorted(read.keys() - self._last.keys() - self._retired)
-        self._waited = self._waited + 1 if len(fresh) >= self.least else 0
-        joining = fresh if self._waited >= self._settle else []
-        self._change(joining, read, alive)
-        if not self._is_told(read) and self._last:
-            self._broken += 1
-            if self._broken >= self._settle:
-                self._start_anew(joining, read, alive)
+            self._last[name], self._read_at[name] = read[name], time
+        self._recent = [one for one in self._recent if one.is_recent(time, self.least)]
+        pool = sorted(read.keys() & set(together))
+        self._waited = self._waited + 1 if self._is_wanted(pool, read) else 0
+        if self._waited >= self._settle and self._is_allowed(len(pool)):
+            self._draw(pool, read, time)
         if not self._is_told(read):
             return None
-        self._broken = 0
+        self._now.told = dict(self._read_at)
         mean = np.mean(np.stack(list(self._last.values())), axis=0)
         return Group(mean, len(self._last), len(self._last.keys() & read.keys()), self._generation)
 
@@ -116,50 +132,38 @@ class Cohort:
         now = len(self._last.keys() & read.keys())
         return now >= self.least and 3 * now >= len(self._last)
 
-    def _change(
-        self, joining: Sequence[str], read: Mapping[str, Values], alive: Collection[str]
-    ) -> None:
-        """Let whole blocks of those leave who are gone for good, and whole blocks join."""
-        for block in self._blocks:
-            gone = sorted(block.difference(alive))
-            leaving = self._drawn(gone, len(gone))
-            block.difference_update(leaving)
-            for name in leaving:
-                del self._last[name]
-        self._blocks = [block for block in self._blocks if block]
-        count = len(joining) if self._last else self._beginning(len(joining))
-        joined = self._drawn(joining, count)
-        if joined:
-            self._blocks.append(joined)
-            self._last |= {name: read[name] for name in joined}
-            self._waited = 0
-        self._count_generation()
+    def _is_wanted(self, pool: Sequence[str], read: Mapping[str, Values]) -> bool:
+        """Say whether the cohort is of the past, or there are many more faces."""
+        if len(pool) < self.least:
+            return False
+        is_past = self._now not in self._recent or not self._is_told(read)
+        return is_past or len(pool) - self._now.pool >= self.least
 
-    def _drawn(self, names: Sequence[str], most: int) -> set[str]:
-        """Return as many as make whole blocks, by lot."""
-        return set(self._lot.sample(list(names), most - most % self.least))
+    def _is_allowed(self, pool: int) -> bool:
+        """Say whether a cohort from so many faces can be held against no other."""
+        if any(0 < abs(pool - one) < self.least for one in self._pools):
+            return False
+        sums = {0}
+        for one in self._recent:
+            sums |= {a + b for a in sums for b in (one.size, -one.size)}
+        return self._size(pool) not in sums
 
-    def _beginning(self, count: int) -> int:
-        """Return from how many of some faces a cohort may begin; zero: from none."""
-        for size in range(count, self.least - 1, -1):
-            if all(size == one or abs(size - one) >= self.least for one in self._begun_from):
-                self._begun_from.add(size)
-                return size
-        return 0
+    def _size(self, pool: int) -> int:
+        return pool - pool % self.least
 
-    def _count_generation(self) -> None:
-        members = set(self._last)
-        if 2 * len(members & self._base) < max(len(members), len(self._base)):
-            self._base = members
+    def _draw(self, pool: Sequence[str], read: Mapping[str, Values], time: float) -> None:
+        """Take another cohort: those who were in it first, of the others whom the lot falls on."""
+        size = self._size(len(pool))
+        kept = [name for name in pool if name in self._last]
+        fresh = [name for name in pool if name not in self._last]
+        kept = self._lot.sample(kept, min(size, len(kept)))
+        drawn = kept + self._lot.sample(fresh, size - len(kept))
+        self._last = {name: read[name] for name in drawn}
+        self._read_at = dict.fromkeys(drawn, time)
+        self._now = _Draw(len(pool), size)
+        self._recent.append(self._now)
+        self._pools.add(len(pool))
+        self._waited = 0
+        if 2 * len(self._base.intersection(drawn)) < max(size, len(self._base)):
+            self._base = set(drawn)
             self._generation += 1
-
-    def _start_anew(
-        self, joining: Sequence[str], read: Mapping[str, Values], alive: Collection[str]
-    ) -> None:
-        """Take a cohort of newcomers in place of one of which too few are left."""
-        joining = [name for name in joining if name not in self._last]
-        if len(joining) < self.least or not self._beginning(len(joining)):
-            return
-        self._retired |= self._last.keys() & set(alive)
-        self._last, self._blocks = {}, []
-        self._change(joining, read, alive)

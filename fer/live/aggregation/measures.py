@@ -123,6 +123,10 @@ class Measures:
         label[self.classes.index(face.label)] = 1.0
         return np.concatenate([label, [chances.max()], self._weights @ chances])
 
+    def of_shares(self, shares: Values) -> Values:
+        """Return a row ``[C + 1 + (valence) + (index)]`` made of shares ``[C]`` of labels alone."""
+        return np.concatenate([shares, [np.nan], self._weights @ shares])
+
     def shares(self, mean: Values) -> Values:
         """Return the shares of the classes ``[C]`` in a mean of rows."""
         return mean[: len(self.classes)]

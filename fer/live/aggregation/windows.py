@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from fer.inference import UNCERTAIN
+from fer.live.aggregation.capping import EXACT, Range, inside, ranges, whole
 from fer.live.aggregation.cohort import Cohort
 from fer.live.aggregation.measures import Measures, Values
 from fer.live.following import TrackedFace
@@ -50,11 +51,15 @@ class Window:
         faces: how many the emotions are of; zero where they are withheld, as all that follows.
         read: how many of them were read in this window; the others count as last seen.
         generation: windows of one generation are of the same faces, for the most part.
-        shares: of each class, in steps of 0.05 that sum to one; None where withheld.
-        valence: from -1 to 1, in steps of 0.05; None too where the classes are not the seven.
+        shares: of each class, which sum to one, in steps of 0.05; of fewer than 20 faces, estimates
+            inside ``counts``. None where withheld.
+        counts: how many faces show each class at least and at most; None from 20 faces on.
+        valence: from -1 to 1, in steps of 0.05; None too where the classes are not the seven. Of
+            fewer than 20 faces, of the shares that are told.
         volatility: how much valence moves from window to window.
-        confidence: mean probability of the likeliest class, in steps of 0.05.
-        index: what was asked for, in steps of 0.05.
+        confidence: mean probability of the likeliest class, in steps of 0.05; None of fewer than 20
+            faces, whose labels it might show.
+        index: what was asked for, as valence.
     """
 
     number: int
@@ -68,6 +73,7 @@ class Window:
     read: int = 0
     generation: int = 0
     shares: Mapping[str, float] | None = None
+    counts: Mapping[str, Range] | None = None
     valence: float | None = None
     volatility: float | None = None
     confidence: float | None = None
@@ -76,7 +82,8 @@ class Window:
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON takes it."""
         told: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__}
-        told["shares"] = None if self.shares is None else dict(self.shares)
+        for name in ("shares", "counts"):
+            told[name] = None if told[name] is None else dict(told[name])
         return told
 
 
@@ -115,6 +122,7 @@ class Aggregator:
             maxlen=max(2, round(_LOOK_BACK / seconds))
         )
         self._alive: set[str] = set()
+        self._together: set[str] = set()
         self._stays: list[float] = []
         self._clear()
 
@@ -157,6 +165,8 @@ class Aggregator:
             self.face_seconds += step * len(faces)
         self._last_time = time
         self._heads.append(len(faces))
+        if len(faces) >= len(self._together):
+            self._together = {one.track for one in faces}
         self._since = {k: v for k, v in self._since.items() if k in self._alive}
         for one in faces:
             if one.track not in self._since:
@@ -167,13 +177,14 @@ class Aggregator:
     def _clear(self) -> None:
         self._rows: dict[str, tuple[Values | float, int]] = {}
         self._heads: list[int] = []
+        self._together = set()
         self._stays = []
 
     def _end(self, end: float) -> Window | None:
         if not self._heads:
             return None
         read = {name: np.asarray(total) / count for name, (total, count) in self._rows.items()}
-        group = self.cohort.step(read, self._alive)
+        group = self.cohort.step(read, self._together, end)
         base = (
             self._number,
             round(self._number * self.seconds, 3),
@@ -186,13 +197,17 @@ class Aggregator:
         if group is None:
             few = "nobody" if base[4] == 0 else "few"
             return Window(*base, "changing" if len(read) >= self.cohort.least else few)
-        mean = group.mean
-        valence = self.measures.valence(mean)
-        valence = None if valence is None else _coarse(valence)
+        mean, counts = group.mean, None
+        shares = coarse_shares(self.measures.shares(mean))
+        is_exact = group.size >= EXACT
+        if not is_exact:
+            found = ranges(self.measures.shares(mean), group.size)
+            counts = dict(zip(self.measures.classes, found, strict=True))
+            mean = self.measures.of_shares(inside(found, group.size))
+            shares = [round(float(one), 4) for one in self.measures.shares(mean)]
+        valence = _coarse(self.measures.valence(mean))
         if valence is not None:
             self._told.append((self._number, group.generation, valence))
-        index = self.measures.index_of(mean)
-        shares = coarse_shares(self.measures.shares(mean))
         return Window(
             *base,
             "",
@@ -200,10 +215,11 @@ class Aggregator:
             read=group.read,
             generation=group.generation,
             shares=dict(zip(self.measures.classes, shares, strict=True)),
+            counts=counts,
             valence=valence,
             volatility=self._volatility(),
-            confidence=_coarse(self.measures.confidence(mean)),
-            index=None if index is None else _coarse(index),
+            confidence=_coarse(self.measures.confidence(mean)) if is_exact else None,
+            index=_coarse(self.measures.index_of(mean)),
         )
 
     def _volatility(self) -> float | None:
@@ -215,8 +231,8 @@ class Aggregator:
         return round(math.sqrt(statistics.fmean(steps)), 3) if len(steps) > 1 else None
 
 
-def _coarse(value: float) -> float:
-    return round(round(value / STEP) * STEP, 2)
+def _coarse(value: float | None) -> float | None:
+    return None if value is None else round(round(value / STEP) * STEP, 2)
 
 
 def coarse_shares(shares: Values) -> list[float]:
@@ -229,10 +245,4 @@ def coarse_shares(shares: Values) -> list[float]:
         >>> coarse_shares(np.array([1 / 3, 1 / 3, 1 / 3]))
         [0.35, 0.35, 0.3]
     """
-    steps = shares / STEP
-    whole = np.floor(steps + 1e-9)
-    missing = round(1 / STEP) - int(whole.sum())
-    # The first of equals, whatever rounding errors say.
-    order = np.argsort(-np.round(steps - whole, 6), kind="stable")
-    whole[order[:missing]] += 1
-    return [round(float(one) * STEP, 2) for one in whole]
+    return [round(one * STEP, 2) for one in whole(shares / STEP)]

@@ -16,7 +16,7 @@ from fer.live.server.inbox import Closed, Inbox
 from fer.live.server.metrics import Metrics
 from fer.live.server.outbox import Outbox
 from fer.live.server.places import Place, Places
-from fer.live.server.settings import BAD, CONNECTIONS, IDLE, START
+from fer.live.server.settings import BAD, CONNECTIONS, IDLE, START, TAKEN
 from fer.live.server.watching import Watch
 from fer.live.server.workshop import Workshop
 from fer.pictures import PictureError
@@ -109,17 +109,21 @@ class Conversations:
 
     async def _look(self, inbox: Inbox, outbox: Outbox) -> None:
         """Answer the frames of the page."""
-        key, group = self._groups.take(await inbox.begun(START))
+        key, group = self._groups.take(await inbox.begun(START), inbox)
         outbox.put([{"type": "started", "key": key}, *group.history])
         try:
-            await self._answer_frames(inbox, outbox, group)
+            await self._answer_frames(inbox, outbox, key, group)
         finally:
-            self._groups.keep(key, group)
+            self._groups.leave(key, inbox)
 
-    async def _answer_frames(self, inbox: Inbox, outbox: Outbox, group: LiveGroup) -> None:
+    async def _answer_frames(
+        self, inbox: Inbox, outbox: Outbox, key: str, group: LiveGroup
+    ) -> None:
         bad = 0
         while True:
             number, data, came = await inbox.frame()
+            if not self._groups.is_of(key, inbox):
+                raise Closed(TAKEN, "this session goes on in another tab of this browser")
             inbox.place.hear()
             try:
                 image = await self._workshop.decode(data)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 import secrets
 import time
 from collections import deque
@@ -9,6 +11,7 @@ from typing import Any
 
 from fer.inference import Recognizer
 from fer.live.aggregation import ShiftWatch
+from fer.live.following import Follower
 from fer.live.server.metrics import Metrics
 from fer.live.server.settings import CONNECTIONS, HISTORY, KEPT, Settings
 from fer.live.server.telling import group_faces, own_face, shift_told, window_told
@@ -29,13 +32,15 @@ class LiveGroup:
     """
 
     def __init__(self, recognizer: Recognizer, settings: Settings, metrics: Metrics) -> None:
+        self._is_class = settings.view == "class"
+        follower = None if self._is_class else Follower(recognizer, largest_only=True)
         self._session = Session(
             recognizer,
             seconds=settings.seconds,
             min_group=settings.min_group,
             index=settings.index,
+            follower=follower,
         )
-        self._is_class = settings.view == "class"
         self._classes = recognizer.classes
         self._metrics = metrics
         self._watch = ShiftWatch(settings.seconds)
@@ -55,10 +60,11 @@ class LiveGroup:
         frame = Frame(image, when, self._frames)
         self._frames += 1
         if not self._is_class:
-            faces = self._session.follower.step(frame)
-            return [own_face(image, faces, self._classes)]
+            follower = self._session.follower
+            (own,) = follower.step(frame) or [None]
+            return [own_face(image, follower.boxes, own, self._classes)]
         step = self._session.step(frame)
-        messages = [group_faces(image, step.faces)]
+        messages = [group_faces(image, [one.face.box for one in step.faces])]
         if step.window is not None:
             shift = self._watch.add(step.window)
             messages.append(window_told(step.window, self._watch.threshold))
@@ -75,8 +81,9 @@ class LiveGroup:
 class Groups:
     """The sessions of all pages, and of those that may come back soon.
 
-    A page that loses its link goes on with the same session, so that the group that is counted
-    stays the same, and two sessions can't be held against each other.
+    A page that loses its link goes on with the same session, and so does another tab of the same
+    browser, which takes it over: the group that is counted stays the same, and two sessions can't
+    be held against each other.
 
     Args:
         recognizer: says what faces show.
@@ -86,23 +93,36 @@ class Groups:
 
     def __init__(self, recognizer: Recognizer, settings: Settings, metrics: Metrics) -> None:
         self._made = (recognizer, settings, metrics)
-        self._kept: dict[str, tuple[float, LiveGroup]] = {}
+        #: Each session, whose it is, and until when it is kept without anybody.
+        self._all: dict[str, tuple[LiveGroup, object | None, float]] = {}
 
-    def take(self, key: str) -> tuple[str, LiveGroup]:
-        """Return the session that waits under a key, or a new one, and its key."""
-        self._forget()
-        found = self._kept.pop(key, None)
-        if found is not None:
-            return key, found[1]
-        return secrets.token_urlsafe(18), LiveGroup(*self._made)
+    def __len__(self) -> int:
+        return len(self._all)
 
-    def keep(self, key: str, group: LiveGroup) -> None:
-        """Let a session wait for its page."""
+    def take(self, key: str, owner: object) -> tuple[str, LiveGroup]:
+        """Return the session under a key, or a new one, and its key; it is the owner's now."""
         self._forget()
-        self._kept[key] = (time.monotonic(), group)
-        while len(self._kept) > CONNECTIONS:
-            del self._kept[next(iter(self._kept))]
+        if key in self._all:
+            group = self._all[key][0]
+        else:
+            key, group = secrets.token_urlsafe(18), LiveGroup(*self._made)
+        self._all[key] = group, owner, math.inf
+        return key, group
+
+    def is_of(self, key: str, owner: object) -> bool:
+        """Say whether a session is still its owner's, and no other tab has taken it over."""
+        return key in self._all and self._all[key][1] is owner
+
+    def leave(self, key: str, owner: object) -> None:
+        """Let a session wait for its page, and forget it when that does not come back in time."""
+        if not self.is_of(key, owner):
+            return
+        self._all[key] = self._all[key][0], None, _now() + KEPT
+        waiting = [key for key, (_, owner, _) in self._all.items() if owner is None]
+        for oldest in waiting[:-CONNECTIONS]:
+            del self._all[oldest]
+        asyncio.get_running_loop().call_later(KEPT + 1, self._forget)
 
     def _forget(self) -> None:
-        oldest = time.monotonic() - KEPT
-        self._kept = {k: v for k, v in self._kept.items() if v[0] >= oldest}
+        now = _now()
+        self._all = {key: one for key, one in self._all.items() if one[2] > now}

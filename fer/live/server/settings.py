@@ -56,6 +56,8 @@ SLOW: Final = 5.0
 WAITING: Final = 256 * 1024
 #: Seconds for which a session waits for its page to come back.
 KEPT: Final = 120.0
+#: Code of a link that ends since another tab has taken its session over: it is not taken up again.
+TAKEN: Final = 4001
 #: Windows that are kept for a page that comes back: a rolling timeline.
 HISTORY: Final = 900
 

@@ -16,6 +16,7 @@ from fer.live.server.settings import (
     RATE,
     Settings,
 )
+from fer.live.tracking import Box
 from fer.pixels import Image
 
 
@@ -53,29 +54,32 @@ def welcome(settings: Settings, measures: Measures) -> dict[str, Any]:
     }
 
 
-def group_faces(image: Image, faces: Sequence[TrackedFace]) -> dict[str, Any]:
+def group_faces(image: Image, boxes: Sequence[Box]) -> dict[str, Any]:
     """Return where the faces of a frame are, from left to right: no names, no emotions."""
     return {
         "type": "faces",
         "size": [image.shape[1], image.shape[0]],
-        "boxes": sorted(list(one.face.box) for one in faces),
+        "boxes": sorted(list(one) for one in boxes),
     }
 
 
-def own_face(image: Image, faces: Sequence[TrackedFace], classes: Sequence[str]) -> dict[str, Any]:
-    """Return what the largest face shows, for the person at their own camera.
+def own_face(
+    image: Image, boxes: Sequence[Box], own: TrackedFace | None, classes: Sequence[str]
+) -> dict[str, Any]:
+    """Return what the face that was read shows, for the person at their own camera.
 
     Of others that come into the picture only the place is told.
     """
-    told = group_faces(image, faces)
-    if faces:
-        own = max(faces, key=lambda one: one.face.box[2] * one.face.box[3]).face
+    told = group_faces(image, boxes)
+    if own is not None:
+        face = own.face
         told["own"] = {
-            "box": list(own.box),
-            "label": own.label,
-            "uncertain": own.label == UNCERTAIN,
+            "box": list(face.box),
+            "label": face.label,
+            "uncertain": face.label == UNCERTAIN,
             "probabilities": {
-                name: round(float(p), 3) for name, p in zip(classes, own.probabilities, strict=True)
+                name: round(float(p), 3)
+                for name, p in zip(classes, face.probabilities, strict=True)
             },
         }
     return told

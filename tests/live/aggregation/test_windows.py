@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -9,14 +10,15 @@ import pytest
 
 from fer.labels import EMOTIONS
 from fer.live.aggregation import INDICES, VALENCE, Aggregator, Measures
+from fer.live.aggregation.capping import inside, ranges
 from fer.live.aggregation.windows import coarse_shares
 from tests.support.readings import reading, told, tracked
 
-FACES = [f"f{n}" for n in range(10)]
+FACES = [f"f{n}" for n in range(20)]
 
 
-def all_show(label: str) -> dict[str, str]:
-    return dict.fromkeys(FACES, label)
+def all_show(label: str, count: int = 20) -> dict[str, str]:
+    return dict.fromkeys(FACES[:count], label)
 
 
 @pytest.mark.parametrize("label", EMOTIONS)
@@ -63,8 +65,8 @@ def test_presence_counts_frames_that_follow_each_other() -> None:
     alive = set(FACES)
     for time in (0.0, 0.5, 1.0, 60.0, 60.5):
         aggregator.add(time, tracked(all_show("sad")), alive)
-    assert aggregator.face_seconds == pytest.approx(10 * 1.5)
-    assert aggregator.tracks == 10
+    assert aggregator.face_seconds == pytest.approx(20 * 1.5)
+    assert aggregator.tracks == 20
 
 
 def test_windows_without_a_frame_are_left_out() -> None:
@@ -97,6 +99,40 @@ def test_shares_sum_to_one_in_steps() -> None:
         assert sum(steps) == pytest.approx(1)
         assert np.abs(np.array(steps) - shares).max() < 0.05
         assert all(round(one * 20, 6).is_integer() for one in steps)
+
+
+@pytest.mark.parametrize("faces", [3, 5, 6, 9, 10, 12, 15])
+@pytest.mark.parametrize("classes", [2, 4])
+def test_no_class_has_none_or_all_for_certain(faces: int, classes: int) -> None:
+    """Of all groups that are told alike, each class may be shown by somebody, and none by all."""
+    alike: dict[tuple[tuple[int, int], ...], list[tuple[int, ...]]] = {}
+    for counts in itertools.product(range(faces + 1), repeat=classes):
+        if sum(counts) == faces:
+            found = tuple(ranges(np.array(counts) / faces, faces))
+            assert all(low <= one <= high for one, (low, high) in zip(counts, found, strict=True))
+            shares = inside(found, faces)
+            assert shares.sum() == pytest.approx(1)
+            assert 0 < shares.min()
+            assert shares.max() < 1
+            alike.setdefault(found, []).append(counts)
+    for some in alike.values():
+        most = np.max(some, axis=0)
+        assert most.min() >= 1
+        assert np.min(some, axis=0).max() < faces
+
+
+def test_five_who_show_the_same_are_told_as_four() -> None:
+    """Nor does anything that is derived tell whether one shows something else."""
+    same, one = (
+        told([all_show("happy", 4) | {"f4": odd}] * 5, index="sharma2019")[-1]
+        for odd in ("happy", "angry")
+    )
+    assert same == one
+    assert same.counts == {name: (4, 5) if name == "happy" else (0, 1) for name in EMOTIONS}
+    assert same.shares is not None
+    assert same.shares["happy"] == pytest.approx((4 + 1 / 7) / 5, abs=1e-4)
+    assert same.valence == pytest.approx(0.6, abs=0.05)
+    assert same.confidence is None
 
 
 def test_confidence_and_expected_valence() -> None:
