@@ -63,7 +63,7 @@ class Follower:
         found = recognizer.detector.detect(frame.image)
         self.boxes = [one.box for one in found]
         if self._largest_only:
-            found = sorted(found, key=lambda one: one.box[2] * one.box[3])[-1:]
+            found = sorted(found, key=lambda one: -one.box[2] * one.box[3])[:1]
         names = self.tracker.update([one.box for one in found], frame.time)
         if self._seen is None:
             faces = recognizer.read(frame.image, found)

@@ -17,7 +17,8 @@ from fer.pictures import shown
 _TIMES: Final = ("start", "end", "stay")
 _COUNTS: Final = ("number", "heads", "most", "faces", "read", "generation")
 _MEANS: Final = ("valence", "volatility", "confidence", "index")
-#: Columns of the timeline; then come ``share_`` of each class.
+#: Columns of the timeline; then come ``share_`` of each class, and ``at_least_`` and ``at_most_``
+#: faces of each, empty from 20 counted faces on.
 COLUMNS: Final = (
     "number", "start", "end", "heads", "most", "stay", "withheld", "faces", "read", "generation",
     *_MEANS,
@@ -45,7 +46,8 @@ def write_session(folder: Path, record: Record) -> list[str]:
         OSError: they can't be written.
     """
     names = ["timeline.csv", "session.html"]
-    columns = [*COLUMNS, *(f"share_{name}" for name in record.classes)]
+    kinds = ("share", "at_least", "at_most")
+    columns = [*COLUMNS, *(f"{kind}_{name}" for kind in kinds for name in record.classes)]
     rows = [_row(one, record.classes) for one in record.windows]
     with (
         written_beside(folder / "timeline.csv") as beside,
@@ -65,7 +67,10 @@ def write_session(folder: Path, record: Record) -> list[str]:
 
 def _row(window: Window, classes: tuple[str, ...]) -> list[Any]:
     shares = window.shares or dict.fromkeys(classes)
-    return [*(getattr(window, name) for name in COLUMNS), *(shares[name] for name in classes)]
+    counts = window.counts or dict.fromkeys(classes, (None, None))
+    told = [*(shares[name] for name in classes)]
+    told += [counts[name][end] for end in (0, 1) for name in classes]
+    return [*(getattr(window, name) for name in COLUMNS), *told]
 
 
 def _parquet(path: Path, columns: list[str], rows: list[list[Any]]) -> None:
@@ -74,6 +79,7 @@ def _parquet(path: Path, columns: list[str], rows: list[list[Any]]) -> None:
 
     kinds = dict.fromkeys(_TIMES, pa.float64()) | dict.fromkeys(_COUNTS, pa.int32())
     kinds |= {"withheld": pa.string()}
+    kinds |= {name: pa.int32() for name in columns if name.startswith("at_")}
     schema = pa.schema([(name, kinds.get(name, pa.float64())) for name in columns])
     arrays = [pa.array([row[place] for row in rows], one.type) for place, one in enumerate(schema)]
     with written_beside(path) as beside:

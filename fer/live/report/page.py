@@ -10,6 +10,7 @@ from importlib.resources import files
 from string import Template
 
 from fer.live.aggregation import VALENCE, WITHHELD, TurningPoint
+from fer.live.aggregation.capping import EXACT
 from fer.live.aggregation.turning import mean_shares, mean_valence
 from fer.live.report.charts import color_of, heads_chart, shares_chart, valence_chart
 from fer.live.report.record import Record
@@ -134,10 +135,18 @@ def _uncertain(record: Record) -> Iterator[str]:
             "count as last seen, since they were out of sight, too small or too little sure."
         )
         sure = [one.confidence for one in record.told if one.confidence is not None]
-        yield (
-            "The model gave its likeliest emotion a probability of "
-            f"{100 * sum(sure) / len(sure):.0f} % on average."
-        )
+        if sure:
+            yield (
+                "The model gave its likeliest emotion a probability of "
+                f"{100 * sum(sure) / len(sure):.0f} % on average."
+            )
+        few = sum(one.end - one.start for one in record.told if one.counts is not None)
+        if few:
+            yield (
+                f"{clock(few)} told of fewer than {EXACT} faces: of each emotion a range is told "
+                "(columns at_least and at_most), shares and valence are estimates inside it, and "
+                "no confidence is told, so that nobody's label is certain."
+            )
         generations = len({one.generation for one in record.told})
         if generations > 1:
             yield (

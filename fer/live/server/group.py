@@ -117,12 +117,12 @@ class Groups:
         """Let a session wait for its page, and forget it when that does not come back in time."""
         if not self.is_of(key, owner):
             return
-        self._all[key] = self._all[key][0], None, _now() + KEPT
+        self._all[key] = self._all[key][0], None, time.monotonic() + KEPT
         waiting = [key for key, (_, owner, _) in self._all.items() if owner is None]
         for oldest in waiting[:-CONNECTIONS]:
             del self._all[oldest]
-        asyncio.get_running_loop().call_later(KEPT + 1, self._forget)
+        asyncio.get_running_loop().call_later(KEPT + 0.1, self._forget)
 
     def _forget(self) -> None:
-        now = _now()
+        now = time.monotonic()
         self._all = {key: one for key, one in self._all.items() if one[2] > now}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import struct
@@ -16,9 +17,11 @@ from starlette.websockets import WebSocketDisconnect
 
 from fer.labels import EMOTIONS
 from fer.live.server import settings
+from fer.live.server.group import Groups
+from fer.live.server.metrics import Metrics
 from fer.pixels import Image
 from tests.live.server.conftest import Serve
-from tests.support.emotion_squares import as_file, room
+from tests.support.emotion_squares import as_file, room, square_recognizer
 
 Row = list[str | None]
 
@@ -91,21 +94,30 @@ def test_the_group_is_told(serve: Serve) -> None:
     windows = [one for one in passed if one["type"] == "window"]
     assert windows[0]["withheld"] == "changing"
     last = windows[-1]
-    assert last["shares"]["happy"] == 0.6
+    assert (last["counts"]["happy"], last["counts"]["angry"]) == ([6, 8], [0, 2])
     assert (last["heads"], last["faces"], last["read"]) == (10, 10, 10)
     assert last["index"] == pytest.approx(0.5, abs=0.06)
 
 
 def test_one_person_at_their_own_camera(serve: Serve) -> None:
-    client = serve(view="individual")
+    recognizer = square_recognizer()
+    answer, read = recognizer.model.answer, []
+
+    def counted(images, *args, **options):  # type: ignore[no-untyped-def]
+        read.append(len(images))
+        return answer(images, *args, **options)
+
+    recognizer.model.answer = counted  # type: ignore[method-assign]
+    client = serve(view="individual", recognizer=recognizer)
     with client.websocket_connect("/v1/live") as socket:
         message = look(socket, ["surprise"])
         assert message["own"]["label"] == "surprise"
         assert sum(message["own"]["probabilities"].values()) == pytest.approx(1, abs=0.01)
         message = look(socket, ["surprise", "angry"])
         assert len(message["boxes"]) == 2
-        assert "angry" not in json.dumps(message["own"]["label"])
+        assert message["own"]["label"] == "surprise"
         assert "own" not in look(socket, [])
+    assert max(read) == 1, "others in the picture are not read"
 
 
 def test_the_index_is_off_unless_asked_for(serve: Serve) -> None:
@@ -137,6 +149,41 @@ def test_a_page_that_comes_back_goes_on(serve: Serve) -> None:
     assert {one["faces"] for one in windows if one["shares"]} == {10}
     assert windows[-1]["heads"] == 10
     assert not windows[-1]["withheld"]
+
+
+@pytest.mark.usefixtures("half_seconds")
+def test_another_tab_takes_the_session_over(serve: Serve) -> None:
+    """Two sessions of six faces would be two draws."""
+    client = serve(seconds=1.0)
+    with client.websocket_connect("/v1/live") as first:
+        first.send_text('{"type": "start", "resume": ""}')
+        key = told(first, "started")["key"]
+        for number in range(12):
+            look(first, ["happy"] * 6, number)
+        with client.websocket_connect("/v1/live") as second:
+            second.send_text(json.dumps({"type": "start", "resume": key}))
+            assert told(second, "started")["key"] == key
+            assert told(second, "window")["number"] == 0
+            first.send_bytes(frame(13, as_file(room(["happy"] * 6))))
+            assert "another tab" in told(first, "end")["words"]
+            with pytest.raises(WebSocketDisconnect) as closed:
+                first.receive_text()
+            assert closed.value.code == settings.TAKEN
+            assert look(second, ["happy"] * 6)["boxes"]
+
+
+def test_a_session_is_forgotten_without_another_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fer.live.server.group.KEPT", 0.05)
+
+    async def leaves() -> tuple[int, int]:
+        groups = Groups(square_recognizer(), settings.Settings(), Metrics())
+        key, _ = groups.take("", "page")
+        groups.leave(key, "page")
+        kept = len(groups)
+        await asyncio.sleep(0.3)
+        return kept, len(groups)
+
+    assert asyncio.run(leaves()) == (1, 0)
 
 
 def test_a_key_that_is_not_known_begins_anew(serve: Serve) -> None:

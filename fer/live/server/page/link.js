@@ -2,6 +2,8 @@
 
 const LONGEST_WAIT = 5000;
 const SILENCE = 15000;
+// Another tab has taken the session over: taking it back at once would never end.
+const TAKEN = 4001;
 
 export class Link {
   // told(message), changed(state): called with what the server says, and with how the link is.
@@ -30,7 +32,7 @@ export class Link {
     this.socket = socket;
     socket.onopen = () => socket.send(JSON.stringify({ type: "start", resume: this.key }));
     socket.onmessage = (event) => this.take(socket, JSON.parse(event.data));
-    socket.onclose = () => this.lost(socket);
+    socket.onclose = (event) => this.lost(socket, event.code);
     this.changed("connecting");
   }
 
@@ -46,9 +48,14 @@ export class Link {
     this.told(message);
   }
 
-  lost(socket) {
+  lost(socket, code) {
     if (socket !== this.socket || this.closed) return;
     this.begun = false;
+    if (code === TAKEN) {
+      this.closed = true;
+      this.changed("taken");
+      return;
+    }
     this.changed("lost");
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.connect(), this.wait);

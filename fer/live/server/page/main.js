@@ -121,7 +121,7 @@ async function start() {
   paused = false;
   hint(words.WAITING);
   link = new Link(token, told, changed);
-  // The same session after a reload, so that two can't be held against each other.
+  // The same session after a reload.
   link.key = remembered();
   link.connect();
   if (welcome.view === "class") timeline.draw();
@@ -169,6 +169,10 @@ async function pause() {
 function changed(name) {
   flight.clear();
   if (!running) return;
+  if (name === "taken") {
+    stop(words.TAKEN);
+    return;
+  }
   if (!paused) state(name);
   if (name === "lost") {
     stage.clear();
@@ -248,10 +252,11 @@ function sourceEnded(name) {
   hint(words.SOURCE[name]);
 }
 
-// Browsers may forbid a page to remember; then a reload begins anew.
+// Browsers may forbid a page to remember; then a reload begins anew. All tabs of a browser go on with
+// one session, so that two can't be held against each other.
 function remembered() {
   try {
-    return sessionStorage.getItem("session") || "";
+    return localStorage.getItem("session") || "";
   } catch {
     return "";
   }
@@ -259,7 +264,7 @@ function remembered() {
 
 function remember(key) {
   try {
-    sessionStorage.setItem("session", key);
+    localStorage.setItem("session", key);
   } catch {
     // Nothing depends on it.
   }

@@ -1,10 +1,10 @@
 // The numbers of the moment: tiles, bars, and notices of shifts.
 
-import { clock, percent, signed } from "./words.js";
+import { clock, percent, shareOf, signed } from "./words.js";
 import { colorName } from "./timeline.js";
 
 const SOON =
-  "Once there is a minute to compare with: when ten seconds differ from the two minutes before by more than usual.";
+  "Once there are two minutes to compare with: when ten seconds differ from them by far more than usual.";
 
 export class Panel {
   constructor(nodes) {
@@ -64,11 +64,10 @@ export class Panel {
     this.tiles.heads.textContent = count;
   }
 
-  shares(shares) {
+  shares(shares, told = (name) => percent(shares[name])) {
     for (const [name, { fill, value }] of Object.entries(this.bars)) {
-      const share = shares === null ? 0 : shares[name];
-      fill.style.width = `${100 * share}%`;
-      value.textContent = shares === null ? "–" : percent(share);
+      fill.style.width = `${shares === null ? 0 : 100 * shares[name]}%`;
+      value.textContent = shares === null ? "–" : told(name);
     }
   }
 
@@ -81,16 +80,18 @@ export class Panel {
     put("volatility", one.volatility === null ? "–" : one.volatility.toFixed(2));
     put("confidence", one.confidence === null ? "–" : percent(one.confidence));
     put("index", one.index === null ? "–" : one.index.toFixed(2));
-    this.shares(one.shares);
+    this.shares(one.shares, (name) => shareOf(one, name));
+    this.nodes.bars.classList.toggle("ranges", one.counts !== null);
     this.nodes.basis.textContent = one.withheld
       ? `Withheld: ${this.welcome.withheld[one.withheld]}.`
       : `Of ${one.faces} faces drawn by lot, ${one.read} of them read in the last ${this.welcome.seconds} s` +
-        (one.read < one.faces ? "; the others count as last seen." : ".");
+        (one.read < one.faces ? "; the others count as last seen." : ".") +
+        (one.counts ? " Of fewer than 20 faces ranges are told, and no confidence." : "");
     this.nodes.now.classList.toggle("withheld", Boolean(one.withheld));
     this.nodes.threshold.textContent =
       one.threshold === null
         ? SOON
-        : `When ten seconds differ from the two minutes before by more than ${one.threshold.toFixed(2)}: three times what is usual, at least 0.10.`;
+        : `When ten seconds differ from the two minutes before by more than ${one.threshold.toFixed(2)}.`;
   }
 
   shift(one, offset) {

@@ -1,6 +1,6 @@
 // What was told of the group: shares piled up, and valence, over the last ten minutes.
 
-import { clock, percent, signed } from "./words.js";
+import { clock, percent, shareOf, signed } from "./words.js";
 
 const SPAN = 600;
 const LEFT = 44;
@@ -93,7 +93,7 @@ export class Timeline {
     const last = this.windows.findLast((one) => one.shares !== null);
     if (last === undefined) return "Shares of the emotions over time: nothing told yet";
     const sorted = Object.entries(last.shares).filter((one) => one[1] > 0).sort((a, b) => b[1] - a[1]);
-    const words = sorted.map(([name, share]) => `${name} ${percent(share)}`).join(", ");
+    const words = sorted.map(([name]) => `${name} ${shareOf(last, name)}`).join(", ");
     return `Shares of the emotions over time; the last told at ${clock(last.end)}: ${words}`;
   }
 
@@ -104,9 +104,9 @@ export class Timeline {
     const rows = this.windows.slice(-ROWS).reverse().map((one) => {
       const cells = [clock(one.end), one.heads];
       if (one.shares === null) return [...cells, this.welcome.withheld[one.withheld]];
-      cells.push(...classes.map((name) => percent(one.shares[name])));
+      cells.push(...classes.map((name) => shareOf(one, name)));
       if (valence) cells.push(signed(one.valence), one.volatility === null ? "–" : one.volatility.toFixed(2));
-      return [...cells, percent(one.confidence)];
+      return [...cells, one.confidence === null ? "–" : percent(one.confidence)];
     });
     this.table.replaceChildren(row(head, "th", head.length), ...rows.map((one) => row(one, "td", head.length)));
   }

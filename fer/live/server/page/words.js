@@ -15,7 +15,7 @@ export function does(welcome) {
   if (welcome.view === "individual") {
     return [
       "Your browser sends pictures of your camera to this server, which holds them in memory for the moment of reading and no longer.",
-      "Only the largest face is read. Its emotions are answered to this page alone.",
+      "Of several faces in the picture the largest alone is read. Its emotions are answered to this page alone.",
       "Nothing is stored: no picture, no emotion, no timeline.",
     ];
   }
@@ -28,8 +28,10 @@ export function does(welcome) {
     : ["Valence is left out: the model's classes are not the seven emotions that it needs."];
   return [
     from,
-    `Of single faces it tells where they are, nothing else. Emotions are told of groups of at least ${welcome.min_group} faces, as shares in steps of 5 %, and so that no difference of two windows is about one face.`,
-    "Nobody is recognised. Nothing is stored; the timeline is gone when this server ends.",
+    `Of single faces it tells where they are, nothing else. Emotions are told of groups of at least ${welcome.min_group} faces, as shares in steps of 5 %, of fewer than 20 as ranges, and so that no difference of two windows is about one face.`,
+    welcome.source === "server"
+      ? "Nobody is recognised. Nothing is stored; the timeline is gone when this server ends."
+      : "Nobody is recognised. Nothing is stored but a random key, by which all tabs of this browser share one session; its timeline is gone two minutes after the last of them is closed.",
     ...more,
   ];
 }
@@ -60,11 +62,22 @@ export const SOURCE = {
   lost: "The server's source dropped and did not come back.",
 };
 
+export const TAKEN = "This session goes on in another tab of this browser. Start here to take it over.";
+
 export const NOBODY = "No face in sight";
 export const WAITING = "waiting for the first picture …";
 
 export function percent(share) {
   return `${Math.round(100 * share)} %`;
+}
+
+// What is told of a class in a window: a share, or of few faces how many at least and at most.
+export function shareOf(window, name) {
+  if (!window.counts) return percent(window.shares[name]);
+  const [least, most] = window.counts[name];
+  if (least === 0) return `at most ${most} of ${window.faces}`;
+  if (most === window.faces) return `at least ${least} of ${window.faces}`;
+  return `${least} to ${most} of ${window.faces}`;
 }
 
 export function signed(value) {
