@@ -96,4 +96,5 @@ class ShiftWatch:
         """Return the means of ten seconds each that lie before the last ten, the oldest first."""
         earlier = np.array(self._values)[: -self._size]
         count = len(earlier) // self._size
-        return earlier[len(earlier) - count * self._size :].reshape(count, self._size).mean(axis=1)
+        rows = earlier[len(earlier) - count * self._size :].reshape(count, self._size)
+        return np.asarray(rows.mean(axis=1))

@@ -67,9 +67,9 @@ def write_session(folder: Path, record: Record) -> list[str]:
 
 def _row(window: Window, classes: tuple[str, ...]) -> list[Any]:
     shares = window.shares or dict.fromkeys(classes)
-    counts = window.counts or dict.fromkeys(classes, (None, None))
-    told = [*(shares[name] for name in classes)]
-    told += [counts[name][end] for end in (0, 1) for name in classes]
+    told: list[Any] = [shares[name] for name in classes]
+    for end in (0, 1):
+        told += [window.counts[name][end] if window.counts else None for name in classes]
     return [*(getattr(window, name) for name in COLUMNS), *told]
 
 

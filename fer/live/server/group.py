@@ -61,7 +61,7 @@ class LiveGroup:
         self._frames += 1
         if not self._is_class:
             follower = self._session.follower
-            (own,) = follower.step(frame) or [None]
+            own = next(iter(follower.step(frame)), None)
             return [own_face(image, follower.boxes, own, self._classes)]
         step = self._session.step(frame)
         messages = [group_faces(image, [one.face.box for one in step.faces])]

@@ -88,7 +88,9 @@ def test_the_same_people_under_other_names() -> None:
     for count, wait, faces in (
         (5, 5, 0), (8, 5, 0), (6, 5, 0), (6, round(REST), 5), (5, round(REST), 0), (11, 5, 10),
     ):  # fmt: skip
-        windows = told([some(5) | {"odd": "angry"}] * 10 + [{}] * wait + [some(count, "sad", 20)] * 20)
+        windows = told(
+            [some(5) | {"odd": "angry"}] * 10 + [{}] * wait + [some(count, "sad", 20)] * 20
+        )
         after = windows[10 + wait :]
         assert after[-1].faces == faces
         assert faces or {one.withheld for one in after} == {"changing"}

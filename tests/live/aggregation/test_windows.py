@@ -112,7 +112,7 @@ def test_no_class_has_none_or_all_for_certain(faces: int, classes: int) -> None:
             assert all(low <= one <= high for one, (low, high) in zip(counts, found, strict=True))
             shares = inside(found, faces)
             assert shares.sum() == pytest.approx(1)
-            assert 0 < shares.min()
+            assert shares.min() > 0
             assert shares.max() < 1
             alike.setdefault(found, []).append(counts)
     for some in alike.values():
