@@ -28,6 +28,7 @@ from fer.config.misfits import (
     wrong_count,
 )
 from fer.config.problems import ConfigError, Problem
+from fer.config.resume import check_its_run
 from fer.config.sources import cleaned_source
 from fer.config.training import misfit_of_clips, reads_clips
 from fer.data.augmentation import Augmentation
@@ -45,6 +46,7 @@ from fer.learning.callbacks import (
     MisreadPictures,
     Progressive,
     Throughput,
+    TimeLimit,
     Tracking,
 )
 from fer.learning.checkpoint_io import WholeCheckpointIO, check_checkpoint
@@ -89,7 +91,7 @@ def build_parts(config: DictConfig) -> Parts:
     beginning = None
     if config.ckpt_path is not None:
         # It brings its weights, whatever it began with itself.
-        _attempt(problems, "ckpt_path", lambda: check_checkpoint(Path(config.ckpt_path), module))
+        _attempt(problems, "ckpt_path", lambda: _check_resumption(config, module))
     elif config.init_from is not None and module is not None:
         path = Path(config.init_from).expanduser()
         beginning = _attempt(problems, "init_from", lambda: begin_with(path, module))
@@ -107,6 +109,11 @@ def build_parts(config: DictConfig) -> Parts:
         seed=config.seed,
     )
     return Parts(data, module, beginning or "")
+
+
+def _check_resumption(config: DictConfig, module: FerModule | None) -> None:
+    check_checkpoint(Path(config.ckpt_path), module)
+    check_its_run(config)
 
 
 def build_trainer(config: DictConfig, folder: Path) -> lightning.Trainer:
@@ -142,6 +149,8 @@ def build_trainer(config: DictConfig, folder: Path) -> lightning.Trainer:
                 # False, since None would be Lightning's own default.
                 logger=logger or False,
                 callbacks=callbacks,
+                # TimeLimit is that of this project.
+                max_time=None,
                 default_root_dir=str(folder),
                 plugins=[WholeCheckpointIO()],
                 # The data module brings samplers that count each face once.
@@ -279,6 +288,8 @@ def _build_callbacks(config: DictConfig) -> list[Callback]:
         instantiate(node, _convert_="all") for node in config.callbacks.values()
     ]
     callbacks += [EndTogether(), Throughput(), Tracking()]
+    if config.trainer.max_time is not None:
+        callbacks.append(TimeLimit(config.trainer.max_time))
     if config.trainer.enable_progress_bar and not sys.stdout.isatty():
         callbacks.append(EpochLines())
     if pictures := config.logger.get("pictures", 0):

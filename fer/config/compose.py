@@ -26,7 +26,7 @@ from fer.config.keys import MISSING, lookup, unknown_key
 from fer.config.location import conf_folder, groups_of
 from fer.config.plugins import missing_plugin
 from fer.config.problems import ConfigError, Problem, nearest
-from fer.config.shorthand import spelled_out
+from fer.config.shorthand import expand_home, spelled_out
 
 #: A command's own check of its composed configuration and the overrides that it comes from.
 Check = Callable[[DictConfig, Sequence[str]], list[Problem]]
@@ -49,6 +49,7 @@ def compose(
     overrides: Sequence[str],
     searchpath: Sequence[str] = (),
     check: Check | None = None,
+    at_home: dict[str, str] | None = None,
 ) -> DictConfig:
     """Compose ``conf/NAME.yaml`` with command-line overrides and check every key and value.
 
@@ -57,6 +58,7 @@ def compose(
         overrides: Hydra overrides, one run's.
         searchpath: further folders with configuration files.
         check: finds what is wrong beyond keys and types; values may be of any type still.
+        at_home: gets the values of files in which ``~`` was replaced, by their keys.
 
     Returns:
         The configuration, the ``hydra`` node included.
@@ -79,6 +81,9 @@ def compose(
         except (HydraException, OmegaConfBaseException) as error:
             problems.append(Problem("composition", summary(error)))
             raise ConfigError(problems) from error
+        changed = expand_home(config)
+        if at_home is not None:
+            at_home.update(changed)
         problems += compare(config, known)
         if check is not None:
             problems += check(config, overrides)

@@ -35,6 +35,9 @@ _TRAIN_MODULES: Final = (
     "skimage",
 )  # fmt: skip
 
+#: Where Hydra makes folders.
+_FOLDERS: Final = ("paths.runs", "hydra.run.dir", "hydra.sweep.dir")
+
 #: Commands that take up by themselves what they left.
 _GO_ON: Final = ("search", "table")
 
@@ -59,7 +62,8 @@ def run(
             the overrides that it comes from.
 
     Returns:
-        0 done, 2 wrong use, configuration or input, 130 interrupted.
+        0 done, 1 done but jobs of a sweep failed, 2 wrong use, configuration or input, 130
+        interrupted.
     """
     say_in_any_letters()
     # Before torch is imported: its threads would otherwise wait for each other by spinning, and
@@ -113,14 +117,28 @@ def _interrupted(name: str, arguments: Sequence[str], folder: str) -> str:
 
 
 def _guarded(name: str, task: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Return the task with its user errors made exits: Hydra ends any exception with code 1."""
+    """Return the task with its user errors made exits: Hydra ends any exception with code 1.
+
+    In a sweep an exit would end the other jobs too: there a job returns why it failed.
+    """
 
     @functools.wraps(task)
     def guarded(config: Any) -> Any:
+        from fer.config.shorthand import expand_home
+        from fer.config.sweeping import Failed, in_sweep, unforeseen
+
+        expand_home(config)
         try:
             return task(config)
         except (UserError, OSError) as error:
-            raise SystemExit(_complain(name, str(error))) from error
+            code = _complain(name, str(error))
+            if in_sweep():
+                return Failed(str(error))
+            raise SystemExit(code) from error
+        except Exception as error:
+            if not in_sweep():
+                raise
+            return unforeseen(error)
 
     return guarded
 
@@ -135,41 +153,35 @@ def _run(
     # So that Hydra hands on what it fails with: its own files meet a full disk too.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
     import hydra
-    from hydra._internal.utils import get_args_parser
 
+    from fer.config.command_line import read_arguments
     from fer.config.help import help_text
     from fer.config.location import conf_folder
-    from fer.config.shorthand import spelled_out
 
     # What is checked here is read again by Hydra, which knows no shorthand.
-    sys.argv[1:] = [spelled_out(text) for text in sys.argv[1:]]
+    args, sys.argv[1:] = read_arguments(sys.argv[1:])
     if is_follower():
         # Hydra reads the process's arguments; the first process has checked them.
         sys.argv += follow()
-    args = get_args_parser().parse_args()
     if args.help:
         sys.stdout.write(help_text(name, examples))
         return 0
     shown = args.hydra_help or args.info or args.cfg or args.shell_completion
-    if not is_follower() and not shown and not args.config_path and not args.config_name:
-        sys.argv += _check(
-            name,
-            args.overrides,
-            args.config_dir,
-            multirun=args.multirun,
-            holds=holds,
-            check=check,
+    if not (is_follower() or shown or args.config_path or args.config_name):
+        multirun, overrides = args.multirun, args.overrides
+        further = _check(
+            name, overrides, args.config_dir, multirun=multirun, holds=holds, check=check
         )
-        if args.multirun and _is_check_only(args.overrides):
-            # Whatever would start the runs is asked for nothing, as on a cluster's login machine.
-            sys.argv[1:] = [text for text in sys.argv[1:] if not _is_launcher(text)]
+        sys.argv += further
+        if multirun:
+            from fer.config.sweeping import run_sweep
+
+            if any(text.lstrip("+").lower() == "check_only=true" for text in overrides):
+                # What would start the runs is asked for nothing, as on a cluster's login machine.
+                overrides = [text for text in overrides if not _is_launcher(text)]
+            return run_sweep(name, task, [*overrides, *further], args.config_dir)
     hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name=name)(task)()
     return 0
-
-
-def _is_check_only(overrides: Sequence[str]) -> bool:
-    """Say whether a command line asks for a check alone."""
-    return any(text.lstrip("+").lower() == "check_only=true" for text in overrides)
 
 
 def _is_launcher(override: str) -> bool:
@@ -188,7 +200,7 @@ def _check(
     """Check what will be run before Hydra creates a folder for it.
 
     Returns:
-        Further overrides: the folder and the checkpoint of the run to resume.
+        Further overrides: folders at home, and those of the run to resume and its checkpoint.
     """
     from fer.config.compose import compose, single_runs
     from fer.config.problems import ConfigError, Problem
@@ -198,9 +210,10 @@ def _check(
     searchpath = [str(Path(config_dir).resolve())] if config_dir else []
     problems: list[Problem] = []
     resumed: list[str] = []
+    at_home: dict[str, str] = {}
     for run_overrides in single_runs(overrides) if multirun else [overrides]:
         try:
-            config = compose(name, run_overrides, searchpath, check)
+            config = compose(name, run_overrides, searchpath, check, at_home)
         except ConfigError as error:
             problems += [problem for problem in error.problems if problem not in problems]
             continue
@@ -225,7 +238,9 @@ def _check(
             problems.append(problem)
     if problems:
         raise ConfigError(problems)
-    return resumed
+    # Hydra makes folders of these before the task could replace a ~ of a file.
+    folders = [f"{key}={quoted(at_home[key])}" for key in _FOLDERS if key in at_home]
+    return [*folders, *resumed]
 
 
 def _resumption(

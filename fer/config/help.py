@@ -20,7 +20,7 @@ Groups and their choices
 Every value of a choice can be changed by its key, as data.root=FOLDER. See them all:
   python -m fer.{name} --cfg job
 
-Options (before the first override)
+Options
   -m, --multirun    run every combination of comma-separated values
   -cd, --config-dir a folder with your own choices, laid out like conf/
   --cfg job         print the composed configuration and stop
@@ -29,7 +29,8 @@ Options (before the first override)
 Examples
 {textwrap.indent(textwrap.dedent(examples).strip(), "  ")}
 
-Exit codes: 0 done, 2 wrong use, configuration or input, 130 interrupted.
+Exit codes: 0 done, 1 done but runs of -m failed, 2 wrong use, configuration or
+input, 130 interrupted.
 """
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -15,12 +16,13 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from fer.config.problems import ConfigError, Problem
+from fer.errors import UserError
 from fer.files import remove_leftovers
 
 #: What may differ between a run and its continuation: where things lie, what is reported, and how
 #: the work is done where that can't change the result.
 _MAY_DIFFER: Final = (
-    "paths.*", "logger.*", "name", "test", "resume", "ckpt_path", "check_only",
+    "paths.*", "logger.*", "name", "test", "resume", "ckpt_path", "check_only", "trainer.max_time",
     "data.root", "data.source.root", "data.source.cache", "data.source.votes", "data.workers",
     "trainer.enable_*", "trainer.log_every_n_steps", "trainer.profiler",
     "trainer.limit_test_batches",
@@ -29,6 +31,8 @@ _MAY_DIFFER: Final = (
 
 def run_to_resume(config: DictConfig, named: Path | None) -> Path | None:
     """Return the folder of the newest run that ``config`` repeats or prolongs, if there is one.
+
+    Where there is none, that is said, and by what the run that comes nearest differs.
 
     Args:
         config: the whole configuration.
@@ -40,16 +44,28 @@ def run_to_resume(config: DictConfig, named: Path | None) -> Path | None:
     wanted = _flat(_plain(config))
     if named is not None:
         if not (named / "config.yaml").is_file():
+            _say_anew(f"{named} holds no run")
             return None
         different = _differences(named, wanted)
         if different:
             raise ConfigError(
-                [Problem("resume=auto", f"{named} holds another run: {'; '.join(different[:8])}")]
+                [Problem("resume=auto", f"{named} holds another run: {_listed(different)}")]
             )
         return named
-    runs = Path(config.paths.runs).glob("*/*/config.yaml")
-    matching = [file for file in runs if not _differences(file.parent, wanted)]
-    return max(matching, key=_age).parent if matching else None
+    runs = sorted(Path(config.paths.runs).glob("*/*/config.yaml"), key=_age, reverse=True)
+    # Evaluations lie there too.
+    folders = [f.parent for f in runs if "trainer.max_epochs" in (_stored(f.parent) or ())]
+    different = {folder: _differences(folder, wanted) for folder in folders}
+    if not different:
+        _say_anew(f"there is no run in {config.paths.runs}")
+        return None
+    # The newest of equals.
+    nearest = min(different, key=lambda folder: len(different[folder]))
+    if not different[nearest]:
+        return nearest
+    what = f"the nearest is {nearest}, where {_listed(different[nearest])}"
+    _say_anew(f"no run in {config.paths.runs} has this configuration; {what}")
+    return None
 
 
 def go_on_in_sweep(config: DictConfig, folder: Path) -> float | None:
@@ -66,21 +82,43 @@ def go_on_in_sweep(config: DictConfig, folder: Path) -> float | None:
         ConfigError: the folder holds another run.
     """
     is_sweep = HydraConfig.get().mode == RunMode.MULTIRUN
-    if config.resume != "auto" or not is_sweep or not (folder / "config.yaml").is_file():
+    if config.resume != "auto" or not is_sweep:
+        return None
+    if not (folder / "config.yaml").is_file():
+        _say_anew(f"{folder} holds no run")
         return None
     wanted = _flat(_plain(config))
     if different := _differences(folder, wanted):
-        what = f"{folder} holds another run: {'; '.join(different[:8])}"
+        what = f"{folder} holds another run: {_listed(different)}"
         raise ConfigError([Problem("resume=auto", what)])
-    if (folder / "metrics.json").is_file() and not _differences(folder, wanted, longer=False):
-        metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-        score = metrics.get(config.callbacks.checkpoint.monitor)
+    file = folder / "metrics.json"
+    metrics = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+    # What its time has ended goes on.
+    ended = metrics if metrics is not None and "ended_by" not in metrics else None
+    if ended is not None and not _differences(folder, wanted, longer=False):
+        score = ended.get(config.callbacks.checkpoint.monitor)
         return math.nan if score is None else float(score)
     for place in (folder, folder / "checkpoints", folder / "figures"):
         remove_leftovers(place)
     if (checkpoint := last_checkpoint(folder)) is not None:
         config.ckpt_path = str(checkpoint)
     return None
+
+
+def check_its_run(config: DictConfig) -> None:
+    """Hold the run that ``ckpt_path`` is a checkpoint of against the one that is to go on from it.
+
+    Raises:
+        UserError: it was another one. Its settings would silently be those of the checkpoint.
+    """
+    folder = Path(config.ckpt_path).parent.parent
+    if not (folder / "config.yaml").is_file():
+        return  # Moved: the checkpoint itself says how it was learnt.
+    if different := _differences(folder, _flat(_plain(config))):
+        raise UserError(
+            f"{folder} holds another run ({_listed(different)}): leave that as it was, or begin "
+            f"anew with its weights by init_from={config.ckpt_path}"
+        )
 
 
 def differences(folder: Path, config: DictConfig, *, but: Sequence[str] = ()) -> list[str]:
@@ -104,6 +142,15 @@ def last_checkpoint(folder: Path) -> Path | None:
     return path if path.is_file() else None
 
 
+def _say_anew(why: str) -> None:
+    sys.stderr.write(f"resume=auto: {why}; this one begins anew\n")
+
+
+def _listed(different: Sequence[str]) -> str:
+    more = [f"and {len(different) - 8} more"] if len(different) > 8 else []
+    return "; ".join([*different[:8], *more])
+
+
 def _age(file: Path) -> float:
     last = last_checkpoint(file.parent)
     return (last or file).stat().st_mtime
@@ -119,10 +166,7 @@ def _differences(
     folder: Path, wanted: Mapping[str, Any], *, but: Sequence[str] = (), longer: bool = True
 ) -> list[str]:
     """Say in which values a run differs so much that it can't be gone on with."""
-    try:
-        stored = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-        found = _flat(stored)
-    except (OSError, ValueError, yaml.YAMLError, AttributeError):
+    if (found := _stored(folder)) is None:
         return [f"{folder / 'config.yaml'} can't be read"]
     different = []
     for key in sorted({*found, *wanted}):
@@ -133,6 +177,14 @@ def _differences(
         if not (key == "trainer.max_epochs" and is_longer):
             different.append(f"{key} was {old!r}, is {new!r}")
     return different
+
+
+def _stored(folder: Path) -> dict[str, Any] | None:
+    """Return the configuration of a run by dotted keys; None where it can't be read."""
+    try:
+        return _flat(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")))
+    except (OSError, ValueError, yaml.YAMLError, AttributeError):
+        return None
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -27,6 +27,7 @@ _BATCHES: Final = Rule(
     "a whole number of batches of at least 1, or a share above 0.0 and at most 1.0",
     lambda v: (is_int(v) and v >= 1) or (isinstance(v, float) and 0 < v <= 1),
 )
+_TIME: Final = r"(?=.*[1-9])\d+:\d\d:\d\d:\d\d"
 _PRECISIONS: Final = (
     "auto", "64-true", "32-true", "16-mixed", "bf16-mixed", "bf16-true", "16-true",
     64, 32, 16, "bf16",
@@ -197,8 +198,8 @@ RULES: Final[dict[str, Rule]] = {
     "trainer.min_epochs": integer(1, optional=True),
     "trainer.max_steps": integer(-1),
     "trainer.max_time": Rule(
-        "a time as DD:HH:MM:SS",
-        lambda v: isinstance(v, str) and re.fullmatch(r"\d+:\d\d:\d\d:\d\d", v) is not None,
+        "a time above none as DD:HH:MM:SS",
+        lambda v: isinstance(v, str) and re.fullmatch(_TIME, v) is not None,
         optional=True,
     ),
     "trainer.limit_*_batches": _BATCHES,

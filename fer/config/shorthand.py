@@ -1,13 +1,20 @@
-"""What may be written shorter on a command line."""
+"""What may be written shorter on a command line, and ``~`` for one's own folder anywhere."""
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+from omegaconf import DictConfig, OmegaConf, flag_override
 
 #: ``data.clean=FILE``, which is no mapping.
 _FIXES: Final = re.compile(r"""(\+{0,2})data\.clean=(['"]?[^{'"].*)""", re.DOTALL)
+
+#: ``~`` where a path may begin: Hydra's grammar knows no such character, and shells replace it at
+#: the beginning of a word alone.
+_HOME: Final = re.compile(r"""(?:(?<=[=\[,:{'"])|(?<=[,:] ))~(?=[/\\,\]}'"]|$)""")
 
 
 def spelled_out(override: str) -> str:
@@ -15,14 +22,45 @@ def spelled_out(override: str) -> str:
 
     ``data.clean`` holds several values, and a file of fixes is one of them. A name that ends in
     ``.csv``, lies in a folder or is there is taken for a file; other words are still told that they
-    are none.
+    are none. ``~`` at the beginning of a path is the user's own folder.
 
     Example:
         >>> spelled_out("data.clean=fixes.csv"), spelled_out("data.clean=all")
         ('data.clean.fixes=fixes.csv', 'data.clean=all')
     """
+    override = _HOME.sub(lambda _: at_home("~"), override)
     match = _FIXES.fullmatch(override)
     return f"{match[1]}data.clean.fixes={match[2]}" if match and _is_file(match[2]) else override
+
+
+def at_home(path: str) -> str:
+    """Return a path with the user's own folder in place of a ``~`` that it begins with."""
+    begins = path == "~" or path.startswith(("~/", "~\\"))
+    # Left as it is where the user has no folder.
+    return os.path.expanduser(path) if begins else path  # noqa: PTH111
+
+
+def expand_home(config: DictConfig) -> dict[str, str]:
+    """Put the user's own folder in place of ``~`` in a configuration, whose files may have it too.
+
+    Args:
+        config: changed in place, before anything of it is resolved.
+
+    Returns:
+        What was changed, by its dotted key.
+    """
+    changed: dict[str, str] = {}
+    with flag_override(config, "readonly", False):
+        _expand(config, OmegaConf.to_container(config, resolve=False), "", changed)
+    return changed
+
+
+def _expand(node: Any, plain: Any, prefix: str, changed: dict[str, str]) -> None:
+    for key, value in plain.items() if isinstance(plain, dict) else enumerate(plain):
+        if isinstance(value, dict | list):
+            _expand(node[key], value, f"{prefix}{key}.", changed)
+        elif isinstance(value, str) and (path := at_home(value)) != value:
+            node[key] = changed[f"{prefix}{key}"] = path
 
 
 def _is_file(text: str) -> bool:

@@ -13,6 +13,9 @@ from fer.errors import UserError
 from fer.files import written_beside
 from fer.learning.module import FerModule
 
+#: What a checkpoint says of its training that has a message of its own.
+_MARKS = ("invalid", "not_comparable")
+
 
 class WholeCheckpointIO(TorchCheckpointIO):
     """Write each checkpoint beside its place, then rename it.
@@ -67,9 +70,9 @@ def check_checkpoint(path: Path, module: FerModule | None) -> None:
     """Hold a checkpoint to resume from against the learner, if there is one, that is to take it up.
 
     Raises:
-        UserError: it is no checkpoint of a training, one of another network, one whose parts
-            learned at other rates, or one that has seen faces which this training must not have
-            seen.
+        UserError: it is no checkpoint of a training, one of another network, one that was learnt
+            otherwise, whose settings Lightning would take up without a word, or one that has seen
+            faces which this training must not have seen.
     """
     stored = read_checkpoint(path)
     if not ("loops" in stored and stored.get("optimizer_states")):
@@ -94,3 +97,21 @@ def check_checkpoint(path: Path, module: FerModule | None) -> None:
     invalid = stored.get("hyper_parameters", {}).get("invalid", "")
     if invalid and invalid != module.invalid:
         raise UserError(f"{path} can't be gone on with by another protocol. INVALID: {invalid}")
+    options = stored.get("hyper_parameters", {})
+    different = [
+        text
+        for name in sorted({*options} & {*module.hparams} - {*_MARKS})
+        for text in _differences(name, options[name], module.hparams[name])
+    ]
+    if different:
+        raise UserError(
+            f"{path} was learnt otherwise ({'; '.join(different)}): leave that as it was, or begin "
+            f"anew with its weights by init_from={path}"
+        )
+
+
+def _differences(name: str, was: Any, now: Any) -> list[str]:
+    if not (isinstance(was, dict) and isinstance(now, dict)):
+        return [] if was == now else [f"{name} was {was!r}, is {now!r}"]
+    keys = sorted({*was, *now})
+    return [text for k in keys for text in _differences(f"{name}.{k}", was.get(k), now.get(k))]

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import lightning
 
@@ -23,6 +24,7 @@ from fer.learning.callbacks import (
     History,
     ProcessDiedError,
     Throughput,
+    TimeLimit,
 )
 from fer.learning.figures import plot_confusion, plot_curves
 from fer.learning.loader_ends import naming_dead_loaders
@@ -155,6 +157,7 @@ def report(
     metrics = _best_epoch(trainer, module)
     checkpoint = "best" if metrics else None
     metrics |= _speed(trainer)
+    early = _early_end(trainer)
     if test:
         with _interruptible(trainer):
             trainer.test(
@@ -168,8 +171,8 @@ def report(
     if trainer.is_global_zero:
         _draw(folder, module, epochs, test=test)
         complete(metrics)
-        _write(folder, module, metrics)
-        sys.stdout.write(_summary(module, metrics, folder))
+        _write(folder, module, metrics, early)
+        sys.stdout.write(_summary(module, metrics, folder, early))
     return float("nan") if score is None else float(score)
 
 
@@ -189,6 +192,32 @@ def _speed(trainer: lightning.Trainer) -> dict[str, float]:
     return {} if rate is None else {"train/faces_per_second": rate}
 
 
+class _EarlyEnd(NamedTuple):
+    """How a training ended before its last epoch: whether its time did it, and what to say."""
+
+    by_time: bool
+    said: str
+
+
+def _early_end(trainer: lightning.Trainer) -> _EarlyEnd | None:
+    """Say by what a training ended early, and how high a planned rate was left."""
+    done, most = trainer.current_epoch, trainer.max_epochs or -1
+    if not 0 <= done < most or 0 < trainer.max_steps <= trainer.global_step:
+        return None
+    limits = (c for c in getattr(trainer, "callbacks", ()) if isinstance(c, TimeLimit))
+    by_time = any(limit.is_up for limit in limits)
+    cause = "trainer.max_time" if by_time else "an early stop"
+    said = f"ended by {cause} after epoch {done} of {most}"
+    schedule: Any = next((c.scheduler for c in trainer.lr_scheduler_configs), None)
+    if schedule is not None and schedule.last_epoch < getattr(schedule, "total_steps", 0):
+        rate = trainer.optimizers[0].param_groups[0]["lr"]
+        said += (
+            f": the rate, planned over {most}, was left at {rate:.2g}; trainer.max_epochs={done} "
+            "plans it to its end"
+        )
+    return _EarlyEnd(by_time, said + ("; the same command with resume=auto goes on" * by_time))
+
+
 def _best_epoch(trainer: lightning.Trainer, module: FerModule) -> dict[str, float]:
     """Return the validation numbers of the epoch whose checkpoint is the best."""
     checkpoint = _checkpoint(trainer)
@@ -205,11 +234,19 @@ def _best_epoch(trainer: lightning.Trainer, module: FerModule) -> dict[str, floa
     return {"val/best_acc": best["val/acc"], "val/best_epoch": best["epoch"], **numbers}
 
 
-def _write(folder: Path, module: FerModule, metrics: Mapping[str, float]) -> None:
+def _write(
+    folder: Path,
+    module: FerModule,
+    metrics: Mapping[str, float],
+    early: _EarlyEnd | None = None,
+) -> None:
     # A class that is absent or never answered has no number: null rather than a made-up one.
     finite = {name: v if math.isfinite(v) else None for name, v in metrics.items()}
     mark = _mark(module)
-    write_json(folder / "metrics.json", {**({mark.key: mark.why} if mark else {}), **finite})
+    words = {mark.key: mark.why} if mark else {}
+    # Not whole: it can go on.
+    words |= {"ended_by": "trainer.max_time"} if early and early.by_time else {}
+    write_json(folder / "metrics.json", {**words, **finite})
 
 
 def _draw(folder: Path, module: FerModule, epochs: list[dict[str, float]], *, test: bool) -> None:
@@ -229,7 +266,9 @@ def _draw(folder: Path, module: FerModule, epochs: list[dict[str, float]], *, te
     write_text(folder / "figures" / "confusion_matrix.csv", table + "\n")
 
 
-def _summary(module: FerModule, metrics: dict[str, float], folder: Path) -> str:
+def _summary(
+    module: FerModule, metrics: dict[str, float], folder: Path, early: _EarlyEnd | None = None
+) -> str:
     lines = [""]
     if "test/acc" in metrics:
         width = max(len(name) for name in module.classes)
@@ -249,6 +288,8 @@ def _summary(module: FerModule, metrics: dict[str, float], folder: Path) -> str:
         )
     else:
         lines.append("no epoch came to its validation: these are the weights as they were left")
+    if early is not None:
+        lines.append(early.said)
     if mark := _mark(module):
         # Last, so that nobody who reads the numbers misses it.
         lines.append(f"{mark.word}: {mark.why}")

@@ -11,7 +11,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from fer.config.compose import compose
 from fer.config.problems import ConfigError
-from fer.config.resume import last_checkpoint, run_to_resume
+from fer.config.resume import check_its_run, last_checkpoint, run_to_resume
+from fer.errors import UserError
 from fer.files import write_text
 
 BASE = ("data=fer2013", "trainer=cpu", "trainer.precision=32-true", "trainer.max_epochs=5")
@@ -79,6 +80,7 @@ def test_a_run_without_a_checkpoint_counts_by_its_configuration(tmp_path: Path) 
         ("resume=auto",),
         ("trainer.enable_progress_bar=false", "trainer.log_every_n_steps=7"),
         ("trainer.limit_test_batches=0.5",),
+        ("trainer.max_time='00:01:00:00'",),
     ],
     ids=lambda value: value[0],
 )
@@ -152,3 +154,31 @@ def test_a_damaged_run_is_passed_over(tmp_path: Path, text: str) -> None:
         run_to_resume(wanted(tmp_path), damaged)
     whole = store(tmp_path / "cnn_lstm" / "whole", age=1000)
     assert run_to_resume(wanted(tmp_path), None) == whole
+
+
+def test_what_begins_anew_is_said_with_the_nearest_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def said(*overrides: str, named: Path | None = None) -> str:
+        assert run_to_resume(wanted(tmp_path, *overrides), named) is None
+        return capsys.readouterr().err
+
+    assert said() == f"resume=auto: there is no run in {tmp_path}; this one begins anew\n"
+    assert said(named=tmp_path / "a") == (
+        f"resume=auto: {tmp_path / 'a'} holds no run; this one begins anew\n"
+    )
+    store(tmp_path / "cnn_lstm" / "far", "seed=1", "optimizer.lr=0.5")
+    near = store(tmp_path / "cnn_lstm" / "near", "seed=1", age=90)
+    write_text(tmp_path / "evaluate" / "a" / "config.yaml", "seed: 2\nckpt: a\n")
+    write_text(tmp_path / "cnn_lstm" / "damaged" / "config.yaml", "- a\n")
+    assert f"; the nearest is {near}, where seed was 1, is 2; this one" in said("seed=2")
+
+
+def test_a_checkpoint_goes_on_with_its_own_configuration_alone(tmp_path: Path) -> None:
+    run = store(tmp_path / "cnn_lstm" / "a")
+    config = wanted(tmp_path, "trainer.max_epochs=6", "trainer.max_time='00:01:00:00'")
+    config.ckpt_path = str(run / "checkpoints" / "last.ckpt")
+    check_its_run(config)
+    config.data.batch_size = 7
+    with pytest.raises(UserError, match=r"data.batch_size was 64, is 7\): .*init_from="):
+        check_its_run(config)

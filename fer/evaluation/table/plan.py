@@ -67,8 +67,11 @@ class Job:
     def is_finished(self) -> bool:
         """Say whether the folder holds what the command makes."""
         metrics = metrics_in(self.folder)
-        if metrics is None or self.step == "training":
-            return metrics is not None
+        if metrics is None:
+            return False
+        if self.step == "training":
+            # One that its time has ended goes on.
+            return "ended_by" not in metrics
         if self.robustness and self.test and not self._has_robustness(metrics):
             return False
         if self.step == "baseline":

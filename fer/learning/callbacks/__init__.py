@@ -10,6 +10,7 @@ from fer.learning.callbacks.nan_guard import DivergedError, StopOnNaN
 from fer.learning.callbacks.processes import EndTogether, ProcessDiedError
 from fer.learning.callbacks.progressive import Progressive
 from fer.learning.callbacks.throughput import Throughput
+from fer.learning.callbacks.time_limit import TimeLimit
 from fer.learning.callbacks.wandb_pictures import MisreadPictures
 from fer.learning.callbacks.wandb_run import begin, closing_run
 from fer.learning.callbacks.wandb_tracking import OBJECTIVE, Tracking, hand_in
@@ -29,6 +30,7 @@ __all__ = [
     "Progressive",
     "StopOnNaN",
     "Throughput",
+    "TimeLimit",
     "Tracking",
     "begin",
     "closing_run",

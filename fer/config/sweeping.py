@@ -1,0 +1,84 @@
+"""Several jobs by one command: one that fails leaves the others alone, and is listed in the end."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_config_search_path, run_and_report
+from hydra.core.config_search_path import SearchPathQuery
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import JobReturn
+from hydra.types import RunMode
+
+from fer.config.location import conf_folder
+from fer.words import counted
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """What a job of a sweep returns in place of an error, which would end the others with it.
+
+    Attributes:
+        why: in one message.
+    """
+
+    why: str
+
+
+def in_sweep() -> bool:
+    """Say whether a job is one of several."""
+    return bool(HydraConfig.get().mode == RunMode.MULTIRUN)
+
+
+def unforeseen(error: Exception) -> Failed:
+    """Show a defect whole, and return it as what a job of a sweep failed by."""
+    traceback.print_exception(error)
+    return Failed(f"{type(error).__name__}: {error}")
+
+
+def run_sweep(
+    name: str, task: Callable[[Any], Any], overrides: Sequence[str], config_dir: str | None
+) -> int:
+    """Run every job of a sweep, and say which have failed.
+
+    Hydra's own entry forgets what jobs return.
+
+    Args:
+        name: of the command.
+        task: returns :class:`Failed` where it fails.
+        overrides: of the command line.
+        config_dir: a folder of further configuration files.
+
+    Returns:
+        The exit code: 1 where jobs have failed.
+    """
+    path = create_config_search_path(str(conf_folder()))
+    if config_dir is not None:
+        further = f"file://{Path(config_dir).resolve()}"
+        path.prepend("command-line", further, anchor=SearchPathQuery(provider="schema"))
+    hydra = Hydra.create_main_hydra2(task_name=name, config_search_path=path)
+    every = [*overrides, "hydra.mode=MULTIRUN"]
+    batches = run_and_report(
+        lambda: hydra.multirun(config_name=name, task_function=task, overrides=every)
+    )
+    jobs: list[JobReturn] = [job for batch in batches for job in batch]
+    failed = [job for job in jobs if isinstance(job.return_value, Failed)]
+    if not failed:
+        return 0
+    shared = set.intersection(*(set(job.overrides or ()) for job in jobs))
+    lines = [f"{len(failed)} of {counted(len(jobs), 'job')} failed, the others are done:"]
+    for job in failed:
+        assert job.hydra_cfg is not None  # noqa: S101 - it has begun
+        own = " ".join(text for text in job.overrides or () if text not in shared)
+        number = job.hydra_cfg.hydra.job.num
+        lines.append(f"  job {number} ({own}): {job.return_value.why}".replace(" ()", ""))
+    folder = jobs[0].hydra_cfg.hydra.sweep.dir  # type: ignore[union-attr]
+    lines.append(f"their folder: {folder}")
+    sys.stderr.write(f"fer.{name}: " + "\n".join(lines) + "\n")
+    return 1

@@ -1,0 +1,60 @@
+"""A job of a sweep that fails leaves the others alone, and options may stand among overrides."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.support.train_command import SMALL, Train, assert_refused, environment_of, run_process
+
+#: The first of two ends in a loss that is no number.
+SWEEP = (
+    *SMALL, "data.batch_size=16", "trainer.max_epochs=1", "logger=none", "optimizer=sgd", "optimizer.lr=1e30,0.01",
+    "hydra.sweep.dir=sweep",
+)  # fmt: skip
+
+
+def finished(folder: Path) -> list[str]:
+    return sorted(path.parent.name for path in folder.glob("sweep/*/metrics.json"))
+
+
+def test_the_others_run_and_the_failure_is_listed(train: Train, elsewhere: Path) -> None:
+    answer = train(*SWEEP[:3], "-m", *SWEEP[3:])
+    assert answer.code == 1, answer
+    assert finished(elsewhere) == ["1"]
+    assert "fer.train: 1 of 2 jobs failed, the others are done:\n" in answer.err
+    assert re.search(r"  job 0 \(optimizer\.lr=1e\+?30\): the loss became ", answer.err)
+    assert "Traceback" not in answer.err
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="loky's processes are POSIX here")
+def test_joblib_cuts_no_healthy_job_off(tmp_path: Path) -> None:
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    answer = run_process(
+        tmp_path, environment_of(tmp_path), "-m", *SWEEP, "hydra/launcher=joblib",
+        "hydra.launcher.n_jobs=2",
+    )  # fmt: skip
+    assert answer.code == 1, answer
+    assert finished(tmp_path) == ["1"]
+    assert re.search(r"  job 0 \(optimizer\.lr=1e\+?30\): the loss became ", answer.err)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["--multirn", "seed=0,1"], "unrecognized arguments: --multirn"),
+        (["--data", "synthetic"], "values are set as KEY=VALUE, without dashes"),
+        (["--cfg", "jobs"], "invalid choice: 'jobs'"),
+        (["seed=0", "--config-dir"], "expected one argument"),
+        (["-m", "--run"], "at a time"),
+        (["--resolve"], "--resolve belongs to --cfg"),
+    ],
+)
+def test_other_mistakes_of_options_are_told_as_all_are(
+    train: Train, elsewhere: Path, arguments: list[str], word: str
+) -> None:
+    assert_refused(train(*arguments), elsewhere, word)
