@@ -1,7 +1,8 @@
 """Train what came before networks: ``python -m fer.baseline method=logistic|linear_svm``.
 
-A run's folder holds ``metrics.json``, ``predictions.parquet``, ``report.html``, ``weights.npz``,
-``config.yaml``, ``provenance.json`` and ``cleaning.csv``.
+A run's folder holds ``metrics.json``, ``weights.npz``, ``config.yaml``, ``provenance.json`` and
+``cleaning.csv``; with ``test=true`` also ``predictions.parquet``, ``report.html`` and
+``test_looks.jsonl``.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """
 python -m fer.baseline                                     # logistic regression, FER2013
-python -m fer.baseline method=linear_svm test=false        # PrivateTest is left alone
+python -m fer.baseline method=linear_svm test=true         # judged on PrivateTest too
 python -m fer.baseline data=synthetic hog.cell=6 hog.orientations=8
 python -m fer.baseline data=folder data.root=FOLDER 'C=[0.001,0.01]'
 python -m fer.baseline robustness=true hydra.run.dir=FOLDER
@@ -38,11 +39,13 @@ def baseline(config: DictConfig) -> None:
     from fer.config.evaluating import evaluation_source
     from fer.config.folder import record_evaluation, run_folder
     from fer.config.sources import cleaned_source
+    from fer.data.benchmark import split_names
     from fer.data.findings import findings_csv, findings_table
     from fer.data.scaling import scaled
     from fer.data.source import SPLITS
     from fer.data.stored import in_memory
     from fer.files import write_json, write_text
+    from fer.looks import count_look, looks_line
 
     with run_folder() as folder:
         cleaned = cleaned_source(config)
@@ -54,19 +57,28 @@ def baseline(config: DictConfig) -> None:
         model, found = fitted(config, faces)
         # What is judged is the data as it is, as an evaluation does.
         source = evaluation_source(config, (size, fit))
+        looks = None
+        if config.test:
+            split = split_names(source)["test"]
+            looks = {"split": split, "number": count_look(folder, split, faces.fingerprint)}
         metrics = judged(config, source, model, folder) if config.test else {}
         record_evaluation(
             config,
             folder,
             fingerprint=faces.fingerprint,
             origin=faces.origin,
-            facts={"faces": {name: len(split) for name, split in faces.splits.items()}},
+            facts={
+                "faces": {name: len(split) for name, split in faces.splits.items()},
+                **({"looks": looks} if looks else {}),
+            },
         )
         write_text(folder / "cleaning.csv", findings_csv(faces.findings))
         model.save(folder / "weights.npz")
         write_json(folder / "metrics.json", {**found, **metrics})
+        said = looks_line(**looks) if looks else "the test split was left alone: test=true judges it"
         sys.stdout.write(
-            f"validation accuracy {found['val/acc']:.4f} with C={found['C']}\nfolder: {folder}\n"
+            f"validation accuracy {found['val/acc']:.4f} with C={found['C']}\n{said}\n"
+            f"folder: {folder}\n"
         )
 
 
@@ -82,7 +94,7 @@ def check(faces: Faces, *, test: bool) -> None:
 
     for name in ("train", "val", *(["test"] if test else [])):
         if len(faces.splits.get(name, ())) == 0:
-            way = ": choose test=false" if name == "test" else ""
+            way = ": leave out test=true" if name == "test" else ""
             raise DataError(f"{faces.origin} has no faces in its split {name!r}{way}")
     counts = np.bincount(faces.splits["train"].labels, minlength=len(faces.classes))
     if missing := [name for name, n in zip(faces.classes, counts, strict=True) if n == 0]:

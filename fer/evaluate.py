@@ -67,6 +67,7 @@ def judge_one(config: DictConfig, folder: Path) -> None:
     from fer.files import write_json
     from fer.inference import load_model
     from fer.inference.model import frames_of
+    from fer.looks import looks_line
     from fer.shipped import file_of
 
     model = load_model(config.ckpt, device=config.device) if config.ckpt else None
@@ -81,6 +82,7 @@ def judge_one(config: DictConfig, folder: Path) -> None:
     crowd, no_crowd = crowd_or_why_not(source, original)
     # Each test face is looked at several times.
     faces = in_memory(original, "test")
+    looks = _count_look(config, folder, source, original.fingerprint)
     answers = _asked(config, model, faces, source) if model else _read(config, faces, source)
     unread = unread_metadata(model, answers.faces.splits["test"])
     case = Case(
@@ -116,13 +118,35 @@ def judge_one(config: DictConfig, folder: Path) -> None:
         fingerprint=original.fingerprint,
         origin=original.origin,
         marks=case.marks,
+        facts={"looks": looks},
     )
     write_predictions(folder / "predictions.parquet", case.predictions)
     if config.report:
         path = folder / "report.html"
         write_report(path, metrics, case, model=model, pictures=config.report_pictures)
     write_json(folder / "metrics.json", metrics)
-    sys.stdout.write(judgement_table(metrics) + f"folder: {folder}\n")
+    sys.stdout.write(judgement_table(metrics) + f"{looks_line(**looks)}\nfolder: {folder}\n")
+
+
+def _count_look(
+    config: DictConfig, folder: Path, source: Source, fingerprint: str
+) -> dict[str, Any]:
+    """Take down a look at the test split: with the run that a checkpoint is of, or else here."""
+    from fer.data.benchmark import split_names
+    from fer.looks import count_look, run_of
+    from fer.shipped import file_of
+
+    split = split_names(source)["test"]
+    run = run_of(file_of(config.ckpt)) if config.ckpt else None
+    try:
+        number = count_look(run or folder, split, fingerprint)
+    except OSError as error:
+        if run is None:
+            raise
+        why = f"the look can't be counted in {run} ({error.strerror}): it is in {folder}"
+        sys.stderr.write(f"{why}\n")
+        number = count_look(folder, split, fingerprint)
+    return {"split": split, "number": number}
 
 
 class _Answers(NamedTuple):

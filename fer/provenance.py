@@ -41,7 +41,7 @@ def describe(*, seed: int, data_fingerprint: str, data_origin: str) -> dict[str,
     """
     commit, dirty = _git()
     return {
-        "command": _command(),
+        "command": command_line(),
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": commit,
         "dirty": dirty,
@@ -57,7 +57,8 @@ def describe(*, seed: int, data_fingerprint: str, data_origin: str) -> dict[str,
     }
 
 
-def _command() -> str:
+def command_line() -> str:
+    """Return the command that this process runs, as a shell would read it."""
     script = sys.argv[0]
     module = getattr(getattr(sys.modules.get("__main__"), "__spec__", None), "name", None)
     start = ["python", "-m", module] if module else [Path(script).name]

@@ -40,21 +40,13 @@ def make(config: DictConfig, planner: Planner) -> None:
 
     Raises:
         SystemExit: with 1, where trials failed.
-        UserError: it was asked for as a sweep, or another process searches in the folder.
+        UserError: another process searches in the folder.
     """
-    from hydra.core.hydra_config import HydraConfig
-    from hydra.types import RunMode
-
     from fer.config.searching import begin
-    from fer.errors import UserError
     from fer.tuning.memory import Memory
     from fer.tuning.results import summary, write
     from fer.tuning.trials import search
 
-    if HydraConfig.get().mode == RunMode.MULTIRUN:
-        raise UserError(
-            "a search is a single run, without -m: search.trials=N says how many trials"
-        )
     plan = planner.plan
     assert plan is not None  # noqa: S101 - the check has made it
     begin(config, plan)

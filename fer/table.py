@@ -49,17 +49,14 @@ def make(config: DictConfig, planner: Planner) -> None:
 
     Raises:
         SystemExit: with 1, where runs failed.
-        UserError: it was asked for as a sweep, or its figures can't be records of the ledger.
+        UserError: its figures can't be records of the ledger.
     """
     from hydra.core.hydra_config import HydraConfig
-    from hydra.types import RunMode
 
     from fer.errors import UserError
     from fer.evaluation.table.schedule import run_missing
 
     hydra = HydraConfig.get()
-    if hydra.mode == RunMode.MULTIRUN:
-        raise UserError("a table is a single run, without -m: seeds=[0,1,2] names several seeds")
     for name in planner.left_out:
         sys.stdout.write(f"left out, since it reads other data: {name}\n")
     # Seed by seed, so that a whole table is there early.

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from fer.config.problems import Problem
+    from fer.data.datamodule import FaceDataModule
     from fer.data.source import Split
 
 EXAMPLES = """
@@ -27,7 +28,8 @@ python -m fer.train data=synthetic trainer=cpu            # built-in faces, no f
 python -m fer.train trainer.max_epochs=10 optimizer.lr=0.0005 data.root=FOLDER
 python -m fer.train model.lstm.depth=1 model.lstm.units=128 augmentation=none
 python -m fer.train logger=wandb logger.mode=offline logger.project=faces
-python -m fer.train -m seed=0,1,2 test=false              # three runs
+python -m fer.train -m seed=0,1,2                         # three runs
+python -m fer.train data=synthetic test=true              # score the test split too, in the end
 python -m fer.train -m seed=0,1,2 hydra.sweep.dir=FOLDER resume=auto   # what is missing of them
 python -m fer.train resume=auto                           # go on with the same command's last run
 python -m fer.train init_from=RUN/checkpoints/best.ckpt 'callbacks=[default,progressive]'
@@ -76,13 +78,31 @@ def train(config: DictConfig) -> float | None:
             check_faces(faces, parts.module, test=config.test, processes=trainer.world_size)
             record(config, folder, faces, precision=str(trainer.precision))
             fit(trainer, parts.module, parts.data, config.ckpt_path)
+            looks = about_test(config, folder, parts.data) if trainer.is_global_zero else ""
             score = report(
-                trainer, parts.module, parts.data, folder, test=config.test,
+                trainer, parts.module, parts.data, folder, test=config.test, looks=looks,
                 complete=partial(complete, folder, faces.splits["val"]),
             )  # fmt: skip
             if trainer.is_global_zero:
                 hand_in(trainer, folder, artifacts=config.logger.get("artifacts", False))
             return score
+
+
+def about_test(config: DictConfig, folder: Path, data: FaceDataModule) -> str:
+    """Count a look at the test split that is about to be taken, or say how one is taken later."""
+    from fer.config.scoring import scoring_command
+    from fer.data.benchmark import split_names
+    from fer.looks import count_look, looks_line
+
+    split = split_names(data.source)["test"]
+    if config.data.protocol != "official":
+        split = f"test ({config.data.protocol})"
+    if config.test:
+        return looks_line(split, count_look(folder, split, data.faces.fingerprint))
+    if len(data.faces.splits.get("test", ())) == 0:
+        return ""
+    command = scoring_command(config, folder)
+    return f"{split} was left alone; to score it, once all is decided:\n  {command}"
 
 
 def complete(folder: Path, val: Split, metrics: Mapping[str, float]) -> None:

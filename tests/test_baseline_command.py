@@ -20,7 +20,7 @@ SMALL = ("data=synthetic", "data.source.train=140", "data.source.val=70", "data.
 SMALL = (*SMALL, "hog.cell=12", "C=[0.001,0.1]", "tta=false")
 PROMISED = {
     "metrics.json", "predictions.parquet", "report.html", "weights.npz", "config.yaml",
-    "provenance.json", "cleaning.csv",
+    "provenance.json", "cleaning.csv", "test_looks.jsonl",
 }  # fmt: skip
 
 Baseline = Callable[..., Answer]
@@ -44,7 +44,7 @@ def baseline(
 
 @pytest.mark.parametrize("method", ["logistic", "linear_svm"])
 def test_a_run_is_judged_as_every_other(baseline: Baseline, elsewhere: Path, method: str) -> None:
-    answer = baseline(*SMALL, f"method={method}", "hydra.run.dir=run", "report_pictures=false")
+    answer = baseline(*SMALL, f"method={method}", "hydra.run.dir=run", "report_pictures=false", "test=true")
     assert answer.code == 0, answer
     folder = elsewhere / "run"
     logs = {"baseline.log", *(f".hydra/{x}.yaml" for x in ("config", "hydra", "overrides"))}
@@ -76,7 +76,7 @@ def test_a_run_is_judged_as_every_other(baseline: Baseline, elsewhere: Path, met
 def test_the_better_penalty_is_taken_by_the_validation_split_alone(
     baseline: Baseline, elsewhere: Path
 ) -> None:
-    answer = baseline(*SMALL, "test=false", "C=[1e-9,0.01]", "hydra.run.dir=run")
+    answer = baseline(*SMALL, "C=[1e-9,0.01]", "hydra.run.dir=run")
     assert answer.code == 0, answer
     metrics = json.loads((elsewhere / "run" / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["C"] == 0.01
@@ -86,7 +86,7 @@ def test_the_better_penalty_is_taken_by_the_validation_split_alone(
 
 def test_the_same_command_gives_the_same_numbers(baseline: Baseline, elsewhere: Path) -> None:
     for name in ("first", "second"):
-        command = (*SMALL, "test=false", "method=linear_svm", f"hydra.run.dir={name}")
+        command = (*SMALL, "method=linear_svm", f"hydra.run.dir={name}")
         assert baseline(*command).code == 0
     texts = [(elsewhere / x / "metrics.json").read_text() for x in ("first", "second")]
     assert texts[0] == texts[1]
@@ -100,7 +100,7 @@ def test_cleaning_changes_what_is_learnt_and_not_what_is_judged(
     write_fer2013(elsewhere / "fer2013.csv", images, labels, usages)
     answer = baseline(
         "data.root=fer2013.csv", "data.clean.duplicates=across", "report=false", "tta=false",
-        "C=[0.01]", "hydra.run.dir=run", "hog.cell=12",
+        "C=[0.01]", "hydra.run.dir=run", "hog.cell=12", "test=true",
     )  # fmt: skip
     assert answer.code == 0, answer
     metrics = json.loads((elsewhere / "run" / "metrics.json").read_text(encoding="utf-8"))
@@ -146,4 +146,4 @@ def test_a_class_without_training_faces_is_told(baseline: Baseline, elsewhere: P
 def test_help_shows_examples(baseline: Baseline) -> None:
     answer = baseline("--help")
     assert answer.code == 0
-    assert "python -m fer.baseline method=linear_svm test=false" in answer.out
+    assert "python -m fer.baseline method=linear_svm test=true" in answer.out

@@ -28,7 +28,7 @@ pytestmark = [
 RUN = (
     "model=clip_lstm", *CLIPS, *SMALL_CNN, "data.size=16", "data.batch_size=4", "trainer=cpu",
     "model.time.units=4", "model.head.hidden=[8]", "trainer.enable_progress_bar=false",
-    "hydra.run.dir=run",
+    "hydra.run.dir=run", "test=true",
 )  # fmt: skip
 DATA = [text for text in CLIPS if not text.startswith("data.size")]
 

@@ -42,6 +42,7 @@ SMALL = ("data=synthetic", "data.source.train=20", "data.source.val=40", "data.s
 #: What an evaluation promises, and what Hydra leaves beside it.
 PROMISED = {
     "metrics.json", "predictions.parquet", "report.html", "config.yaml", "provenance.json",
+    "test_looks.jsonl",
 }  # fmt: skip
 LOGS = {"evaluate.log", *(f".hydra/{name}.yaml" for name in ("config", "hydra", "overrides"))}
 

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from fer.evaluation.table import schedule
-from fer.evaluation.table.looks import count_look
 from fer.evaluation.table.plan import Job, Run
 from fer.evaluation.table.schedule import Failure
+from fer.looks import LOOKS, looks_at_test
 from fer.table import main
 from tests.support.train_command import Answer, run_process
 
@@ -42,8 +42,6 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
         for run in runs:
             while (job := run.next_job()) is not None:
                 place = f'hydra.run.dir="{job.folder}"'
-                if job.test:
-                    count_look(run)
                 done.append(job)
                 monkeypatch.setattr(sys, "argv", [job.module, *job.overrides, place])
                 try:
@@ -107,6 +105,8 @@ def test_a_table_is_run_and_written_and_goes_on(
     assert float(found["cnn", "public"]["value"]) == pytest.approx(mean, abs=1e-6)
     assert all(one["train/faces_per_second"] > 0 for one in metrics)
     assert not any(name.startswith("test/") for one in metrics for name in one)
+    for run in ("cnn/seed0", "cnn/seed1", "hog_svm/seed0"):
+        assert looks_at_test(folder / run, "test") == 1, run
     assert found["hog_svm", "difference"]["seeds"] == "0"
     assert ("cnn", "difference") not in found
     assert found["hog_svm", "private"]["interval"] == "bootstrap"
@@ -136,7 +136,7 @@ def test_screening_scores_no_test_split(table: Table, elsewhere: Path) -> None:
     speed = figures(run.parent)["cnn", "speed"]
     assert float(speed["value"]) == pytest.approx(paced["train/faces_per_second"], abs=1e-6)
     assert not (run / "seed0" / "evaluation").exists()
-    assert not (run / "seed0.looks.json").exists()
+    assert not (run / "seed0" / LOOKS).exists()
     assert {name for _, name in figures(run.parent)} == {
         "parameters", "multiply-adds", "speed", "public",
     }  # fmt: skip

@@ -124,12 +124,13 @@ def test_an_interrupt_while_scoring_keeps_what_was_finished(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(FerModule, "test_step", interrupted)
-    answer = train(*SMALL, "hydra.run.dir=run", "trainer.max_epochs=1", "logger=none")
+    overrides = ["hydra.run.dir=run", "trainer.max_epochs=1", "logger=none", "test=true"]
+    answer = train(*SMALL, *overrides)
     assert answer.code == 130, answer
     run = elsewhere / "run"
     told = f"interrupted; what was finished is kept in {run}\nto go on: python -m fer.train "
     assert f"fer.train: {told}{shlex.join(SMALL)} hydra.run.dir=run" in answer.err
-    assert answer.err.endswith(" logger=none resume=auto\n")
+    assert answer.err.endswith(" logger=none test=true resume=auto\n")
     left = files_in(elsewhere / "run")
     assert {"checkpoints/best.ckpt", "history.csv"} <= left
     assert "csv/metrics.csv" not in left
@@ -139,7 +140,7 @@ def test_without_a_test_the_test_split_is_left_alone_and_the_history_is_whole(
     train: Train, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(FerModule, "test_step", None)
-    answer = train(*SMALL, "hydra.run.dir=run", "test=false")
+    answer = train(*SMALL, "hydra.run.dir=run")
     assert answer.code == 0, answer
     run = elsewhere / "run"
     metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))

@@ -48,6 +48,7 @@ TWO = (
     "data.source.val=33",
     "data.source.test=35",
     "data.batch_size=8",
+    "test=true",
 )
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "-m", "fer.train")
 

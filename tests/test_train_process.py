@@ -45,6 +45,7 @@ def finished(
     """One whole run, with a loader process as by default, and its folder."""
     folder = tmp_path_factory.mktemp("finished") / "run"
     overrides = [*SMALL, f"hydra.run.dir={folder}", "data.workers=1", "trainer.max_epochs=1"]
+    overrides.append("test=true")
     return folder, run_process(folder.parent, environment, *overrides)
 
 

@@ -91,7 +91,7 @@ def test_plain_install(environment: Path, wheel: Path, empty: Path, small_onnx: 
 
 def test_install_for_training(environment: Path, wheel: Path, empty: Path) -> None:
     install(environment, f"{wheel}[train]", empty)
-    choices = ["debug=tiny", "data=synthetic", "trainer=cpu", "hydra.run.dir=run"]
+    choices = ["debug=tiny", "data=synthetic", "trainer=cpu", "hydra.run.dir=run", "test=true"]
     command = [python_of(environment), "-m", "fer.train", *choices]
     ran = run_outside(command, empty, timeout=5 * MINUTES)
     assert ran.returncode == 0, ran.stdout + ran.stderr

@@ -38,8 +38,8 @@ _TRAIN_MODULES: Final = (
 #: Where Hydra makes folders.
 _FOLDERS: Final = ("paths.runs", "hydra.run.dir", "hydra.sweep.dir")
 
-#: Commands that take up by themselves what they left.
-_GO_ON: Final = ("search", "table")
+#: Commands that take up by themselves what they left, and what they have in place of several jobs.
+_GO_ON: Final = {"search": "search.trials=N: trials", "table": "seeds=[0,1,2]: seeds"}
 
 
 def run(
@@ -208,6 +208,8 @@ def _check(
     if config_dir is not None and not Path(config_dir).is_dir():
         raise ConfigError([Problem("--config-dir", f"there is no folder {config_dir!r}")])
     searchpath = [str(Path(config_dir).resolve())] if config_dir else []
+    if multirun and name in _GO_ON:
+        raise ConfigError([Problem("-m", f"a {name} is a single run, without -m; {_GO_ON[name]}")])
     problems: list[Problem] = []
     resumed: list[str] = []
     at_home: dict[str, str] = {}

@@ -19,6 +19,7 @@ from fer.data.protocols import mark_of
 from fer.data.source import DataError, Faces
 from fer.errors import UserError
 from fer.files import FULL, write_json, write_text
+from fer.looks import LOOKS
 from fer.provenance import describe
 
 #: Held as long as a command works in a run folder.
@@ -52,7 +53,7 @@ def run_folder() -> Iterator[Path]:
     finally:
         # A folder that the user named is theirs.
         named = any(text.lstrip("+").startswith("hydra.run.dir=") for text in hydra.overrides.hydra)
-        kept = (folder / "config.yaml").exists() or (folder / "before").exists()
+        kept = any((folder / name).exists() for name in ("config.yaml", "before", LOOKS))
         if not named and not is_follower() and not kept:
             shutil.rmtree(folder, ignore_errors=True)
             # The folder of the model's runs, where this was to be the first.

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from fer.errors import UserError
 from fer.evaluation.claim_words import wording
+from fer.looks import LOOKS, PRIVATE, looks_at_test
 
 #: Keys of a configuration that say where things lie and what is shown, not what is measured.
 _ELSEWHERE: Final = (
@@ -54,8 +55,8 @@ def claim_from_runs(
         what: what the number is, in words.
         metric: its key in ``metrics.json``, or the keys down to it: ``official.accuracy``.
         unit: one of :data:`fer.evaluation.claim_words.UNITS`; words are told by themselves.
-        looks: how often PrivateTest was looked at on the way; may be left out for ``val/`` and
-            ``train/`` metrics alone.
+        looks: how often PrivateTest was looked at on the way; by default what the runs have counted,
+            and none for ``val/`` and ``train/`` metrics.
         n: number of faces; by default what the run has recorded.
         command: what to state instead of the recorded command.
         allow_dirty: take a run from a checkout with uncommitted changes, and say so.
@@ -74,8 +75,8 @@ def claim_from_runs(
     seeds = [run.seed for run in runs]
     if len(set(seeds)) != len(seeds):
         raise UserError(f"several runs of one claim need a seed each, not {seeds}")
-    if looks is None and not metric.startswith(("val/", "train/")):
-        raise UserError(f"{metric} may be of PrivateTest: say by --looks how often it was seen")
+    if not metric.startswith(("val/", "train/")):
+        looks = _looks(runs, metric, looks)
     if first.commit is None or (any(run.dirty for run in runs) and not allow_dirty):
         raise UserError(
             f"{first.folder} was run from code that no commit holds: commit, and run it again "
@@ -117,6 +118,16 @@ def claim_from_runs(
     }
 
 
+def _looks(runs: Sequence[_Run], metric: str, stated: int | None) -> int:
+    """Return how often PrivateTest was looked at, as the runs have counted or as it is stated."""
+    known = [run.looks for run in runs if run.looks is not None]
+    if stated is None and len(known) < len(runs):
+        raise UserError(f"{metric} may be of PrivateTest: say by --looks how often it was seen")
+    if stated is not None and stated < sum(known):
+        raise UserError(f"--looks {stated} is less than the runs have counted: {sum(known)}")
+    return sum(known) if stated is None else stated
+
+
 def configuration_hash(config: Mapping[str, Any]) -> str:
     """Return the SHA-256 of a configuration, without its seed and what differs between machines.
 
@@ -154,6 +165,7 @@ class _Run:
             self.data: str = provenance["data"]["fingerprint"]
             self.configuration = configuration_hash(config)
             self._faces: Mapping[str, int] = provenance.get("faces", {})
+            self.looks = _counted_looks(folder, provenance)
         except FileNotFoundError as error:
             raise UserError(f"there is no {error.filename}: {_ADVICE}") from error
         except (ValueError, LookupError, TypeError, AttributeError, yaml.YAMLError) as error:
@@ -203,6 +215,14 @@ class _Run:
             return None
         with path.open(encoding="utf-8", newline="") as file:
             return sum(int(cell) for row in list(csv.reader(file))[1:] for cell in row[1:])
+
+
+def _counted_looks(folder: Path, provenance: Mapping[str, Any]) -> int | None:
+    """Return how often PrivateTest was looked at up to a run; None where nobody has counted."""
+    if (known := provenance.get("looks")) is not None:
+        # Of an evaluation: its checkpoint's run may have been looked at since.
+        return int(known["number"]) if known["split"] == PRIVATE else 0
+    return looks_at_test(folder, PRIVATE) if (folder / LOOKS).is_file() else None
 
 
 def _over_seeds(values: Sequence[float]) -> tuple[float, tuple[float, float]]:

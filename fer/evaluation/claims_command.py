@@ -95,7 +95,8 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("--what", required=True, help="what the number is, in words")
     add.add_argument("--metric", required=True, help="its key in metrics.json, as val/best_acc")
     add.add_argument("--unit", choices=UNITS, default="%", help="how it is written (%%)")
-    add.add_argument("--looks", type=_count, help="how often PrivateTest was looked at")
+    add.add_argument("--looks", type=_count, help="how often PrivateTest was looked at, "
+        "where that is more than the runs have counted")  # fmt: skip
     add.add_argument("--n", type=_count, help="number of faces, where the run doesn't say it")
     add.add_argument("--command", help="what to state instead of the recorded command")
     add.add_argument("--allow-dirty", action="store_true", help="though changes weren't committed")

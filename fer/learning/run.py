@@ -80,7 +80,7 @@ def check_faces(faces: Faces, module: FerModule, *, test: bool, processes: int =
             "distributions of votes: choose data=ferplus data.target=distribution, or another loss"
         )
     if test and len(faces.splits.get("test", ())) == 0:
-        raise DataError(f"{faces.origin} has no test split: train with test=false")
+        raise DataError(f"{faces.origin} has no test split: leave out test=true")
     for name, split in faces.splits.items():
         if len(split) < processes and (test or name != "test"):
             raise DataError(
@@ -134,6 +134,7 @@ def report(
     folder: Path,
     *,
     test: bool,
+    looks: str = "",
     complete: Callable[[Mapping[str, float]], None],
 ) -> float:
     """Score the best checkpoint, write figures and ``metrics.json``, and print the result.
@@ -144,6 +145,7 @@ def report(
         data: of the training.
         folder: of the run.
         test: whether to score the test split.
+        looks: what is said of looks at it.
         complete: what else the run needs, given its metrics; ``metrics.json`` is written after it,
             since that file says that the run has ended.
 
@@ -172,7 +174,7 @@ def report(
         _draw(folder, module, epochs, test=test)
         complete(metrics)
         _write(folder, module, metrics, early)
-        sys.stdout.write(_summary(module, metrics, folder, early))
+        sys.stdout.write(_summary(module, metrics, folder, early, looks))
     return float("nan") if score is None else float(score)
 
 
@@ -267,7 +269,11 @@ def _draw(folder: Path, module: FerModule, epochs: list[dict[str, float]], *, te
 
 
 def _summary(
-    module: FerModule, metrics: dict[str, float], folder: Path, early: _EarlyEnd | None = None
+    module: FerModule,
+    metrics: dict[str, float],
+    folder: Path,
+    early: _EarlyEnd | None = None,
+    looks: str = "",
 ) -> str:
     lines = [""]
     if "test/acc" in metrics:
@@ -293,7 +299,7 @@ def _summary(
     if mark := _mark(module):
         # Last, so that nobody who reads the numbers misses it.
         lines.append(f"{mark.word}: {mark.why}")
-    lines += [f"run folder: {folder}", ""]
+    lines += [*filter(None, [looks]), f"run folder: {folder}", ""]
     return "\n".join(lines)
 
 

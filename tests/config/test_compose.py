@@ -33,7 +33,7 @@ def only_problem(*overrides: str) -> Problem:
 def test_the_defaults_compose() -> None:
     config = compose("train", [])
     assert config.seed == 0
-    assert config.test is True
+    assert config.test is False
     assert config.hydra.runtime.choices["data"] == "fer2013"
 
 

@@ -14,6 +14,7 @@ from fer.errors import UserError
 from fer.evaluation.claim_records import claim_from_runs, configuration_hash
 from fer.evaluation.claims import FIELDS, differences, read_ledger
 from fer.evaluation.claims_command import main
+from fer.looks import count_look
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 CONFIG = {"seed": 0, "optimizer": {"lr": 0.1}, "data": {"root": "somewhere"}, "name": None}
@@ -122,6 +123,21 @@ def test_looks_must_be_told_where_there_may_be_some(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="say by --looks how often"):
         record(folder, metric="test/acc")
     assert record(folder, metric="test/acc", looks=2)["private_test_looks"] == 2
+
+
+def test_looks_are_those_that_the_runs_have_counted(tmp_path: Path) -> None:
+    folders = [run(tmp_path / str(seed), {"test/acc": 0.6}, seed=seed) for seed in (0, 1)]
+    for seed, split in ((0, "PrivateTest"), (1, "PrivateTest"), (0, "test"), (1, "PrivateTest")):
+        count_look(folders[seed], split, "data")
+    assert record(*folders, metric="test/acc")["private_test_looks"] == 3
+    assert record(*folders, metric="test/acc", looks=4)["private_test_looks"] == 4
+    with pytest.raises(UserError, match="--looks 2 is less than the runs have counted: 3"):
+        record(*folders, metric="test/acc", looks=2)
+    # An evaluation says what there were up to it.
+    path = folders[0] / "provenance.json"
+    told = {**json.loads(path.read_text()), "looks": {"split": "PrivateTest", "number": 7}}
+    path.write_text(json.dumps(told), encoding="utf-8")
+    assert record(folders[0], metric="test/acc")["private_test_looks"] == 7
 
 
 def test_code_that_no_commit_holds_is_refused(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ SMALL = (
 #: What Hydra and the CSV log leave beside what a run promises.
 LOGS = {".hydra/config.yaml", ".hydra/hydra.yaml", ".hydra/overrides.yaml", "train.log"}
 LOGS |= {"csv/metrics.csv", "csv/hparams.yaml"}
+#: With test=true.
 PROMISED = {
     "cleaning.csv",
     "config.yaml",
@@ -41,6 +42,7 @@ PROMISED = {
     "figures/curves.png",
     "figures/confusion_matrix.png",
     "figures/confusion_matrix.csv",
+    "test_looks.jsonl",
 }
 
 

@@ -14,9 +14,9 @@ from typing import Final
 
 from fer import locks
 from fer.children import environment_of, signals_interrupt, stop, without_bar
-from fer.evaluation.table.looks import count_look
 from fer.evaluation.table.plan import Job, Run, configurations
 from fer.evaluation.table.progress import Progress
+from fer.looks import LOOKS
 
 #: Seconds between two looks at what runs.
 _INTERVAL: Final = 0.5
@@ -128,7 +128,7 @@ def _begin(
             if run.stale and run not in state.renewed:
                 # What another table has made since is not of that configuration any more.
                 if configurations(run.folder) == run.found:
-                    shutil.rmtree(run.folder, ignore_errors=True)
+                    _empty(run.folder)
                 state.renewed.append(run)
             if (job := run.next_job()) is None:
                 # Another table has made it in the meantime.
@@ -148,9 +148,7 @@ def _start(
         overrides.append("resume=auto")
     else:
         # Begun and broken off, or of another checkpoint.
-        shutil.rmtree(job.folder, ignore_errors=True)
-    if job.test:
-        count_look(run)
+        _empty(job.folder)
     job.log.parent.mkdir(parents=True, exist_ok=True)
     with job.log.open("ab") as log:
         return subprocess.Popen(  # noqa: S603 - our own modules
@@ -163,6 +161,15 @@ def _start(
             start_new_session=True,
             pass_fds=() if os.name == "nt" else (handle,),
         )
+
+
+def _empty(folder: Path) -> None:
+    """Remove what a folder holds but its looks at the test split, which stay taken."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name != LOOKS:
+            path.unlink(missing_ok=True)
 
 
 def _quoted(path: Path) -> str:

@@ -11,8 +11,8 @@ import yaml
 from fer.errors import UserError
 from fer.evaluation.claim_records import configuration_hash
 from fer.evaluation.claims import Ledger, put, read_ledger, write_documents
-from fer.evaluation.table.looks import looks_at_test
 from fer.evaluation.table.results import Figure, Result, is_paced, provenance_of
+from fer.looks import PRIVATE, looks_at_test
 
 #: What the columns of a table say, by figure.
 _COLUMNS: Final[Mapping[str, str]] = {
@@ -113,8 +113,7 @@ def record_of(
     if None in commits:
         raise UserError(f"{runs[0].folder} was made by code that no commit holds")
     what = what or _worded(_WHAT[name], row.kind, words, row=row.name, n=f"{result.corrupted:,}")
-    # PrivateTest is FER2013's: drawn clips have a test split of their own.
-    looks = sum(map(looks_at_test, runs)) if figure.on_test and row.kind != "clips" else 0
+    looks = sum(looks_at_test(run.folder, PRIVATE) for run in runs) * figure.on_test
     if len(commits) > 1:
         what += f" (seeds at the commits {', '.join(commit[:9] for commit in commits)})"
     if any(origin["dirty"] for origin in origins):

@@ -12,6 +12,7 @@ import yaml
 
 from fer.evaluation import write_predictions
 from fer.evaluation.table.plan import Job, Row, Run
+from fer.looks import LOOKS, PRIVATE
 from tests.support.answers import some_faces, some_predictions
 
 FACES = some_faces(val=200, test=400)
@@ -44,7 +45,7 @@ def some_row(
             block = {"accuracy": right(predictions), "accuracy_ci95": [0.1, 0.9]}
             found = {"official": block, "deduplicated": None, "robustness": {"mean": 0.4}}
             write(folder / "evaluation" / "metrics.json", found)
-            write(folder.with_name(f"seed{seed}.looks.json"), {"looks": 1})
+            write(folder / LOOKS, {"split": "test" if kind == "clips" else PRIVATE})
         runs.append(Run(name, seed, folder, tuple(jobs)))
     return Row(name, f"the {name}", kind, tuple(runs))
 
