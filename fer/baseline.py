@@ -57,25 +57,26 @@ def baseline(config: DictConfig) -> None:
         model, found = fitted(config, faces)
         # What is judged is the data as it is, as an evaluation does.
         source = evaluation_source(config, (size, fit))
-        looks = None
+        facts: dict[str, Any] = {
+            "faces": {name: len(split) for name, split in faces.splits.items()}
+        }
+        said = "the test split was left alone: test=true judges it"
         if config.test:
-            split = split_names(source)["test"]
-            looks = {"split": split, "number": count_look(folder, split, faces.fingerprint)}
+            name = split_names(source)["test"]
+            number = count_look(folder, name, faces.fingerprint)
+            facts["looks"] = {"split": name, "number": number}
+            said = looks_line(name, number)
         metrics = judged(config, source, model, folder) if config.test else {}
         record_evaluation(
             config,
             folder,
             fingerprint=faces.fingerprint,
             origin=faces.origin,
-            facts={
-                "faces": {name: len(split) for name, split in faces.splits.items()},
-                **({"looks": looks} if looks else {}),
-            },
+            facts=facts,
         )
         write_text(folder / "cleaning.csv", findings_csv(faces.findings))
         model.save(folder / "weights.npz")
         write_json(folder / "metrics.json", {**found, **metrics})
-        said = looks_line(**looks) if looks else "the test split was left alone: test=true judges it"
         sys.stdout.write(
             f"validation accuracy {found['val/acc']:.4f} with C={found['C']}\n{said}\n"
             f"folder: {folder}\n"

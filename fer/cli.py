@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from typing import Final
 
 from fer import __version__
+from fer.files import option_at_home
 from fer.terminal import say_in_any_letters
 
 _HELP: Final = """\
@@ -47,7 +48,7 @@ input, 130 interrupted.
 def main() -> int:
     """Run the command that the first argument names and return its exit code."""
     say_in_any_letters()
-    arguments = sys.argv[1:]
+    arguments = [option_at_home(word) for word in sys.argv[1:]]
     command = arguments[0] if arguments else "--help"
     if command in ("-h", "--help"):
         sys.stdout.write(_HELP)

@@ -103,6 +103,22 @@ def _is_of(error: OSError, prefix: str, suffix: str) -> bool:
     return name.startswith(prefix) and name.endswith(suffix)
 
 
+def at_home(path: str) -> str:
+    """Return a path with the user's own folder in place of a ``~`` that it begins with."""
+    begins = path == "~" or path.startswith(("~/", "~\\"))
+    # Left as it is where the user has no folder.
+    return os.path.expanduser(path) if begins else path  # noqa: PTH111
+
+
+def option_at_home(word: str) -> str:
+    """Return a word of a command line with the user's own folder for ``~``, as in ``--to=~/a``.
+
+    Shells replace it at the beginning of a word alone.
+    """
+    name, equals, value = word.partition("=")
+    return f"{name}={at_home(value)}" if equals and name.startswith("-") else at_home(word)
+
+
 def unusable(folder: Path) -> str | None:
     """Say why files can't be written to a folder, which need not be there yet; None where they can.
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from fer.errors import UserError
+from fer.files import at_home
 
 #: Where they lie.
 FOLDER: Final = Path(__file__).resolve().parent / "weights"
@@ -38,7 +39,7 @@ def file_of(model: str | Path, suffix: str = ".onnx") -> Path:
         UserError: there is neither a model nor a file of that name.
     """
     if not is_name(model):
-        return Path(model)
+        return Path(at_home(str(model)))
     shipped = FOLDER / f"{model}{suffix}"
     if shipped.is_file():
         return shipped

@@ -53,7 +53,6 @@ def make(config: DictConfig, planner: Planner) -> None:
     """
     from hydra.core.hydra_config import HydraConfig
 
-    from fer.errors import UserError
     from fer.evaluation.table.schedule import run_missing
 
     hydra = HydraConfig.get()

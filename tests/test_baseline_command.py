@@ -44,7 +44,9 @@ def baseline(
 
 @pytest.mark.parametrize("method", ["logistic", "linear_svm"])
 def test_a_run_is_judged_as_every_other(baseline: Baseline, elsewhere: Path, method: str) -> None:
-    answer = baseline(*SMALL, f"method={method}", "hydra.run.dir=run", "report_pictures=false", "test=true")
+    answer = baseline(
+        *SMALL, f"method={method}", "hydra.run.dir=run", "report_pictures=false", "test=true"
+    )
     assert answer.code == 0, answer
     folder = elsewhere / "run"
     logs = {"baseline.log", *(f".hydra/{x}.yaml" for x in ("config", "hydra", "overrides"))}

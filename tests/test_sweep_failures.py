@@ -12,7 +12,8 @@ from tests.support.train_command import SMALL, Train, assert_refused, environmen
 
 #: The first of two ends in a loss that is no number.
 SWEEP = (
-    *SMALL, "data.batch_size=16", "trainer.max_epochs=1", "logger=none", "optimizer=sgd", "optimizer.lr=1e30,0.01",
+    *SMALL, "data.batch_size=16", "trainer.max_epochs=1", "logger=none", "optimizer=sgd",
+    "optimizer.lr=1e30,0.01",
     "hydra.sweep.dir=sweep",
 )  # fmt: skip
 

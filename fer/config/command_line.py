@@ -8,8 +8,9 @@ from typing import NoReturn
 
 from hydra._internal.utils import get_args_parser
 
-from fer.config.shorthand import at_home, spelled_out
+from fer.config.shorthand import spelled_out
 from fer.errors import UserError
+from fer.files import option_at_home
 
 
 def read_arguments(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -23,7 +24,9 @@ def read_arguments(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[s
     """
     parser = get_args_parser()
     parser.error = _refuse  # type: ignore[method-assign]
-    words = [_option(text) if text.startswith("-") else spelled_out(text) for text in arguments]
+    words = [
+        option_at_home(text) if text.startswith("-") else spelled_out(text) for text in arguments
+    ]
     read = parser.parse_intermixed_args(words)
     modes = (read.run, read.multirun, read.cfg, read.info, read.shell_completion)
     if sum(map(bool, modes)) > 1:
@@ -37,11 +40,6 @@ def read_arguments(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[s
         else:
             options.append(word)
     return read, [*options, *read.overrides]
-
-
-def _option(text: str) -> str:
-    name, equals, value = text.partition("=")
-    return f"{name}{equals}{at_home(value)}"
 
 
 def _refuse(message: str) -> NoReturn:

@@ -53,17 +53,21 @@ def run_to_resume(config: DictConfig, named: Path | None) -> Path | None:
             )
         return named
     runs = sorted(Path(config.paths.runs).glob("*/*/config.yaml"), key=_age, reverse=True)
+    stored = {file.parent: _stored(file.parent) or {} for file in runs}
     # Evaluations lie there too.
-    folders = [f.parent for f in runs if "trainer.max_epochs" in (_stored(f.parent) or ())]
-    different = {folder: _differences(folder, wanted) for folder in folders}
-    if not different:
+    others = {
+        folder: _between(found, wanted)
+        for folder, found in stored.items()
+        if "trainer.max_epochs" in found
+    }
+    if not others:
         _say_anew(f"there is no run in {config.paths.runs}")
         return None
     # The newest of equals.
-    nearest = min(different, key=lambda folder: len(different[folder]))
-    if not different[nearest]:
+    nearest = min(others, key=lambda folder: len(others[folder]))
+    if not others[nearest]:
         return nearest
-    what = f"the nearest is {nearest}, where {_listed(different[nearest])}"
+    what = f"the nearest is {nearest}, where {_listed(others[nearest])}"
     _say_anew(f"no run in {config.paths.runs} has this configuration; {what}")
     return None
 
@@ -168,6 +172,16 @@ def _differences(
     """Say in which values a run differs so much that it can't be gone on with."""
     if (found := _stored(folder)) is None:
         return [f"{folder / 'config.yaml'} can't be read"]
+    return _between(found, wanted, but=but, longer=longer)
+
+
+def _between(
+    found: Mapping[str, Any],
+    wanted: Mapping[str, Any],
+    *,
+    but: Sequence[str] = (),
+    longer: bool = True,
+) -> list[str]:
     different = []
     for key in sorted({*found, *wanted}):
         old, new = found.get(key), wanted.get(key)

@@ -1,4 +1,4 @@
-"""The command that scores the test split by the checkpoint of a training, which has left it alone."""
+"""The command that scores the test split, which a training has left alone, by its checkpoint."""
 
 from __future__ import annotations
 
@@ -30,9 +30,7 @@ def scoring_command(config: DictConfig, folder: Path) -> str:
         # Its test split is none that an evaluation knows.
         task = [text for text in hydra.overrides.task if not text.startswith(("resume=", "test="))]
         place = f"hydra.run.dir={_written(str(folder))}"
-        return shlex.join(
-            ["python", "-m", "fer.train", *task, place, "resume=auto", "test=true"]
-        )
+        return shlex.join(["python", "-m", "fer.train", *task, place, "resume=auto", "test=true"])
     own = [s.path for s in hydra.runtime.config_sources if s.provider == "command-line"]
     choice = f"data={hydra.runtime.choices['data']}"
     usual = compose("evaluate", [choice], own)

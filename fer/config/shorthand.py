@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from typing import Any, Final
 
 from omegaconf import DictConfig, OmegaConf, flag_override
+
+from fer.files import at_home
 
 #: ``data.clean=FILE``, which is no mapping.
 _FIXES: Final = re.compile(r"""(\+{0,2})data\.clean=(['"]?[^{'"].*)""", re.DOTALL)
@@ -31,13 +32,6 @@ def spelled_out(override: str) -> str:
     override = _HOME.sub(lambda _: at_home("~"), override)
     match = _FIXES.fullmatch(override)
     return f"{match[1]}data.clean.fixes={match[2]}" if match and _is_file(match[2]) else override
-
-
-def at_home(path: str) -> str:
-    """Return a path with the user's own folder in place of a ``~`` that it begins with."""
-    begins = path == "~" or path.startswith(("~/", "~\\"))
-    # Left as it is where the user has no folder.
-    return os.path.expanduser(path) if begins else path  # noqa: PTH111
 
 
 def expand_home(config: DictConfig) -> dict[str, str]:

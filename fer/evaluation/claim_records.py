@@ -55,8 +55,8 @@ def claim_from_runs(
         what: what the number is, in words.
         metric: its key in ``metrics.json``, or the keys down to it: ``official.accuracy``.
         unit: one of :data:`fer.evaluation.claim_words.UNITS`; words are told by themselves.
-        looks: how often PrivateTest was looked at on the way; by default what the runs have counted,
-            and none for ``val/`` and ``train/`` metrics.
+        looks: how often PrivateTest was looked at on the way; by default what the runs have
+            counted, and none for ``val/`` and ``train/`` metrics.
         n: number of faces; by default what the run has recorded.
         command: what to state instead of the recorded command.
         allow_dirty: take a run from a checkout with uncommitted changes, and say so.

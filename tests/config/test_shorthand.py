@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from fer.config import entry
 from fer.config.building import build_parts
 from fer.config.compose import compose
 from fer.config.problems import ConfigError
@@ -15,6 +16,8 @@ from fer.config.shorthand import spelled_out
 from fer.data.fixes import Fix, Fixes, write_fixes
 from fer.data.source import DataNotFoundError
 from fer.data.synthetic import SyntheticFaces
+from fer.files import option_at_home
+from fer.shipped import file_of
 from tests.support.train_command import SMALL, rows
 
 FACES = ("data=synthetic", "data.source.train=20", "data.source.val=14", "data.source.test=14")
@@ -40,6 +43,42 @@ FACES = ("data=synthetic", "data.source.train=20", "data.source.val=14", "data.s
 )
 def test_only_a_file_of_fixes_is_spelled_out(override: str, full: str | None) -> None:
     assert spelled_out(override) == (full or override)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path))
+    return tmp_path
+
+
+def test_a_tilde_is_the_users_own_folder_wherever_a_path_begins(home: Path) -> None:
+    config = compose(
+        "train",
+        [
+            *FACES, "hydra.run.dir=~/run", "paths.cache='~/cache'", "init_from=~/a.ckpt",
+            "callbacks=[default,distillation]", 'name="see ~/notes"',
+            "callbacks.distillation.teachers=[~/b.ckpt,'~/c.ckpt']",
+        ],
+    )  # fmt: skip
+    assert config.hydra.run.dir == f"{home}/run"
+    assert (config.paths.cache, config.init_from) == (f"{home}/cache", f"{home}/a.ckpt")
+    assert config.callbacks.distillation.teachers == [f"{home}/b.ckpt", f"{home}/c.ckpt"]
+    assert config.name == "see ~/notes"
+    assert spelled_out("ckpt=~/a,~/b") == f"ckpt={home}/a,{home}/b"
+    assert file_of("~/a.onnx") == home / "a.onnx"
+    words = [option_at_home(word) for word in ("--to=~/a", "~", "a~")]
+    assert words == [f"--to={home}/a", f"{home}", "a~"]
+
+
+def test_hydra_makes_the_folders_that_a_file_names_by_a_tilde(home: Path) -> None:
+    (home / "mine" / "paths").mkdir(parents=True)
+    text = "defaults: [default]\nruns: ~/runs\n"
+    (home / "mine" / "paths" / "mine.yaml").write_text(text, encoding="utf-8")
+    further = entry._check(
+        "train", [*FACES, "paths=mine"], str(home / "mine"), multirun=False, holds=(), check=None
+    )
+    assert further == [f'paths.runs="{home}/runs"']
 
 
 def test_other_words_are_still_no_cleaning() -> None:

@@ -1,4 +1,4 @@
-"""What a training that goes on takes from its checkpoint: never other settings, nor used-up time."""
+"""What a training that goes on takes from its checkpoint: no other settings, no used-up time."""
 
 from __future__ import annotations
 

@@ -134,14 +134,14 @@ def _begin(
                 # Another table has made it in the meantime.
                 progress.found(run)
             else:
-                process = _start(run, job, environment, python, handle)
+                process = _start(job, environment, python, handle)
                 state.working.append(_Working(run, job, process, time.monotonic()))
         finally:
             locks.release(handle)
 
 
 def _start(
-    run: Run, job: Job, environment: Mapping[str, str], python: Sequence[str], handle: int
+    job: Job, environment: Mapping[str, str], python: Sequence[str], handle: int
 ) -> subprocess.Popen[bytes]:
     overrides = [*job.overrides, f"hydra.run.dir={_quoted(job.folder)}"]
     if job.step == "training":
