@@ -19,6 +19,7 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 
+from fer.config.columns import chosen_columns, metadata_columns
 from fer.config.hardware import missing_hardware
 from fer.config.misfits import (
     frozen_between_processes,
@@ -212,7 +213,7 @@ def _build_module(config: DictConfig, source: Source | None) -> FerModule:
     classes = source.class_names() if source is not None else EMOTIONS
     model = plain(config.model)
     if model.get("metadata") is not None and source is not None:
-        model["metadata"]["columns"] = _chosen_columns(config, source)
+        model["metadata"]["columns"] = chosen_columns(config, source)
     mark = mark_of(config.data.protocol)
     module = FerModule(
         model=model,
@@ -231,34 +232,6 @@ def _build_module(config: DictConfig, source: Source | None) -> FerModule:
     if misfit := misfit_of_clips(module.reads_clips, data=reads_clips(config)):
         raise BuildError(f"{type(module.network).__name__} {misfit}")
     return module
-
-
-def _chosen_columns(config: DictConfig, source: Source) -> dict[str, Any]:
-    """Describe the metadata that the model is to read, as its checkpoint will hold it.
-
-    Raises:
-        BuildError: the data has no metadata, or not the columns that were asked for.
-    """
-    there = source.metadata_columns()
-    wanted = config.model.metadata.columns
-    if not there:
-        raise BuildError(
-            "the metadata branch needs columns (age, gender, context), but this data has none: "
-            "choose metadata=none, or name a table by data.metadata=FILE (for data=folder, "
-            "metadata.csv in its root serves too)"
-        )
-    if unknown := [name for name in wanted or () if name not in there]:
-        raise BuildError(
-            f"model.metadata.columns: the data has no {', '.join(unknown)}; it has "
-            f"{', '.join(there)}"
-        )
-    return {name: dict(there[name]) for name in wanted or there}
-
-
-def metadata_columns(module: FerModule) -> dict[str, Any] | None:
-    """Return the description of the metadata that a module's network reads, if it does."""
-    branch = module.hparams["model"].get("metadata")
-    return None if branch is None else dict(branch["columns"])
 
 
 def _try_forward(module: FerModule) -> None:
