@@ -56,7 +56,7 @@ def run_sweep(
         config_dir: a folder of further configuration files.
 
     Returns:
-        The exit code: 1 where jobs have failed.
+        The exit code: 1 where some jobs have failed, 2 where all have.
     """
     path = create_config_search_path(str(conf_folder()))
     if config_dir is not None:
@@ -72,7 +72,9 @@ def run_sweep(
     if not failed:
         return 0
     shared = set.intersection(*(set(job.overrides or ()) for job in jobs))
-    lines = [f"{len(failed)} of {counted(len(jobs), 'job')} failed, the others are done:"]
+    some = len(failed) < len(jobs)
+    rest = ", the others are done" if some else ""
+    lines = [f"{len(failed)} of {counted(len(jobs), 'job')} failed{rest}:"]
     for job in failed:
         assert job.hydra_cfg is not None  # noqa: S101 - it has begun
         own = " ".join(text for text in job.overrides or () if text not in shared)
@@ -81,4 +83,4 @@ def run_sweep(
     folder = jobs[0].hydra_cfg.hydra.sweep.dir  # type: ignore[union-attr]
     lines.append(f"their folder: {folder}")
     sys.stderr.write(f"fer.{name}: " + "\n".join(lines) + "\n")
-    return 1
+    return 1 if some else 2

@@ -296,10 +296,11 @@ def _summary(
         lines.append("no epoch came to its validation: these are the weights as they were left")
     if early is not None:
         lines.append(early.said)
+    lines += [looks] if looks else []
     if mark := _mark(module):
         # Last, so that nobody who reads the numbers misses it.
         lines.append(f"{mark.word}: {mark.why}")
-    lines += [*filter(None, [looks]), f"run folder: {folder}", ""]
+    lines += [f"run folder: {folder}", ""]
     return "\n".join(lines)
 
 
