@@ -204,6 +204,7 @@ def _check(
     """
     from fer.config.compose import compose, single_runs
     from fer.config.problems import ConfigError, Problem
+    from fer.config.resume import resumption
 
     if config_dir is not None and not Path(config_dir).is_dir():
         raise ConfigError([Problem("--config-dir", f"there is no folder {config_dir!r}")])
@@ -231,7 +232,7 @@ def _check(
         if problem is not None and problem not in problems:
             problems.append(problem)
         if config.get("resume") == "auto":
-            problem, resumed = _resumption(config, run_overrides, multirun=multirun)
+            problem, resumed = resumption(config, run_overrides, multirun=multirun)
             problems += [] if problem is None or problem in problems else [problem]
             if resumed:
                 continue
@@ -243,31 +244,6 @@ def _check(
     # Hydra makes folders of these before the task could replace a ~ of a file.
     folders = [f"{key}={quoted(at_home[key])}" for key in _FOLDERS if key in at_home]
     return [*folders, *resumed]
-
-
-def _resumption(
-    config: Any, overrides: Sequence[str], *, multirun: bool
-) -> tuple[Problem | None, list[str]]:
-    """Find what a run is to go on with.
-
-    Returns:
-        What is wrong with that, and the overrides that it takes. A sweep's runs look themselves.
-    """
-    from fer.config.folder import busy
-    from fer.config.problems import Problem
-    from fer.config.resume import run_to_resume
-
-    key = "hydra.sweep.dir=" if multirun else "hydra.run.dir="
-    named = any(text.lstrip("+").startswith(key) for text in overrides)
-    if config.ckpt_path is not None:
-        return Problem("resume=auto", "finds its checkpoint: leave out ckpt_path"), []
-    if multirun:
-        what = "goes on with a sweep that hydra.sweep.dir=FOLDER names"
-        return (None if named else Problem("resume=auto", what)), []
-    found = run_to_resume(config, Path(config.hydra.run.dir) if named else None)
-    if found is not None and (why := busy(found)) is not None:
-        return Problem("resume=auto", why), []
-    return None, ([] if found is None else _continued(found))
 
 
 def _folder_problem(config: Any, holds: Sequence[str], *, multirun: bool) -> Problem | None:
@@ -285,20 +261,6 @@ def _folder_problem(config: Any, holds: Sequence[str], *, multirun: bool) -> Pro
         what = f"{folder} already holds a run ({', '.join(used)}): choose another folder"
         return Problem(key, what)
     return None
-
-
-def _continued(folder: Path) -> list[str]:
-    from fer.config.resume import last_checkpoint
-    from fer.files import remove_leftovers
-
-    for place in (folder, folder / "checkpoints", folder / "figures"):
-        remove_leftovers(place)
-    checkpoint = last_checkpoint(folder)
-    sys.stderr.write(
-        f"going on with {folder}" + (" from its start\n" if checkpoint is None else "\n")
-    )
-    overrides = [f"hydra.run.dir={quoted(folder)}"]
-    return overrides if checkpoint is None else [*overrides, f"ckpt_path={quoted(checkpoint)}"]
 
 
 def _complain(name: str, message: str) -> int:

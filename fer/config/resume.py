@@ -16,6 +16,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from fer.config.problems import ConfigError, Problem
+from fer.config.processes import quoted
 from fer.errors import UserError
 from fer.files import remove_leftovers
 
@@ -27,6 +28,40 @@ _MAY_DIFFER: Final = (
     "trainer.enable_*", "trainer.log_every_n_steps", "trainer.profiler",
     "trainer.limit_test_batches",
 )  # fmt: skip
+
+
+def resumption(
+    config: DictConfig, overrides: Sequence[str], *, multirun: bool
+) -> tuple[Problem | None, list[str]]:
+    """Find what a run is to go on with.
+
+    Returns:
+        What is wrong with that, and the overrides that it takes. A sweep's runs look themselves.
+    """
+    from fer.config.folder import busy
+
+    key = "hydra.sweep.dir=" if multirun else "hydra.run.dir="
+    named = any(text.lstrip("+").startswith(key) for text in overrides)
+    if config.ckpt_path is not None:
+        return Problem("resume=auto", "finds its checkpoint: leave out ckpt_path"), []
+    if multirun:
+        what = "goes on with a sweep that hydra.sweep.dir=FOLDER names"
+        return (None if named else Problem("resume=auto", what)), []
+    found = run_to_resume(config, Path(config.hydra.run.dir) if named else None)
+    if found is not None and (why := busy(found)) is not None:
+        return Problem("resume=auto", why), []
+    return None, ([] if found is None else _continued(found))
+
+
+def _continued(folder: Path) -> list[str]:
+    for place in (folder, folder / "checkpoints", folder / "figures"):
+        remove_leftovers(place)
+    checkpoint = last_checkpoint(folder)
+    sys.stderr.write(
+        f"going on with {folder}" + (" from its start\n" if checkpoint is None else "\n")
+    )
+    overrides = [f"hydra.run.dir={quoted(folder)}"]
+    return overrides if checkpoint is None else [*overrides, f"ckpt_path={quoted(checkpoint)}"]
 
 
 def run_to_resume(config: DictConfig, named: Path | None) -> Path | None:

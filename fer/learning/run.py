@@ -10,7 +10,6 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import lightning
 
@@ -24,8 +23,8 @@ from fer.learning.callbacks import (
     History,
     ProcessDiedError,
     Throughput,
-    TimeLimit,
 )
+from fer.learning.early_end import EarlyEnd, early_end
 from fer.learning.figures import plot_confusion, plot_curves
 from fer.learning.loader_ends import naming_dead_loaders
 from fer.learning.module import FerModule
@@ -159,7 +158,7 @@ def report(
     metrics = _best_epoch(trainer, module)
     checkpoint = "best" if metrics else None
     metrics |= _speed(trainer)
-    early = _early_end(trainer)
+    early = early_end(trainer)
     if test:
         with _interruptible(trainer):
             trainer.test(
@@ -194,32 +193,6 @@ def _speed(trainer: lightning.Trainer) -> dict[str, float]:
     return {} if rate is None else {"train/faces_per_second": rate}
 
 
-class _EarlyEnd(NamedTuple):
-    """How a training ended before its last epoch: whether its time did it, and what to say."""
-
-    by_time: bool
-    said: str
-
-
-def _early_end(trainer: lightning.Trainer) -> _EarlyEnd | None:
-    """Say by what a training ended early, and how high a planned rate was left."""
-    done, most = trainer.current_epoch, trainer.max_epochs or -1
-    if not 0 <= done < most or 0 < trainer.max_steps <= trainer.global_step:
-        return None
-    limits = (c for c in getattr(trainer, "callbacks", ()) if isinstance(c, TimeLimit))
-    by_time = any(limit.is_up for limit in limits)
-    cause = "trainer.max_time" if by_time else "an early stop"
-    said = f"ended by {cause} after epoch {done} of {most}"
-    schedule: Any = next((c.scheduler for c in trainer.lr_scheduler_configs), None)
-    if schedule is not None and schedule.last_epoch < getattr(schedule, "total_steps", 0):
-        rate = trainer.optimizers[0].param_groups[0]["lr"]
-        said += (
-            f": the rate, planned over {most}, was left at {rate:.2g}; trainer.max_epochs={done} "
-            "plans it to its end"
-        )
-    return _EarlyEnd(by_time, said + ("; the same command with resume=auto goes on" * by_time))
-
-
 def _best_epoch(trainer: lightning.Trainer, module: FerModule) -> dict[str, float]:
     """Return the validation numbers of the epoch whose checkpoint is the best."""
     checkpoint = _checkpoint(trainer)
@@ -240,7 +213,7 @@ def _write(
     folder: Path,
     module: FerModule,
     metrics: Mapping[str, float],
-    early: _EarlyEnd | None = None,
+    early: EarlyEnd | None = None,
 ) -> None:
     # A class that is absent or never answered has no number: null rather than a made-up one.
     finite = {name: v if math.isfinite(v) else None for name, v in metrics.items()}
@@ -272,7 +245,7 @@ def _summary(
     module: FerModule,
     metrics: dict[str, float],
     folder: Path,
-    early: _EarlyEnd | None = None,
+    early: EarlyEnd | None = None,
     looks: str = "",
 ) -> str:
     lines = [""]

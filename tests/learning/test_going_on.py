@@ -11,7 +11,7 @@ import torch
 from fer.errors import UserError
 from fer.learning.callbacks import BestAndLast, History, TimeLimit
 from fer.learning.checkpoint_io import check_checkpoint
-from fer.learning.run import _early_end
+from fer.learning.early_end import early_end
 from tests.support.learners import pattern_data, quiet_trainer, small_module
 
 SGD = ("optimizer=sgd", "optimizer.lr=0.01", "scheduler=onecycle")
@@ -40,7 +40,7 @@ def last(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("slow")
     trainer = start(folder, Slow("00:00:00:01"))
     assert trainer.current_epoch == 1
-    early = _early_end(trainer)
+    early = early_end(trainer)
     assert early is not None
     assert early.by_time
     # Three steps of nine: past its peak at the second, of 0.01, which falls to zero in seven.
@@ -54,7 +54,7 @@ def test_time_counts_by_start(last: Path, tmp_path: Path) -> None:
     path = tmp_path / "a" / "checkpoints" / "last.ckpt"
     ended = start(tmp_path / "b", TimeLimit("01:00:00:00"), ckpt_path=path)
     assert ended.current_epoch == 3
-    assert _early_end(ended) is None
+    assert early_end(ended) is None
 
 
 @pytest.mark.parametrize(
