@@ -40,6 +40,7 @@ from fer.data.source import DataError, Source
 from fer.labels import EMOTIONS
 from fer.learning import FerModule
 from fer.learning.callbacks import (
+    Bar,
     Consistent,
     Distillation,
     EndTogether,
@@ -263,8 +264,8 @@ def _build_callbacks(config: DictConfig) -> list[Callback]:
     callbacks += [EndTogether(), Throughput(), Tracking()]
     if config.trainer.max_time is not None:
         callbacks.append(TimeLimit(config.trainer.max_time))
-    if config.trainer.enable_progress_bar and not sys.stdout.isatty():
-        callbacks.append(EpochLines())
+    if config.trainer.enable_progress_bar:
+        callbacks.append(Bar() if sys.stdout.isatty() else EpochLines())
     if pictures := config.logger.get("pictures", 0):
         callbacks.append(MisreadPictures(pictures))
     return callbacks

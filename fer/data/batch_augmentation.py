@@ -94,12 +94,7 @@ def augment(images: Tensor, draws: Draws) -> Tensor:
     def tensor(values: _Numbers) -> Tensor:
         return torch.from_numpy(values).to(images.device, non_blocking=True)
 
-    warped = F.grid_sample(
-        images.float(),
-        F.affine_grid(tensor(_inverse(draws, images.shape[-1])), list(images.shape), False),
-        padding_mode="border",
-        align_corners=False,
-    )
+    warped = resampled(images, tensor(_inverse(draws, images.shape[-1])))
     # Grey values are whole numbers between the steps of the albumentations path too.
     warped = warped.round_()
     shape = (-1, 1, 1, 1)
@@ -110,6 +105,25 @@ def augment(images: Tensor, draws: Draws) -> Tensor:
     rows = (place >= top) & (place < bottom)
     erased = (rows[:, :, None] & columns[:, None, :]).unsqueeze(1)
     return lit.round_().clamp_(0, 255).masked_fill_(erased, ERASED_GREY).to(torch.uint8)
+
+
+def resampled(images: Tensor, inverse: Tensor) -> Tensor:
+    """Return pictures seen through affine maps, bilinear, the edge repeated.
+
+    Args:
+        images: ``[B, C, H, W]``.
+        inverse: where each place of the result comes from, float32 ``[B, 2, 3]`` in units of half
+            a side.
+
+    Returns:
+        float32 of the same shape.
+    """
+    grid = F.affine_grid(inverse, list(images.shape), align_corners=False)
+    # The last row and column in place of padding_mode="border", which Apple's GPUs lack before
+    # torch 2.13.
+    for axis, side in enumerate((images.shape[-1], images.shape[-2])):
+        grid[..., axis].clamp_(1 / side - 1, 1 - 1 / side)
+    return F.grid_sample(images.float(), grid, align_corners=False)
 
 
 def _inverse(draws: Draws, size: int) -> _Numbers:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final, NotRequired, TypedDict, cast
+from typing import Any, Final, Literal, NotRequired, TypedDict, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,24 @@ from fer.errors import UserError
 
 #: Draws that a sampler hands out from one list.
 _AT_A_TIME: Final = 4096
+
+#: What a training draws at random, each from a stream of its own.
+Use = Literal["order", "augmentation", "mixing", "dropout"]
+_USES: Final[tuple[Use, ...]] = ("order", "augmentation", "mixing", "dropout")
+
+
+def stream(use: Use, seed: int, *place: int) -> np.random.SeedSequence:
+    """Return what one use of randomness draws from, and no other.
+
+    Numbers alone would not tell them apart: NumPy takes ``(seed, epoch)`` and ``(seed, epoch, 0)``
+    for the same.
+
+    Args:
+        use: what is drawn.
+        seed: of the training.
+        place: epoch, face, batch or process; always as many of them for one use.
+    """
+    return np.random.SeedSequence((seed, *place), spawn_key=(_USES.index(use),))
 
 
 class Batch(TypedDict):
@@ -80,7 +98,8 @@ class EpochSampler(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         if self.shuffle:
-            order = np.random.default_rng((self.seed, self.epoch)).permutation(self.size)
+            rng = np.random.default_rng(stream("order", self.seed, self.epoch))
+            order = rng.permutation(self.size)
         else:
             order = np.arange(self.size)
         mine = order[self.rank :: self.world_size][: len(self)]
@@ -141,10 +160,8 @@ class FaceDataset(Dataset[Batch]):
             raise LoaderError(str(error)) from None
         if self.augmentation is not None:
             for i, (epoch, index) in enumerate(zip(epochs.tolist(), indices.tolist(), strict=True)):
-                state = np.random.SeedSequence((self.seed, epoch, index)).generate_state(
-                    1, np.uint64
-                )
-                images[i] = self._changed(images[i], int(state[0]))
+                state = stream("augmentation", self.seed, epoch, index)
+                images[i] = self._changed(images[i], int(state.generate_state(1, np.uint64)[0]))
         batch = {name: torch.from_numpy(values[indices]) for name, values in self._beside.items()}
         return cast("Batch", {"image": torch.from_numpy(images).unsqueeze(1), **batch})
 

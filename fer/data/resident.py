@@ -13,7 +13,7 @@ from torch import Tensor
 
 from fer.data.augmentation import Augmentation
 from fer.data.batch_augmentation import Draws, augment, draw
-from fer.data.loading import Batch, EpochSampler, beside_images
+from fer.data.loading import Batch, EpochSampler, beside_images, stream
 from fer.data.source import Split
 
 #: Most that resident faces take of a CUDA device's free memory, and of other memory in bytes.
@@ -92,7 +92,7 @@ class ResidentLoader:
         chosen = np.fromiter(self.sampler, dtype=np.int64) % n
         draws = None
         if self.augmentation is not None:
-            rng = np.random.default_rng((self.seed, self.sampler.epoch))
+            rng = np.random.default_rng(stream("augmentation", self.seed, self.sampler.epoch))
             draws = draw(self.augmentation, n, self._size, rng)
         for first in range(0, len(self) * self.batch_size, self.batch_size):
             faces = chosen[first : first + self.batch_size]

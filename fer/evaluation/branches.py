@@ -97,8 +97,8 @@ def branch_contributions(
         whole = labels == np.concatenate([_answers(network, some) for some in seen])
         found = {}
         for name in seen[0]:
-            # In float64: a sum over many faces.
-            mean = sum(some[name].double().sum(dim=0) for some in seen) / len(images)
+            # In float64, which Apple's GPUs lack: a sum over many faces.
+            mean = sum(some[name].cpu().double().sum(dim=0) for some in seen) / len(images)
             told = [{**some, name: _repeated(mean, some[name])} for some in seen]
             right = labels == np.concatenate(
                 list(workers.map(lambda some: _answers(network, some), told))
@@ -140,7 +140,7 @@ def _repeated(mean: Any, like: Tensor) -> Tensor:
     import torch
 
     with torch.inference_mode():
-        repeated: Tensor = mean.to(like.dtype).expand_as(like)
+        repeated: Tensor = mean.to(like).expand_as(like)
     return repeated
 
 

@@ -45,7 +45,11 @@ class BatchMixing:
         return self.probability == 0 or self.mixup == self.cutmix == 0
 
     def __call__(
-        self, images: Tensor, target: Tensor, classes: int, seed: tuple[int, ...]
+        self,
+        images: Tensor,
+        target: Tensor,
+        classes: int,
+        seed: np.random.SeedSequence | tuple[int, ...],
     ) -> tuple[Tensor, Tensor]:
         """Return mixed images and targets.
 
@@ -62,7 +66,8 @@ class BatchMixing:
         share = as_distribution(target, classes)
         if self.is_identity or draw.random() >= self.probability:
             return images, share
-        other = torch.from_numpy(draw.permutation(len(images))).to(images.device)
+        pairs = torch.from_numpy(draw.permutation(len(images)))
+        other = pairs.to(images.device, non_blocking=True)
         kinds = [k for k, alpha in (("mixup", self.mixup), ("cutmix", self.cutmix)) if alpha > 0]
         if kinds[int(draw.integers(len(kinds)))] == "mixup":
             kept = float(draw.beta(self.mixup, self.mixup))

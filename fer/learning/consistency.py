@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fer.data.batch_augmentation import resampled
+
 
 class Consistency:
     """Asks for the same answer to a face that is cut out a little differently.
@@ -54,10 +56,7 @@ class Consistency:
         inverse = torch.zeros(n, 2, 3)
         inverse[:, 0, 0] = inverse[:, 1, 1] = 1 / scale
         inverse[:, :, 2] = shift
-        grid = F.affine_grid(inverse, [n, 1, *images.shape[-2:]], align_corners=False)
-        seen = F.grid_sample(
-            images.float(), grid.to(images.device), padding_mode="border", align_corners=False
-        )
+        seen = resampled(images, inverse.to(images.device, non_blocking=True))
         return seen if images.is_floating_point() else seen.round().to(images.dtype)
 
     def step(

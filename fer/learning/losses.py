@@ -75,8 +75,9 @@ class WeightedCrossEntropy(nn.Module):
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         if self.weight is None:
             raise RuntimeError("set_counts must be called before the first loss")
-        weight = self.weight.to(logits)
-        return F.cross_entropy(logits, target, weight, label_smoothing=self.label_smoothing)
+        # Kept where they are needed: a copy at every step would keep a GPU waiting.
+        self.weight = self.weight.to(logits)
+        return F.cross_entropy(logits, target, self.weight, label_smoothing=self.label_smoothing)
 
 
 class FocalLoss(nn.Module):

@@ -30,12 +30,14 @@ class Scores(nn.Module):
     def __init__(self, metrics: MetricCollection) -> None:
         super().__init__()
         self.metrics = metrics
-        self.loss = MeanMetric()
+        # The others look for numbers that are none, which keeps a GPU waiting: StopOnNaN does that.
+        self.loss = MeanMetric(nan_strategy="disable")
 
     def update(self, logits: Tensor, label: Tensor, loss: Tensor) -> None:
         """Count a batch: logits ``[B, C]``, classes ``[B]`` and the loss, a scalar."""
         self.metrics.update(logits.detach(), label)
-        self.loss.update(loss.detach(), len(logits))
+        # One loss a face: without the search for NaN, torchmetrics reads no weights.
+        self.loss.update(loss.detach().expand(len(logits)))
 
 
 def _over_classes(per_class: type[Metric]) -> type[Metric]:

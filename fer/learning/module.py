@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import lightning
 import numpy as np
 import torch
+import torch.nn.functional as F
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -17,7 +18,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
-from fer.data.loading import Batch, beside
+from fer.data.loading import Batch, beside, stream
 from fer.learning.batch_mixing import BatchMixing
 from fer.learning.metrics import PER_CLASS, Scores, classification_metrics, flatten
 from fer.models import build
@@ -55,7 +56,9 @@ class FerModule(lightning.LightningModule):
 
     Args:
         model: spec of the network, which is made with ``classes`` and ``size``.
-        loss: spec of a module from (logits ``[B, C]``, labels ``[B]``) to a scalar.
+        loss: spec of a module from (logits ``[B, C]``, labels ``[B]``) to a scalar, which is learned
+            by. Validation and test report plain cross-entropy against the labels, so that runs by
+            different losses can be compared.
         optimizer: spec of a ``torch.optim.Optimizer``.
         scheduler: spec of a ``torch.optim.lr_scheduler.LRScheduler``; beside its arguments,
             ``monitor`` names the metric that a plateau is looked for in. One that takes
@@ -158,22 +161,23 @@ class FerModule(lightning.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         if not self.mixing.is_identity:
-            draw = (self.seed, self.current_epoch, batch_idx, self.global_rank)
-            batch = self._mixed(batch, draw)
+            place = (self.current_epoch, batch_idx, self.global_rank)
+            batch = self._mixed(batch, stream("mixing", self.seed, *place))
         if self.teacher is not None:
             batch = self._taught(batch, self.teacher)
         if self.consistency is None:
-            loss, _ = self._step(self.train_scores, batch)
+            loss = self._step(self.train_scores, batch)
         else:
             loss = self._pair(self.train_scores, batch, self.consistency)
-        self.log("train/step_loss", loss, prog_bar=True)
+        # Not for the bar, which fetches it: Lightning would fetch it at every step.
+        self.log("train/step_loss", loss)
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        return self._step(self.val_scores, batch)[1]
+        return self._score(self.val_scores, batch)
 
     def test_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        return self._step(self.test_scores, batch)[1]
+        return self._score(self.test_scores, batch)
 
     def predict_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """Return ``logits`` ``[B, C]`` and ``row`` ``[B]``, each face's place in its source."""
@@ -194,7 +198,7 @@ class FerModule(lightning.LightningModule):
             return
         # Dropout draws from the global generators. One stream an epoch and process makes a resumed
         # training draw the same, without saving generators of every device.
-        state = np.random.SeedSequence((self.seed, self.current_epoch, self.global_rank))
+        state = stream("dropout", self.seed, self.current_epoch, self.global_rank)
         torch.manual_seed(int(state.generate_state(1, np.uint64)[0] >> 1))
 
     def on_train_epoch_end(self) -> None:
@@ -256,7 +260,7 @@ class FerModule(lightning.LightningModule):
         steps = math.ceil(batches / trainer.accumulate_grad_batches) * (trainer.max_epochs or 1)
         return min(steps, trainer.max_steps) if trainer.max_steps > 0 else steps
 
-    def _mixed(self, batch: Batch, draw: tuple[int, ...]) -> Batch:
+    def _mixed(self, batch: Batch, draw: np.random.SeedSequence) -> Batch:
         target = batch.get("target", batch["label"])
         images, target = self.mixing(batch["image"], target, len(self.classes), draw)
         return {**batch, "image": images, "target": target}
@@ -271,15 +275,20 @@ class FerModule(lightning.LightningModule):
             return loss
         return self.teacher.loss(logits, taught, loss)
 
-    def _step(self, scores: Scores, batch: Batch) -> tuple[Tensor, Tensor]:
+    def _step(self, scores: Scores, batch: Batch) -> Tensor:
         logits = self(batch["image"], beside(batch)).float()
         label, target = batch["label"], batch.get("target", batch["label"])
-        if self.training and getattr(self.network, "answers_frames", False):
+        if getattr(self.network, "answers_frames", False):
             # Every frame learns from what its clip is labelled with.
             label, target = (x.repeat_interleave(batch["length"], dim=0) for x in (label, target))
         loss = self._loss(logits, target, batch.get("taught"))
         scores.update(logits, label, loss)
-        return loss, logits
+        return loss
+
+    def _score(self, scores: Scores, batch: Batch) -> Tensor:
+        logits = self(batch["image"], beside(batch)).float()
+        scores.update(logits, batch["label"], F.cross_entropy(logits, batch["label"]))
+        return logits
 
     def _pair(self, scores: Scores, batch: Batch, consistency: Consistency) -> Tensor:
         target, taught = batch.get("target", batch["label"]), batch.get("taught")

@@ -38,8 +38,6 @@ def prepare(seed: int) -> None:
     # Advertisements and a list of the devices that are not there.
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    # The end that StopOnNaN makes of it says more.
-    warnings.filterwarnings("ignore", message="Encountered `nan` values in tensor.*")
     # Lightning 2.6 with torch 2.14: nothing that a user could mend.
     warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\).*")
     warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")

@@ -10,7 +10,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from fer.data.augmentation import Augmentation
-from fer.data.loading import Batch, EpochSampler, FaceDataset, as_is
+from fer.data.loading import _USES, Batch, EpochSampler, FaceDataset, as_is, stream
 from fer.data.source import Split
 from tests.support.pattern_faces import make_split
 
@@ -201,6 +201,16 @@ def test_processes_share_one_order() -> None:
     (whole,) = draws(12, 1, shuffle=True, epoch=2)
     first, second = draws(12, 2, shuffle=True, epoch=2)
     assert [draw for pair in zip(first, second, strict=True) for draw in pair] == whole
+
+
+def test_what_is_drawn_for_one_use_says_nothing_of_another() -> None:
+    """NumPy takes a missing number for a zero: order (0, 0), face (0, 0, 0), batch (0, 0, 0, 0)."""
+    places = [(0,), (0, 0), (0, 0, 0), (1,), (1, 0)]
+    plain = {tuple(np.random.SeedSequence((0, *p)).generate_state(4)) for p in places}
+    assert len(plain) == 2
+    drawn = {tuple(stream(use, 0, *p).generate_state(4)) for use in _USES for p in places}
+    assert len(drawn) == 2 * len(_USES)
+    assert drawn.isdisjoint(plain)
 
 
 def test_draws_of_different_epochs_never_meet() -> None:

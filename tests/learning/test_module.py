@@ -374,6 +374,20 @@ def test_the_loss_is_a_mean_over_faces(run: Run) -> None:
     assert many["val/loss"] == pytest.approx(one["val/loss"], rel=1e-4)
 
 
+@pytest.mark.parametrize("loss", ["smoothed", "weighted", "focal"])
+def test_the_loss_that_is_scored_is_cross_entropy_whatever_is_learned_by(
+    tmp_path: Path, loss: str
+) -> None:
+    torch.manual_seed(0)
+    module, data = small_module(f"loss={loss}"), pattern_data()
+    (numbers,) = quiet_trainer(tmp_path).validate(module, datamodule=data, verbose=False)
+    faces = data.faces.splits["val"]
+    with torch.no_grad():
+        logits = module.eval()(torch.from_numpy(faces.images)[:, None])
+    expected = torch.nn.functional.cross_entropy(logits, torch.from_numpy(faces.labels))
+    assert numbers["val/loss"] == pytest.approx(float(expected), rel=1e-5)
+
+
 def test_the_learner_trains_what_can_be_trained() -> None:
     module = small_module("scheduler=plateau")
     module.network.backbone.requires_grad_(requires_grad=False)

@@ -1,6 +1,7 @@
 """What happens beside the learning: checkpoints, history, pictures."""
 
 from fer.learning.callbacks.averaging import ExponentialAverage
+from fer.learning.callbacks.bar import Bar
 from fer.learning.callbacks.checkpoint import BestAndLast
 from fer.learning.callbacks.consistent import Consistent
 from fer.learning.callbacks.distillation import Distillation
@@ -17,6 +18,7 @@ from fer.learning.callbacks.wandb_tracking import OBJECTIVE, Tracking, hand_in
 
 __all__ = [
     "OBJECTIVE",
+    "Bar",
     "BestAndLast",
     "Consistent",
     "Distillation",

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from copy import deepcopy
+from itertools import chain
 from typing import Any
 
 import lightning
 import torch
 from lightning.pytorch.callbacks import WeightAveraging
 from lightning.pytorch.trainer.states import TrainerFn
-from torch import Tensor
-from torch.optim.swa_utils import get_ema_multi_avg_fn
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 
 class ExponentialAverage(WeightAveraging):
@@ -35,12 +37,17 @@ class ExponentialAverage(WeightAveraging):
         if not 0 <= decay < 1:
             raise ValueError(f"decay must be at least 0 and below 1, not {decay}")
 
-        def average(averaged: Any, current: Any, steps: Tensor | int) -> None:
-            update: Any = get_ema_multi_avg_fn(warmed_up(decay, int(steps)))  # type: ignore[no-untyped-call]
-            update(averaged, current, steps)
-
-        super().__init__(multi_avg_fn=torch.no_grad()(average))
+        super().__init__()
+        self._decay = decay
         self._last_weights: dict[str, Any] | None = None
+
+    def setup(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str
+    ) -> None:
+        if stage == "fit":
+            # Where the module will be: it is not there yet.
+            device = trainer.strategy.root_device
+            self._average_model = _Average(pl_module, device=device, decay=self._decay)
 
     def on_train_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
@@ -70,6 +77,33 @@ class ExponentialAverage(WeightAveraging):
         super().on_save_checkpoint(trainer, pl_module, checkpoint)
         if self._last_weights is not None:
             checkpoint["current_model_state"] = self._last_weights
+
+
+class _Average(AveragedModel):
+    """The average; torch's own waits several times a step for what a GPU has counted."""
+
+    def __init__(self, model: nn.Module, *, device: torch.device, decay: float) -> None:
+        super().__init__(model, use_buffers=True)
+        # The count of steps stays where Python reads it.
+        self.module.to(device)
+        self._decay = decay
+
+    @torch.no_grad()
+    def update_parameters(self, model: nn.Module) -> None:
+        """Take in the weights of another step."""
+        steps = int(self.n_averaged)
+        keep = warmed_up(self._decay, steps) if steps else 0.0
+        pairs = list(zip(_tensors(self.module), _tensors(model), strict=True))
+        floats = [(mean, now) for mean, now in pairs if mean.is_floating_point()]
+        torch._foreach_lerp_([mean for mean, _ in floats], [now for _, now in floats], 1 - keep)
+        for mean, now in pairs:
+            if not mean.is_floating_point():  # The batches that a norm has seen.
+                mean.copy_(now)
+        self.n_averaged += 1
+
+
+def _tensors(module: nn.Module) -> Iterator[Tensor]:
+    return chain(module.parameters(), module.buffers())
 
 
 def warmed_up(decay: float, steps: int) -> float:

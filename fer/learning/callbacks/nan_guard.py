@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 import lightning
 import torch
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.trainer.states import TrainerFn
+from torch import Tensor
 
 from fer.errors import UserError
 
+#: Batches between two looks at the losses: each look keeps a GPU waiting.
+_EVERY: Final = 50
+
 
 class DivergedError(UserError):
-    """The loss is no finite number; the checkpoints from before are kept."""
+    """The loss or a weight is no finite number; the checkpoints from before are kept."""
 
 
 class StopOnNaN(Callback):
-    """Stop at the first loss that is not finite, before it reaches a checkpoint.
+    """Stop where a loss or a weight is not finite, before it reaches a checkpoint.
 
-    All processes of a distributed training stop together, whichever of them has that loss.
+    Losses are looked at every 50 batches; they and the weights before a validation, at an epoch's
+    end and before a checkpoint, since no later loss tells what the last step has done.
+
+    All processes of a distributed training stop together, whichever of them has that number.
     """
+
+    def __init__(self) -> None:
+        #: By batch of this epoch, those that were not looked at yet.
+        self._losses: dict[int, Tensor] = {}
 
     def on_train_batch_end(
         self,
@@ -30,17 +43,50 @@ class StopOnNaN(Callback):
         batch_idx: int,
     ) -> None:
         loss = outputs["loss"] if isinstance(outputs, dict) else outputs
-        diverged = isinstance(loss, torch.Tensor) and not torch.isfinite(loss).all()
+        if isinstance(loss, Tensor):
+            self._losses[batch_idx] = loss.detach()
+        if (batch_idx + 1) % _EVERY == 0:
+            self._look(trainer)
+
+    def on_validation_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        if trainer.state.fn == TrainerFn.FITTING:
+            self._look(trainer, pl_module.state_dict())
+
+    def on_train_epoch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        self._look(trainer, pl_module.state_dict())
+
+    def on_save_checkpoint(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        checkpoint: dict[str, Any],
+    ) -> None:
+        self._look(trainer, checkpoint["state_dict"])
+
+    def _look(self, trainer: lightning.Trainer, weights: Mapping[str, Any] | None = None) -> None:
+        losses, self._losses = self._losses, {}
+        fine = _finite([*losses.values(), *(weights or {}).values()])
         if trainer.world_size > 1:
-            diverged = trainer.strategy.reduce_boolean_decision(diverged, all=False)
-        if diverged:
-            raise DivergedError(
-                f"the loss became {_shown(loss)} in epoch {trainer.current_epoch + 1}, batch "
-                f"{batch_idx + 1}; the checkpoints of the epochs before are kept. Lower "
-                "optimizer.lr, or set trainer.gradient_clip_val=1.0"
-            )
+            fine = trainer.strategy.reduce_boolean_decision(fine, all=True)
+        if fine:
+            return
+        batch = next((i for i, loss in losses.items() if not _finite([loss])), None)
+        if batch is not None:
+            what, where = losses[batch].item(), f", batch {batch + 1}"
+        else:  # A weight is none, or another process has found it.
+            what, where = "no finite number", ""
+        raise DivergedError(
+            f"the loss became {what} in epoch {trainer.current_epoch + 1}{where}; the checkpoints "
+            "of the epochs before are kept. Lower optimizer.lr, or set "
+            "trainer.gradient_clip_val=1.0"
+        )
 
 
-def _shown(loss: object) -> str:
-    finite = not isinstance(loss, torch.Tensor) or bool(torch.isfinite(loss).all())
-    return "no finite number" if finite else str(cast("torch.Tensor", loss).item())
+def _finite(values: Iterable[Any]) -> bool:
+    """Say whether all numbers of tensors are finite, by one look at the device."""
+    floats = [value for value in values if isinstance(value, Tensor) and value.is_floating_point()]
+    return not floats or bool(torch.stack([tensor.isfinite().all() for tensor in floats]).all())
