@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import lightning
-import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import InstantiationException
 from hydra.types import RunMode
@@ -54,6 +53,7 @@ from fer.learning.callbacks import (
 from fer.learning.checkpoint_io import WholeCheckpointIO, check_checkpoint
 from fer.learning.initial_weights import begin_with
 from fer.learning.precision import auto_precision
+from fer.learning.unread import leave_out_unread
 from fer.models import BuildError
 
 T = TypeVar("T")
@@ -236,18 +236,21 @@ def _build_module(config: DictConfig, source: Source | None) -> FerModule:
 
 
 def _try_forward(module: FerModule) -> None:
-    """Pass blank faces, or clips, through the network: misfits are found before the data."""
+    """Pass blank faces, or clips, through the network: misfits are found before the data.
+
+    What nothing reads is left out of the training, as the table of the network says.
+    """
     was_training = module.training
     module.eval()
     try:
-        with torch.no_grad():
-            logits = module(*module.blank(2))
+        logits = module(*module.blank(2))
     except RuntimeError as error:
         raise BuildError(str(error).split("\n")[0]) from error
     finally:
         module.train(was_training)
     if logits.shape != (2, len(module.classes)):
         raise BuildError(f"logits have shape {list(logits.shape)}, not [2, {len(module.classes)}]")
+    leave_out_unread(module.network, logits)
 
 
 def _plan_stages(config: DictConfig, module: FerModule) -> None:

@@ -51,6 +51,11 @@ def network_table(module: FerModule, *, depth: int = 2) -> str:
         for label, kind, count, shape in rows
     ]
     lines.insert(1, "-" * (sum(widths) + 6))
+    if unread := {n: p for n, p in module.network.named_parameters() if not p.requires_grad}:
+        names = list(dict.fromkeys(name.rpartition(".")[0] for name in unread))
+        count = sum(parameter.numel() for parameter in unread.values())
+        more = f" and {len(names) - 3} more parts" if len(names) > 3 else ""
+        lines.append(f"nothing reads {count:,} of them, in {', '.join(names[:3])}{more}: left out")
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 

@@ -12,7 +12,7 @@ from torch._higher_order_ops.scan import scan
 
 from fer.models.build import BuildError, build
 from fer.models.clips import ClipNetwork, each_frame
-from fer.models.network import Spec
+from fer.models.network import Spec, check_pooling
 from fer.models.time import is_real
 
 
@@ -128,6 +128,7 @@ class ConvLSTM(ClipNetwork):
             raise BuildError(
                 "a convolutional LSTM reads a backbone's maps: choose backbone=shallow"
             )
+        check_pooling("backbone", backbone, "the recurrence reads the map before it")
         self.backbone = build(backbone, self.side, expects=nn.Module)
         channels = [self._measured(), *widths]
         if not widths:

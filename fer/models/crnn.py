@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from fer.models.build import BuildError, build
-from fer.models.network import FusionNetwork, Spec
+from fer.models.network import FusionNetwork, Spec, check_pooling
 
 
 class CRNN(FusionNetwork):
@@ -29,7 +29,7 @@ class CRNN(FusionNetwork):
 
     Raises:
         BuildError: a part can't be made, the backbone or the LSTM is left out, or the backbone
-            keeps no map of at least two places.
+            keeps no map of at least two places or is to pool it.
     """
 
     def __init__(
@@ -44,6 +44,7 @@ class CRNN(FusionNetwork):
                     f"an LSTM reads the map of a backbone here, so that both are needed: choose "
                     f"{name}={choices}, or model=cnn or lstm for one alone"
                 )
+        check_pooling("backbone", backbone, "the LSTM reads the map before it")
         super().__init__(backbone=backbone, lstm=lstm, **others)
 
     @property

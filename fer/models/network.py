@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -68,7 +69,7 @@ class FusionNetwork(nn.Module):
         self.backbone = None if backbone is None else build(backbone, side, expects=nn.Module)
         self.lstm = None if lstm is None else self._make_lstm(lstm, side)
         self.metadata = None if metadata is None else build(metadata, expects=MetadataBranch)
-        self.fusion = self._join(fusion)
+        self.fusion = self._join(fusion, {"backbone": backbone, "lstm": lstm})
         last = self.fusion if self.fusion is not None else next(iter(self.branches.values()))
         self.out_features = _width(last)
         self.head = build(head, self.out_features, classes, expects=nn.Module)
@@ -112,7 +113,7 @@ class FusionNetwork(nn.Module):
         """Return what each branch reads, of faces ``[B, 1, size, size]`` made ready."""
         return {"backbone": x, "lstm": x}
 
-    def _join(self, spec: Spec | None) -> Fusion | None:
+    def _join(self, spec: Spec | None, read: Mapping[str, Spec | None]) -> Fusion | None:
         names = list(self.branches)
         if not names:
             raise BuildError("the model has no branch: choose a backbone, an lstm, or both")
@@ -130,8 +131,31 @@ class FusionNetwork(nn.Module):
             )
         target = spec.get("_target_")
         reads_tokens = isinstance(target, str) and getattr(locate(target), "reads_tokens", False)
+        for name in names:
+            if reads_tokens:
+                check_pooling(name, read.get(name), "the fusion reads what is before it")
         name = "token_features" if reads_tokens else "out_features"
         return build(spec, [_width(part, name) for part in self.branches.values()], expects=Fusion)
+
+
+def check_pooling(name: str, spec: Spec | None, why: str) -> None:
+    """Refuse a pooling that was chosen for a branch whose places or steps are read before it.
+
+    Args:
+        name: of the branch.
+        spec: of it.
+        why: nothing reads its pooling.
+
+    Raises:
+        BuildError: it is not the default one.
+    """
+    for key in ("pool", "pooling"):
+        if spec is not None and key in spec:
+            usual = inspect.signature(locate(spec["_target_"])).parameters[key].default
+            if spec[key] != usual:
+                raise BuildError(
+                    f"nothing reads model.{name}.{key}={spec[key]}: {why}; leave it at {usual}"
+                )
 
 
 def _width(part: nn.Module, name: str = "out_features") -> int:

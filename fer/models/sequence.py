@@ -73,7 +73,8 @@ class SequenceBranch(Branch):
         units: hidden units a layer and direction.
         depth: layers.
         bidirectional: read the sequence from both ends.
-        dropout: dropout between layers (none after the last) and on the output.
+        dropout: dropout between layers, and of whole units behind the last one: the same at every
+            step, pooled or not.
         pooling: how the steps become one vector: ``last`` (the final state of each direction),
             ``mean`` or ``max`` over the steps, or ``attention``, a mean that weighs them.
 
@@ -113,27 +114,23 @@ class SequenceBranch(Branch):
             # torch warns when there is no "between layers" to drop.
             dropout=dropout if depth > 1 else 0.0,
         )
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = nn.Dropout1d(dropout)
         self.pooling = pooling
         self.units = units
         self.token_features = self.out_features = units * (2 if bidirectional else 1)
         self.attention = StepAttention(self.out_features) if pooling == "attention" else None
 
     def tokens(self, x: Tensor) -> Tensor:
-        steps: Tensor = self.lstm(self.view(x))[0]
-        return steps
+        units: Tensor = self.dropout(self.lstm(self.view(x))[0].transpose(1, 2))
+        return units.transpose(1, 2)
 
     def pool(self, tokens: Tensor) -> Tensor:
-        pooled: Tensor
         if self.attention is not None:
-            pooled = self.attention(tokens)
-        elif self.pooling == "mean":
-            pooled = tokens.mean(dim=1)
-        elif self.pooling == "max":
-            pooled = tokens.amax(dim=1)
-        else:
-            # One direction ends at the last step, the other at the first.
-            forwards, backwards = tokens[:, -1, : self.units], tokens[:, 0, self.units :]
-            pooled = torch.cat([forwards, backwards], dim=1)
-        dropped: Tensor = self.dropout(pooled)
-        return dropped
+            attended: Tensor = self.attention(tokens)
+            return attended
+        if self.pooling == "mean":
+            return tokens.mean(dim=1)
+        if self.pooling == "max":
+            return tokens.amax(dim=1)
+        # One direction ends at the last step, the other at the first.
+        return torch.cat([tokens[:, -1, : self.units], tokens[:, 0, self.units :]], dim=1)
