@@ -23,6 +23,7 @@ from fer.config.hardware import missing_hardware
 from fer.config.misfits import (
     frozen_between_processes,
     lacking,
+    mixed_beside,
     unlogged_monitors,
     unshared_statistics,
     wrong_count,
@@ -86,7 +87,7 @@ def build_parts(config: DictConfig) -> Parts:
     source = _attempt(problems, "data.source", lambda: _build_source(config, augmentation))
     module = _attempt(problems, "model", lambda: _build_module(config, source))
     if module is not None:
-        problems += unlogged_monitors(config, module)
+        problems += unlogged_monitors(config, module) + mixed_beside(module)
         _attempt(problems, "callbacks", lambda: _plan_stages(config, module))
         _attempt(problems, "optimizer", module.configure_optimizers)
         _attempt(problems, "model", lambda: _try_forward(module))

@@ -35,6 +35,18 @@ def unlogged_monitors(config: DictConfig, module: FerModule) -> list[Problem]:
     return problems
 
 
+def mixed_beside(module: FerModule) -> list[Problem]:
+    """Find batches that are to be mixed, where more than pictures would have to be."""
+    metadata = module.hparams["model"].get("metadata") is not None
+    if module.mixing.is_identity or not (module.reads_clips or metadata):
+        return []
+    beside = "the lengths of clips" if module.reads_clips else "metadata"
+    what = f"mixes pictures, not {beside}: set mixup and cutmix to 0" + (
+        "" if module.reads_clips else ", or choose metadata=none"
+    )
+    return [Problem("augmentation.mixing", what)]
+
+
 def lacking(callbacks: Sequence[Callback], logger: Logger | None) -> list[Problem]:
     """Find what callbacks need, or are needed for, and is not there."""
     problems = []

@@ -56,9 +56,9 @@ class FerModule(lightning.LightningModule):
 
     Args:
         model: spec of the network, which is made with ``classes`` and ``size``.
-        loss: spec of a module from (logits ``[B, C]``, labels ``[B]``) to a scalar: what is learned by.
-            Validation and test report plain cross-entropy against the labels, so that runs by
-            different losses can be compared.
+        loss: spec of a module from (logits ``[B, C]``, labels ``[B]``) to a scalar, for training
+            alone: validation and test report plain cross-entropy against the labels, so that runs
+            by different losses can be compared.
         optimizer: spec of a ``torch.optim.Optimizer``.
         scheduler: spec of a ``torch.optim.lr_scheduler.LRScheduler``; beside its arguments,
             ``monitor`` names the metric that a plateau is looked for in. One that takes

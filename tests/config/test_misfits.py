@@ -97,6 +97,22 @@ MISFITS: dict[str, tuple[list[str], list[str]]] = {
     "votes to learn from where there are labels": (
         ["loss=soft"], ["SoftTargetLoss", "data=ferplus data.target=distribution"],
     ),
+    "mixed faces and metadata that are not": (
+        ["metadata=dense", "augmentation.mixing.mixup=0.2"],
+        ["augmentation.mixing", "not metadata", "metadata=none"],
+    ),
+    "mixed clips of different lengths": (
+        ["model=clip_frames", "augmentation.mixing.cutmix=1.0"],
+        ["augmentation.mixing", "not the lengths of clips"],
+    ),
+    "a pooling of steps that fusion reads before it": (
+        ["fusion=attention", "model.lstm.pooling=mean"],
+        ["nothing reads model.lstm.pooling=mean", "leave it at last"],
+    ),
+    "a pooling of places that an LSTM reads before it": (
+        ["model=crnn", "backbone=resnet", "model.backbone.pool=max"],
+        ["nothing reads model.backbone.pool=max", "leave it at mean"],
+    ),
     "Nesterov momentum without momentum": (
         ["optimizer=sgd", "optimizer.momentum=0.0"], ["optimizer", "Nesterov momentum requires"],
     ),

@@ -79,13 +79,13 @@ def test_no_step_waits_for_the_device(optimizer: str, loss: str, more: str) -> N
     elif more == "pairs":
         module.consistency = Consistency()
     else:
-        module.teachers = Teachers([small_module(*cnn, small=False).network.to(device).eval()])
+        module.teacher = Teachers([small_module(*cnn, small=False).network.to(device).eval()])
     if hasattr(module.loss, "set_counts"):
         module.loss.set_counts([4, 3, 2, 1])
     chosen: Any = module.configure_optimizers()
     batch: Any = {
         "image": torch.zeros(8, 1, 48, 48, dtype=torch.uint8, device=device),
-        "label": torch.zeros(8, dtype=torch.int64, device=device),
+        **{name: torch.zeros(8, dtype=torch.int64, device=device) for name in ("label", "row")},
     }
     for step in range(2):
         trainer.global_step = step + 1

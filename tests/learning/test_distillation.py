@@ -79,19 +79,20 @@ def test_a_step_is_taught_by_what_the_student_sees() -> None:
     classes = len(module.classes)
     teacher = Fixed(*range(classes))
     module.teacher = Teachers([teacher], weight=0.25, temperature=2.0)
-    seen: list[Tensor] = []
-    module.network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    seen: list[tuple[Tensor, Tensor]] = []
+    module.network.register_forward_hook(lambda _, given, said: seen.append((given[0], said)))
     labels = torch.tensor([0, 1, 2, 3])
     images = torch.randint(0, 256, (4, 1, 48, 48)).byte()
     batch: Any = {"image": images, "label": labels, "row": labels}
-    loss, logits = module._step(module.train_scores, module._taught(batch, module.teacher))
-    assert torch.equal(teacher.seen[0], seen[0])
+    loss = module._step(module.train_scores, module._taught(batch, module.teacher))
+    ((pictures, logits),) = seen
+    assert torch.equal(teacher.seen[0], pictures)
     taught = torch.softmax(torch.arange(classes) / 2.0, 0).expand(4, -1)
     expected = 0.25 * 4 * F.cross_entropy(logits / 2, taught) + 0.75 * module.loss(logits, labels)
     torch.testing.assert_close(loss, expected)
     # What is validated is the loss against the labels alone.
-    loss, logits = module._step(module.val_scores, batch)
-    torch.testing.assert_close(loss, module.loss(logits, labels))
+    logits = module._score(module.val_scores, batch)
+    torch.testing.assert_close(module.val_scores.loss.compute(), module.loss(logits, labels))
 
 
 def test_stored_answers_are_looked_up_by_row_and_softened() -> None:
