@@ -101,10 +101,6 @@ MISFITS: dict[str, tuple[list[str], list[str]]] = {
         ["metadata=dense", "augmentation.mixing.mixup=0.2"],
         ["augmentation.mixing", "not metadata", "metadata=none"],
     ),
-    "mixed clips of different lengths": (
-        ["model=clip_frames", "augmentation.mixing.cutmix=1.0"],
-        ["augmentation.mixing", "not the lengths of clips"],
-    ),
     "a pooling of steps that fusion reads before it": (
         ["fusion=attention", "model.lstm.pooling=mean"],
         ["nothing reads model.lstm.pooling=mean", "leave it at last"],
@@ -152,6 +148,11 @@ def test_a_plateau_may_wait_for_a_metric_of_the_training(train: Train, elsewhere
         "test=false",
     )
     assert answer.code == 0, answer
+
+
+def test_clips_of_different_lengths_are_not_mixed(train: Train, elsewhere: Path) -> None:
+    answer = train("model=clip_frames", "augmentation.mixing.cutmix=1.0", "trainer=cpu")
+    assert_refused(answer, elsewhere, "augmentation.mixing", "not the lengths of clips")
 
 
 def test_a_metadata_branch_needs_data_with_columns(train: Train, elsewhere: Path) -> None:
