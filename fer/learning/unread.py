@@ -20,7 +20,7 @@ def leave_out_unread(network: nn.Module, answers: Tensor) -> None:
     read = set(_leaves(answers))
     for parameter in network.parameters():
         if parameter not in read:
-            parameter.requires_grad_(requires_grad=False)
+            parameter.requires_grad = False
 
 
 def _leaves(answers: Tensor) -> Iterator[Tensor]:

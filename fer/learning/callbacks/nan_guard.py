@@ -75,10 +75,9 @@ class StopOnNaN(Callback):
         if fine:
             return
         batch = next((i for i, loss in losses.items() if not _finite([loss])), None)
-        if batch is not None:
-            what, where = losses[batch].item(), f", batch {batch + 1}"
-        else:  # A weight is none, or another process has found it.
-            what, where = "no finite number", ""
+        # Else a weight is none, or another process has found it.
+        what = "no finite number" if batch is None else str(losses[batch].item())
+        where = "" if batch is None else f", batch {batch + 1}"
         raise DivergedError(
             f"the loss became {what} in epoch {trainer.current_epoch + 1}{where}; the checkpoints "
             "of the epochs before are kept. Lower optimizer.lr, or set "
