@@ -54,7 +54,7 @@ from fer.learning.callbacks import (
 from fer.learning.checkpoint_io import WholeCheckpointIO, check_checkpoint
 from fer.learning.initial_weights import begin_with
 from fer.learning.precision import auto_precision
-from fer.learning.unread import leave_out_unread
+from fer.learning.try_out import try_forward
 from fer.models import BuildError
 
 T = TypeVar("T")
@@ -90,7 +90,7 @@ def build_parts(config: DictConfig) -> Parts:
         problems += unlogged_monitors(config, module) + mixed_beside(module)
         _attempt(problems, "callbacks", lambda: _plan_stages(config, module))
         _attempt(problems, "optimizer", module.configure_optimizers)
-        _attempt(problems, "model", lambda: _try_forward(module))
+        _attempt(problems, "model", lambda: try_forward(module))
     beginning = None
     if config.ckpt_path is not None:
         # It brings its weights, whatever it began with itself.
@@ -234,24 +234,6 @@ def _build_module(config: DictConfig, source: Source | None) -> FerModule:
     if misfit := misfit_of_clips(module.reads_clips, data=reads_clips(config)):
         raise BuildError(f"{type(module.network).__name__} {misfit}")
     return module
-
-
-def _try_forward(module: FerModule) -> None:
-    """Pass blank faces, or clips, through the network: misfits are found before the data.
-
-    What nothing reads is left out of the training, as the table of the network says.
-    """
-    was_training = module.training
-    module.eval()
-    try:
-        logits = module(*module.blank(2))
-    except RuntimeError as error:
-        raise BuildError(str(error).split("\n")[0]) from error
-    finally:
-        module.train(was_training)
-    if logits.shape != (2, len(module.classes)):
-        raise BuildError(f"logits have shape {list(logits.shape)}, not [2, {len(module.classes)}]")
-    leave_out_unread(module.network, logits)
 
 
 def _plan_stages(config: DictConfig, module: FerModule) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import lightning
@@ -21,6 +20,7 @@ from torchmetrics.classification import MulticlassAccuracy
 from fer.data.loading import Batch, beside, stream
 from fer.learning.batch_mixing import BatchMixing
 from fer.learning.metrics import PER_CLASS, Scores, classification_metrics, flatten
+from fer.learning.stages import RateGroup
 from fer.models import build
 from fer.models.build import takes
 
@@ -31,21 +31,6 @@ if TYPE_CHECKING:
 
 Spec = Mapping[str, Any]
 Split = Literal["train", "val", "test"]
-
-
-@dataclass(frozen=True, slots=True)
-class RateGroup:
-    """Parameters of the network with a rate of their own.
-
-    Attributes:
-        name: for people to read.
-        parameters: their names in the network.
-        rate: what the optimiser's rate is multiplied by for them.
-    """
-
-    name: str
-    parameters: tuple[str, ...]
-    rate: float
 
 
 class FerModule(lightning.LightningModule):
@@ -286,7 +271,7 @@ class FerModule(lightning.LightningModule):
         return loss
 
     def _score(self, scores: Scores, batch: Batch) -> Tensor:
-        logits = self(batch["image"], beside(batch)).float()
+        logits: Tensor = self(batch["image"], beside(batch)).float()
         scores.update(logits, batch["label"], F.cross_entropy(logits, batch["label"]))
         return logits
 

@@ -28,6 +28,21 @@ class Stage:
     rate: float
 
 
+@dataclass(frozen=True, slots=True)
+class RateGroup:
+    """Parameters of the network with a rate of their own.
+
+    Attributes:
+        name: for people to read.
+        parameters: their names in the network.
+        rate: what the optimiser's rate is multiplied by for them.
+    """
+
+    name: str
+    parameters: tuple[str, ...]
+    rate: float
+
+
 def given_stages(entries: Sequence[Mapping[str, Any]]) -> list[Stage]:
     """Return the stages that a configuration lists.
 

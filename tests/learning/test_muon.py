@@ -13,9 +13,9 @@ from torch.optim import SGD, Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from fer.learning import muon
-from fer.learning.module import RateGroup
 from fer.learning.muon import Muon, orthogonalised
 from fer.learning.schedules import Cosine, OneCycle
+from fer.learning.stages import RateGroup
 from fer.models import BuildError, build
 from tests.support.learners import pattern_data, quiet_trainer, small_module
 from tests.support.parts import composed

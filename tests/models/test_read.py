@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import nn
 
-from fer.learning.unread import leave_out_unread
+from fer.learning.try_out import leave_out_unread
 from fer.models import BuildError, build
 from tests.models.test_parts import begin_anywhere, grey, untrained
 from tests.support.parts import composed, options

@@ -9,8 +9,9 @@ from typing import Any, cast
 import lightning
 from lightning.pytorch.callbacks import Callback
 
-from fer.learning.module import FerModule, RateGroup
+from fer.learning.module import FerModule
 from fer.learning.stages import (
+    RateGroup,
     Stage,
     automatic_stages,
     check_stages,

@@ -1,10 +1,32 @@
-"""Parameters that nothing reads."""
+"""A network tried out before there is data: what fits, and what nothing reads."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from torch import Tensor, nn
+
+from fer.learning.module import FerModule
+from fer.models import BuildError
+
+
+def try_forward(module: FerModule) -> None:
+    """Pass blank faces, or clips, through a learner's network and leave out what nothing reads.
+
+    Raises:
+        BuildError: the parts do not fit, or the answers have another shape.
+    """
+    was_training = module.training
+    module.eval()
+    try:
+        logits = module(*module.blank(2))
+    except RuntimeError as error:
+        raise BuildError(str(error).split("\n")[0]) from error
+    finally:
+        module.train(was_training)
+    if logits.shape != (2, len(module.classes)):
+        raise BuildError(f"logits have shape {list(logits.shape)}, not [2, {len(module.classes)}]")
+    leave_out_unread(module.network, logits)
 
 
 def leave_out_unread(network: nn.Module, answers: Tensor) -> None:
