@@ -1,11 +1,11 @@
 """How fast faces come from the disk, beside the same faces in memory, and what memory they take.
 
 Run with ``python -m benchmarks.data [--faces N] [--to FOLDER]`` on a machine that does nothing
-else. Each line is a pair: an epoch of shuffled batches of a converted set, and of the same faces as
-arrays in memory, by the same loader, in turns, each turn in a process of its own; the ratio is that
-of the medians, above 1 where the stream is faster. The augmentation is that of
-``augmentation=paper``. The last lines are the peaks of memory of one epoch of as many faces as
-FER2013 has, and of ten times as many.
+else. Each line is a pair: an epoch of shuffled batches of faces that stay on the disk
+(``fer.data.disk_images``), and of the same faces as an array in memory, by the same loader, in
+turns, each turn in a process of its own; the ratio is that of the medians, above 1 where the disk
+is faster. The augmentation is that of ``augmentation=paper``. The last lines are the peaks of
+memory of one epoch of as many faces as FER2013 has, and of ten times as many.
 """
 
 from __future__ import annotations
@@ -18,12 +18,15 @@ import sys
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, cast
+
+import numpy as np
 
 from benchmarks.figures import peak_mib, write_figures
-from benchmarks.scoring import converting
+from benchmarks.scoring import faces
 
 _FER2013 = 35_887
+_BATCH = 64
 _KINDS: dict[str, dict[str, Any]] = {
     "plain": {"augmented": False, "workers": 0},
     "augmented": {"augmented": True, "workers": 0},
@@ -31,29 +34,35 @@ _KINDS: dict[str, dict[str, Any]] = {
 }
 
 
-def epoch(kind: str, way: str, folder: Path) -> dict[str, float]:
+def epoch(kind: str, way: str, file: Path) -> dict[str, float]:
     """Return the faces a second of an epoch, and the peak of memory in MiB."""
     import torch
 
     from fer.data.augmentation import Augmentation
     from fer.data.datamodule import FaceDataModule
-    from fer.data.stored import in_memory
-    from fer.data.streaming import ConvertedFaces
+    from fer.data.disk_images import DiskImages
+    from fer.data.source import Faces, Split
+    from fer.labels import EMOTIONS
 
     torch.set_num_threads(1)
     settings = _KINDS[kind]
     paper = Augmentation(rotation=10.0, zoom=0.1, flip=0.5)
 
-    class Source(ConvertedFaces):
-        def load(self) -> Any:
-            faces = super().load()
-            return faces if way == "stream" else in_memory(faces, "train", "val")
+    mapped = np.load(file, mmap_mode="r")
+    rows = np.arange(len(mapped), dtype=np.int64)
+    images: Any = DiskImages(mapped, rows) if way == "disk" else np.array(mapped)
+    train = Split(images, rows % 7, rows)
+
+    class Source:
+        def load(self) -> Faces:
+            splits = {"train": train, "val": train.take(np.arange(_BATCH))}
+            return Faces(EMOTIONS, splits, "made up", str(file))
 
     data = FaceDataModule(
-        Source(str(folder)),
+        cast("Any", Source()),
         paper if settings["augmented"] else Augmentation(),
         size=48,
-        batch_size=64,
+        batch_size=_BATCH,
         resident=False,
         workers=settings["workers"],
         seed=0,
@@ -67,8 +76,15 @@ def epoch(kind: str, way: str, folder: Path) -> dict[str, float]:
     return {"rate": seen / (time.perf_counter() - start), "mib": peak_mib()}
 
 
-def measured(kind: str, way: str, folder: Path) -> dict[str, float]:
-    command = [sys.executable, "-m", "benchmarks.data", "--worker", kind, way, str(folder)]
+def write(file: Path, count: int) -> None:
+    """Write made-up faces, a million of which need not fit into memory."""
+    to = np.lib.format.open_memmap(file, "w+", np.uint8, (count, 48, 48))
+    for start in range(0, count, 10_000):
+        to[start : start + 10_000] = faces(start, min(10_000, count - start))
+
+
+def measured(kind: str, way: str, file: Path) -> dict[str, float]:
+    command = [sys.executable, "-m", "benchmarks.data", "--worker", kind, way, str(file)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
@@ -83,33 +99,33 @@ def main() -> int:
     parser.add_argument("--worker", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
-        kind, way, folder = options.worker
-        print(json.dumps(epoch(kind, way, Path(folder))))
+        kind, way, file = options.worker
+        print(json.dumps(epoch(kind, way, Path(file))))
         return 0
     metrics: dict[str, Any] = {"throughput": {}, "memory": {}}
     with TemporaryDirectory() as name:
         folder = Path(name)
         small, large = options.faces, 10 * options.faces
         for count in (small, large):
-            converting(count, folder)(lambda _: None)
-        print(f"{'epoch':<24}{'stream /s':>11}{'memory /s':>11}{'ratio':>8}  ratios of the turns")
+            write(folder / f"{count}.npy", count)
+        print(f"{'epoch':<24}{'disk /s':>11}{'memory /s':>11}{'ratio':>8}  ratios of the turns")
         for kind in _KINDS:
             turns = [
-                [measured(kind, way, folder / f"set-{small}")["rate"] for way in ("stream", "held")]
+                [measured(kind, way, folder / f"{small}.npy")["rate"] for way in ("disk", "memory")]
                 for _ in range(options.turns)
             ]
-            stream, held = (statistics.median(column) for column in zip(*turns, strict=True))
-            found = {"stream": stream, "memory": held, "ratio": stream / held}
+            disk, held = (statistics.median(column) for column in zip(*turns, strict=True))
+            found = {"disk": disk, "memory": held, "ratio": disk / held}
             metrics["throughput"][kind.replace(", ", "_").replace(" ", "_")] = found
             each = " ".join(f"{a / b:.2f}" for a, b in turns)
-            print(f"{kind:<24}{stream:>11,.0f}{held:>11,.0f}{stream / held:>8.2f}  {each}",
+            print(f"{kind:<24}{disk:>11,.0f}{held:>11,.0f}{disk / held:>8.2f}  {each}",
                   flush=True)  # fmt: skip
-        print(f"{'memory of an epoch':<24}{'stream MiB':>11}{'held MiB':>11}")
+        print(f"{'memory of an epoch':<24}{'disk MiB':>11}{'memory MiB':>11}")
         for count in (small, large):
             peaks = [
-                measured("plain", way, folder / f"set-{count}")["mib"] for way in ("stream", "held")
+                measured("plain", way, folder / f"{count}.npy")["mib"] for way in ("disk", "memory")
             ]
-            metrics["memory"][str(count)] = dict(zip(("stream", "held"), peaks, strict=True))
+            metrics["memory"][str(count)] = dict(zip(("disk", "memory"), peaks, strict=True))
             print(f"{f'{count:,} faces':<24}{peaks[0]:>11.0f}{peaks[1]:>11.0f}", flush=True)
     if options.to:
         write_figures(options.to, metrics, {"faces": options.faces}, "faces made up from seed 0")

@@ -1,11 +1,9 @@
-"""Time and memory of converting, streaming and scoring 10 thousand, 100 thousand, a million faces.
+"""Time and memory of scoring 10 thousand, 100 thousand, a million faces.
 
 Run with ``python -m benchmarks.scoring MODEL.onnx --to FOLDER`` on a machine that does nothing
-else. Each step is a process of its own with one thread. The faces are made up as they are asked
-for, part by part, so that scoring keeps nothing but the answers; a converted set (2.2 GB for a
-million faces of 48 pixels) is removed when it was streamed. Streaming begins with nothing of the
-set in the system's memory (Linux), where a small set would never be read from the disk. Killed,
-the same command goes on: with the step, the shard and the part that were in hand.
+else. Each size is a process of its own with one thread. The faces are made up as they are asked
+for, part by part, so that nothing but the answers is kept. Killed, the same command resumes with
+the part that was in hand.
 
 The ratios say how seconds and memory grow from one size to the next, which is ten times the faces:
 a ratio of 10 of the time is linear, one of 1 of the memory is none. ``FOLDER`` is one that
@@ -16,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -34,11 +31,10 @@ from fer.inference.scoring.parts import Part, Rows
 from fer.inference.scoring.table import Table
 
 SIZES = (10_000, 100_000, 1_000_000)
-STEPS = ("converting", "streaming", "scoring")
+STEPS = ("scoring",)
 _SIDE = 48
 _DRAWN = 700
 _PART = 4096
-_BATCH = 64
 
 
 def faces(first: int, count: int) -> npt.NDArray[np.uint8]:
@@ -88,59 +84,6 @@ def table(count: int) -> MadeUp:
 Work = Callable[[Callable[[int], object]], None]
 
 
-def converting(count: int, folder: Path, _: str = "") -> Work:
-    """Make a converted set, by what ``fer data convert`` does."""
-    from fer.data.conversion.plan import Making, Plan
-    from fer.data.conversion.writing import convert
-    from fer.labels import EMOTIONS
-
-    rows = np.arange(count, dtype=np.int64)
-    splits = (rows % 10 == 0).astype(np.uint8)
-    plan = Plan(
-        folder, EMOTIONS, splits, rows % 7, rows, lambda i: faces(i, 1)[0], f"made up {count}"
-    )
-
-    def work(tick: Callable[[int], object]) -> None:
-        convert(plan, folder / f"set-{count}", Making(), advance=tick)
-
-    return work
-
-
-def streaming(count: int, folder: Path, _: str = "") -> Work:
-    """Go through an epoch of a converted set, shuffled, without augmentation."""
-    import torch
-
-    from fer.data.augmentation import Augmentation
-    from fer.data.datamodule import FaceDataModule
-    from fer.data.streaming import ConvertedFaces
-
-    path = folder / f"set-{count}"
-    source = ConvertedFaces(str(path))
-    _forget(path)
-    data = FaceDataModule(
-        source, Augmentation(), size=_SIDE, batch_size=_BATCH, resident=False, workers=0, seed=0
-    )
-    torch.set_num_threads(1)
-
-    def work(tick: Callable[[int], object]) -> None:
-        for batch in data.train_dataloader():
-            tick(len(batch["label"]))
-
-    return work
-
-
-def _forget(folder: Path) -> None:
-    """Have the system forget what it holds of files, so that every size comes from the disk."""
-    if not hasattr(os, "posix_fadvise"):
-        return
-    for path in folder.iterdir():
-        if path.is_file():
-            file = os.open(path, os.O_RDONLY)
-            os.fsync(file)
-            os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
-            os.close(file)
-
-
 def scoring(count: int, folder: Path, model: str) -> Work:
     """Score a table, by what ``fer predict TABLE --to FOLDER`` does."""
     from fer.inference.scoring import Job, begun, score_here
@@ -173,16 +116,12 @@ def worker(step: str, count: int, folder: Path, model: str) -> None:
 
     cv2.setNumThreads(1)
     _drawn()
-    steps: dict[str, Callable[[int, Path, str], Work]]
-    steps = {"converting": converting, "streaming": streaming, "scoring": scoring}
-    work = steps[step](count, folder, model)
+    work = scoring(count, folder, model)
     before = peak_mib()
     watch = Watch(folder / f"{step}-{count}.seconds")
     work(watch.tick)
     seconds = watch.seconds
-    # Nine tenths of the faces of a set are those of an epoch.
-    seen = count - -(-count // 10) if step == "streaming" else count
-    found = {"seconds": seconds, "rate": seen / seconds, "mib": peak_mib(), "mib_before": before}
+    found = {"seconds": seconds, "rate": count / seconds, "mib": peak_mib(), "mib_before": before}
     print(json.dumps({name: round(value, 3) for name, value in found.items()}))
 
 
@@ -198,7 +137,7 @@ def main() -> int:
         worker(options.worker[0], int(options.worker[1]), options.to, options.model)
         return 0
     options.to.mkdir(parents=True, exist_ok=True)
-    config = {"model": Path(options.model).name, "side": _SIDE, "part": _PART, "batch": _BATCH}
+    config = {"model": Path(options.model).name, "side": _SIDE, "part": _PART}
     metrics: dict[str, Any] = read_figures(options.to, config)
     print(f"{'step':<12}{'faces':>10}{'s':>10}{'/s':>9}{'× s':>7}{'MiB':>8}{'× MiB':>8}")
     for count in options.sizes:
@@ -213,7 +152,6 @@ def main() -> int:
             growth = [f"{one[key] / less[key]:.2f}" if less else "" for key in ("seconds", "mib")]
             print(f"{step:<12}{count:>10,}{one['seconds']:>10.1f}{one['rate']:>9,.0f}{growth[0]:>7}"
                   f"{one['mib']:>8.0f}{growth[1]:>8}", flush=True)  # fmt: skip
-        shutil.rmtree(options.to / f"set-{count}", ignore_errors=True)
         shutil.rmtree(options.to / f"answers-{count}", ignore_errors=True)
     return 0
 

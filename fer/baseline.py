@@ -40,10 +40,10 @@ def baseline(config: DictConfig) -> None:
     from fer.config.folder import record_evaluation, run_folder
     from fer.config.sources import cleaned_source
     from fer.data.benchmark import split_names
+    from fer.data.disk_images import in_memory
     from fer.data.findings import findings_csv, findings_table
     from fer.data.scaling import scaled
     from fer.data.source import SPLITS
-    from fer.data.stored import in_memory
     from fer.files import write_json, write_text
     from fer.looks import count_look, looks_line
 
@@ -150,8 +150,8 @@ def fitted(config: DictConfig, faces: Faces) -> tuple[LinearModel, dict[str, Any
 def judged(config: DictConfig, source: Any, model: LinearModel, folder: Path) -> dict[str, Any]:
     """Judge a classifier as ``python -m fer.evaluate`` does, and write its answers and page."""
     from fer.data.benchmark import crowd_or_why_not, has_earlier_copy, split_names
+    from fer.data.disk_images import in_memory
     from fer.data.scaling import scaled
-    from fer.data.stored import in_memory
     from fer.evaluation import Case, judge, predict, write_predictions
     from fer.evaluation.report import write_report
     from fer.evaluation.robustness import measure

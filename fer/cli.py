@@ -18,7 +18,6 @@ Commands
   train         train a network, as python -m fer.train does
   evaluate      judge a network or any system's answers, as python -m fer.evaluate does
   data check    say what is wrong with a data set
-  data convert  bring a data set into a form that training streams
   predict       find the faces in pictures and say what each shows
   video         follow the faces of a film, a camera or a stream
   serve         the live page: a group's emotions in the browser, as they change
@@ -38,7 +37,6 @@ Examples
   fer export runs/cnn_lstm/TIME/checkpoints/best.ckpt --to model.onnx
   fer train --help
   fer data check fer2013.csv --html report.html
-  fer data convert pictures --to pictures-48
 
 Exit codes: 0 done, 1 done but some items failed, 2 wrong use, configuration or
 input, 130 interrupted.
@@ -108,11 +106,6 @@ def _serve(arguments: list[str]) -> int:
 
 
 def _data(arguments: list[str]) -> int:
-    if arguments[:1] == ["convert"]:
-        # It needs less than the checks do.
-        from fer.data.conversion.command import main as convert
-
-        return convert(arguments[1:])
     from fer.data.quality.command import main as data
 
     return data(arguments)

@@ -58,7 +58,7 @@ def judge_one(config: DictConfig, folder: Path) -> None:
     from fer.config.evaluating import check_form, chosen_data, evaluation_source
     from fer.config.folder import record_evaluation
     from fer.data.benchmark import crowd_or_why_not, has_earlier_copy, split_names
-    from fer.data.stored import in_memory
+    from fer.data.disk_images import in_memory
     from fer.evaluation import Case, judge, write_predictions
     from fer.evaluation.judgement import MARKS
     from fer.evaluation.predicting import check_classes, check_faces, unread_metadata

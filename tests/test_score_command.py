@@ -25,11 +25,11 @@ from fer.cli import main as cli
 from fer.inference import OnnxModel, Recognizer
 from fer.inference.scoring import Job, open_table
 from fer.inference.scoring.folder import Asking
-from tests.support.converted import contents
 from tests.support.crops import crops, png, write_crops
 from tests.support.faces_in_frames import RedSquares, scene
 from tests.support.pattern_faces import CLASSES
 from tests.support.picture_folders import png_without_palette
+from tests.support.train_command import contents
 
 Predict = Callable[..., tuple[int, str]]
 CHANCES = [f"p_{name}" for name in CLASSES]

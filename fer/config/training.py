@@ -14,6 +14,7 @@ from fer.config.problems import Problem
 _LABELS_ALONE: Final = (
     "fer.data.fer2013.Fer2013",
     "fer.data.folder.ImageFolder",
+    "fer.data.table.FaceTable",
     "fer.data.synthetic.SyntheticFaces",
     "fer.data.synthetic_clips.SyntheticClips",
     "fer.data.clip_folder.ClipFolder",

@@ -36,12 +36,13 @@ class Layout:
     roots: Mapping[str, str]
     folders: Mapping[str, Mapping[str, str]]
 
-    def labels(self, names: Sequence[str], rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    def labels(self, names: Sequence[str]) -> npt.NDArray[np.int64]:
+        """Return the class of each file by its name below the root, int64 ``[N]``."""
         numbers = {name: i for i, name in enumerate(self.classes)}
-        found = [
-            numbers[self.folders[split_of(names[row])][names[row].split("/")[1]]] for row in rows
-        ]
-        return np.array(found, dtype=np.int64)
+        return np.array(
+            [numbers[self.folders[split_of(name)][name.split("/")[1]]] for name in names],
+            dtype=np.int64,
+        )
 
 
 def split_of(name: str) -> str:

@@ -10,15 +10,13 @@ from typing import Final
 
 from fer.clips import thinned
 from fer.data._class_folders import read_layout
-from fer.data._metadata import read_table
+from fer.data._label_table import LabelTable
 from fer.data._pictures import PictureFile, folders_in, pictures_in
 from fer.data.source import SPLITS, DataError
-from fer.labels import EMOTIONS, canonical
 from fer.pictures import SUFFIXES
 
 #: How clips lie in folders of classes.
 LAYOUT: Final = "train|val|test/<class>/<clip>/ with the frames of a clip"
-_COLUMNS: Final = ("path", "label", "split")
 _SHOWN: Final = 10
 
 
@@ -82,111 +80,27 @@ def clips_in_folders(
     return sorted(found, key=lambda clip: clip.name)
 
 
-@dataclass(frozen=True, slots=True)
-class ClipTable:
-    """The clips that a table names.
-
-    Attributes:
-        classes: the class names.
-        rows: path, split and class of each.
-        sha256: of the table.
-    """
-
-    classes: tuple[str, ...]
-    rows: tuple[tuple[str, str, str], ...]
-    sha256: str
-
-    def clips(
-        self, root: Path, most: int, others: dict[str, list[str]] | None = None
-    ) -> list[ClipFile]:
-        """Return the clips, sorted by name.
-
-        Raises:
-            DataError: folders are not there.
-            OSError: a folder cannot be read.
-        """
-        missing = [path for path, _, _ in self.rows if not (root / path).is_dir()]
-        if missing:
-            more = f" and {len(missing) - _SHOWN:,} more" if len(missing) > _SHOWN else ""
-            raise DataError(
-                f"data.labels names {len(missing):,} folder{'s' * (len(missing) > 1)} that "
-                f"{root} does not have: {', '.join(missing[:_SHOWN])}{more}"
-            )
-        found = [
-            ClipFile(path, split, self.classes.index(name), _frames(root, path, most, others))
-            for path, split, name in self.rows
-        ]
-        return sorted(found, key=lambda clip: clip.name)
-
-
-def read_clip_table(path: Path) -> ClipTable:
-    """Read a table with the columns ``path``, ``label`` and ``split``.
-
-    The classes are the sorted labels of the training clips; where these are the seven emotions, or
-    synonyms of them, the classes are the emotions in the project's order.
+def clips_in_table(
+    root: Path, table: LabelTable, most: int, others: dict[str, list[str]] | None = None
+) -> list[ClipFile]:
+    """Return the clips that a table names, sorted by name.
 
     Raises:
-        DataError: there is no such table, or a row is not what it should be.
-        OSError: it cannot be read.
+        DataError: folders are not there.
+        OSError: a folder cannot be read.
     """
-    if not path.is_file():
-        raise DataError(f"data.labels={path}: there is no such file")
-    table = read_table(path, "path")
-    if lacking := [name for name in _COLUMNS[1:] if name not in table.cells]:
-        raise DataError(f"{path} needs the columns {', '.join(_COLUMNS)}: no {lacking[0]!r}")
-    rows = list(zip(map(_inside, table.keys), table.cells["split"], table.cells["label"],
-                    table.lines, strict=True))  # fmt: skip
-    seen: set[str] = set()
-    for name, split, label, line in rows:
-        wrong = ""
-        if not name or name.startswith("/") or ".." in name.split("/"):
-            wrong = f"the path {name!r}, where one below data.root is needed"
-        elif name in seen:
-            wrong = f"{name} again"
-        elif split not in SPLITS:
-            wrong = f"the split {split!r}, which is none of {', '.join(SPLITS)}"
-        elif not label:
-            wrong = "no label"
-        if wrong:
-            raise DataError(f"{path}: row {line} has {wrong}")
-        seen.add(name)
-    named = _meanings({label for _, split, label, _ in rows if split == "train"})
-    if len({*named.values()}) < 2:
+    missing = [path for path in table.paths if not (root / path).is_dir()]
+    if missing:
+        more = f" and {len(missing) - _SHOWN:,} more" if len(missing) > _SHOWN else ""
         raise DataError(
-            f"{path} has {len({*named.values()})} classes in train, at least 2 are needed"
+            f"data.labels names {len(missing):,} folder{'s' * (len(missing) > 1)} that "
+            f"{root} does not have: {', '.join(missing[:_SHOWN])}{more}"
         )
-    other = {label for _, _, label, _ in rows} - {*named}
-    more = {label: meant for label in other if (meant := _emotion(label)) in {*named.values()}}
-    if unknown := sorted(other - {*more}):
-        raise DataError(
-            f"{path} has labels that no training clip has: {', '.join(unknown[:_SHOWN])}"
-        )
-    named |= more
-    classes = EMOTIONS if {*named.values()} == {*EMOTIONS} else tuple(sorted({*named.values()}))
-    return ClipTable(
-        classes,
-        tuple((name, split, named[label]) for name, split, label, _ in rows),
-        table.sha256,
-    )
-
-
-def _meanings(labels: set[str]) -> dict[str, str]:
-    """Return the class that each label of the training clips means."""
-    meant = {label: _emotion(label) for label in labels}
-    if {*meant.values()} == {*EMOTIONS}:
-        return meant
-    return {label: label for label in labels}
-
-
-def _emotion(label: str) -> str:
-    try:
-        return canonical(label)
-    except ValueError:
-        return ""
-
-
-def _inside(path: str) -> str:
-    return path.replace("\\", "/").removeprefix("./").rstrip("/")
+    found = [
+        ClipFile(path, SPLITS[split], int(label), _frames(root, path, most, others))
+        for path, split, label in zip(table.paths, table.splits, table.labels, strict=True)
+    ]
+    return sorted(found, key=lambda clip: clip.name)
 
 
 def _frames(

@@ -80,6 +80,7 @@ def parse_folders(root: Path, files: Sequence[PictureFile], *, drop_defects: boo
     """
     usages = _official_split(root, files)
     pictures = read_pictures(root, files, SIDE, _exact, drop_defects=drop_defects)
+    assert pictures.images is not None  # noqa: S101 - they were not written to a file
     splits = np.array([USAGES.index(usages[i]) for i in pictures.kept], dtype=np.uint8)
     for code, usage in enumerate(USAGES):
         if code not in splits:

@@ -120,7 +120,7 @@ class Table:
 
 
 def read_table(path: Path, key: str) -> Table:
-    """Read a table of comma-separated values with a column that says what a row is about.
+    """Read a table, CSV or parquet (``.parquet``), with a column that says what a row is about.
 
     A first column without a name (or pandas' own, ``Unnamed: 0``) is the index that pandas writes;
     it is left out.
@@ -130,6 +130,8 @@ def read_table(path: Path, key: str) -> Table:
         OSError: it cannot be read.
     """
     data = path.read_bytes()
+    if path.suffix.lower() == ".parquet":
+        return _read_parquet(path, data, key)
     no_table = f"{path} is no table of comma-separated values in UTF-8"
     try:
         text = data.decode("utf-8-sig")
@@ -146,11 +148,7 @@ def read_table(path: Path, key: str) -> Table:
     index = len(header) > 1 and header[0] in ("", "Unnamed: 0")
     if index:
         header[0] = "Unnamed: 0"
-    if header.count(key) != 1 or len({*header}) < len(header) or "" in header:
-        raise DataError(
-            f"{path}: the header is {', '.join(map(repr, header)) or 'missing'}; a column {key!r} "
-            "is needed, and every column needs a name of its own"
-        )
+    _check_header(path, header, key)
     filled = [(line, row) for line, row in enumerate(rows[1:], 2) if row]
     for line, row in filled:
         if len(row) != len(header):
@@ -161,6 +159,34 @@ def read_table(path: Path, key: str) -> Table:
     keys = cells.pop(key)
     sha256 = hashlib.sha256(data).hexdigest()
     return Table(path, sha256, keys, [line for line, _ in filled], cells)
+
+
+def _read_parquet(path: Path, data: bytes, key: str) -> Table:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        read = pq.read_table(io.BytesIO(data))
+        names = [name for name in read.column_names if not name.startswith("__index_level_")]
+        # As text, as a CSV file has them, so that the rest is the same.
+        columns = [
+            ["" if cell is None else str(cell).strip() for cell in read[name].to_pylist()]
+            for name in names
+        ]
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise DataError(f"{path} is not a parquet file of numbers and words: {error}") from None
+    _check_header(path, names, key)
+    cells = dict(zip(names, columns, strict=True))
+    keys = cells.pop(key)
+    return Table(path, hashlib.sha256(data).hexdigest(), keys, [*range(1, len(keys) + 1)], cells)
+
+
+def _check_header(path: Path, header: Sequence[str], key: str) -> None:
+    if header.count(key) != 1 or len({*header}) < len(header) or "" in header:
+        raise DataError(
+            f"{path}: the header is {', '.join(map(repr, header)) or 'missing'}; a column {key!r} "
+            "is needed, and every column needs a name of its own"
+        )
 
 
 def _number(cell: str) -> float | None:

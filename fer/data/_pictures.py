@@ -7,6 +7,7 @@ import hashlib
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -43,13 +44,13 @@ class Pictures:
     """The pictures that could be read.
 
     Attributes:
-        images: uint8 ``[N, side, side]``.
+        images: uint8 ``[N, side, side]``; None where they were written to a file.
         kept: int64 ``[N]``, each one's position among the files.
         sha256: of the names and contents of all files.
         broken: position and problem of each of the others.
     """
 
-    images: npt.NDArray[np.uint8]
+    images: npt.NDArray[np.uint8] | None
     kept: npt.NDArray[np.int64]
     sha256: str
     broken: tuple[tuple[int, str], ...]
@@ -135,6 +136,7 @@ def read_pictures(
     convert: Callable[[Image], Image],
     *,
     drop_defects: bool,
+    to: Path | None = None,
 ) -> Pictures:
     """Read pictures, with a progress bar where standard error is a terminal.
 
@@ -145,6 +147,8 @@ def read_pictures(
         convert: from uint8 ``[H, W]`` or ``[H, W, 3]`` RGB to uint8 ``[side, side]``; raises
             ValueError where a picture will not do.
         drop_defects: leave broken pictures out rather than refuse them all.
+        to: a ``.npy`` file that is written picture by picture, for sets that memory does not hold;
+            it has a row for each file, of which the last are empty where some were left out.
 
     Raises:
         DataError: pictures are broken, and not to be left out.
@@ -152,27 +156,41 @@ def read_pictures(
     """
     from tqdm import tqdm
 
-    images = np.empty((len(files), side, side), dtype=np.uint8)
+    shape = (len(files), side, side)
+    images = np.empty(shape, dtype=np.uint8) if to is None else None
     kept: list[int] = []
     broken: list[tuple[int, str]] = []
     digest = hashlib.sha256()
     bar = tqdm(files, desc=f"reading {root.name}", unit=" pictures", leave=False, disable=None)
-    for i, file in enumerate(bar):
-        digest.update(f"{file.name}\n".encode())
-        try:
-            data = file_bytes(root / file.name)
-            digest.update(hashlib.sha256(data).digest())
-            images[len(kept)] = convert(decoded(data))
-        except (ValueError, OSError) as error:
-            if isinstance(error, OSError) and error.errno not in _NOWHERE:
-                raise
-            broken.append((i, getattr(error, "strerror", None) or str(error)))
-        else:
+    with to.open("wb") if to is not None else nullcontext() as file:
+        if file is not None:
+            form = {"descr": "|u1", "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(file, form)
+        for i, picture in enumerate(bar):
+            digest.update(f"{picture.name}\n".encode())
+            try:
+                data = file_bytes(root / picture.name)
+                digest.update(hashlib.sha256(data).digest())
+                image = convert(decoded(data))
+            except (ValueError, OSError) as error:
+                if isinstance(error, OSError) and error.errno not in _NOWHERE:
+                    raise
+                broken.append((i, getattr(error, "strerror", None) or str(error)))
+                continue
+            if images is not None:
+                images[len(kept)] = image
+            if file is not None:
+                file.write(image.tobytes())
             kept.append(i)
+        if file is not None:
+            file.truncate(file.tell() + len(broken) * side * side)
     if broken and not drop_defects:
         raise _complaint(root, files, broken)
     return Pictures(
-        images[: len(kept)], np.array(kept, dtype=np.int64), digest.hexdigest(), tuple(broken)
+        None if images is None else images[: len(kept)],
+        np.array(kept, dtype=np.int64),
+        digest.hexdigest(),
+        tuple(broken),
     )
 
 

@@ -16,7 +16,6 @@ from fer.data._votes import Votes, judge, read_votes
 from fer.data.fer2013 import Fer2013
 from fer.data.ferplus import FerPlus, check_usage, join_votes, look_up, vote_places
 from fer.data.source import SPLITS, DataError, Faces, Source, WrappedSource
-from fer.data.stored import stored
 from fer.labels import EMOTIONS, FERPLUS
 
 #: Rows of ``fer2013.csv``.
@@ -41,12 +40,6 @@ def has_earlier_copy(faces: Faces) -> npt.NDArray[np.bool_]:
     Returns:
         bool ``[N]``.
     """
-    on_disk = {name: stored(split.images) for name, split in faces.splits.items()}
-    groups = {name: some.group for name, some in on_disk.items() if some is not None}
-    if len(groups) == len(on_disk):
-        # What was found when they were converted is not looked for again.
-        earlier = [groups[name] for name in ("train", "val") if name in groups]
-        return (groups["test"] >= 0) & np.isin(groups["test"], np.concatenate(earlier))
     seen = {
         pixel_hash(image)
         for name in ("train", "val")

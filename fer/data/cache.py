@@ -123,8 +123,13 @@ class Cache:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def get(self, key: str, build: Callable[[], Entry]) -> Entry:
+    def get(self, key: str, build: Callable[[Path], Entry]) -> Entry:
         """Return the entry ``key``, built first where it is missing or damaged.
+
+        Args:
+            key: of the entry.
+            build: makes it; it gets the folder in which it may write large arrays itself, as
+                ``NAME.npy``, rather than return them.
 
         Raises:
             CacheError: the entry cannot be written: no permission, no room, a file in the way.
@@ -147,13 +152,13 @@ class Cache:
             self._store(key, build)
             return _read(path)
 
-    def _store(self, key: str, build: Callable[[], Entry]) -> None:
+    def _store(self, key: str, build: Callable[[Path], Entry]) -> None:
         path, partial = self.folder / key, self.folder / (key + _PARTIAL)
         try:
             with self._explained():
                 self._remove_leftovers()
                 partial.mkdir()  # before the long work: a folder that cannot be written says so now
-            entry = build()
+            entry = build(partial)
             with self._explained():
                 _write(partial, entry)
                 if path.exists():
@@ -211,11 +216,12 @@ class _DamagedError(Exception):
 
 
 def _write(folder: Path, entry: Entry) -> None:
-    files = {}
     for name, array in entry.arrays.items():
-        file = folder / f"{name}.npy"
-        np.save(file, array, allow_pickle=False)
-        files[name] = {"size": file.stat().st_size, "crc32": _crc32(file)}
+        np.save(folder / f"{name}.npy", array, allow_pickle=False)
+    files = {
+        file.stem: {"size": file.stat().st_size, "crc32": _crc32(file)}
+        for file in sorted(folder.glob("*.npy"))
+    }
     content = {"info": dict(entry.info), "files": files}
     meta = {"content": content, "crc32": zlib.crc32(_canonical(content))}
     (folder / _META).write_text(json.dumps(meta, indent=1), encoding="utf-8")

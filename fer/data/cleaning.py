@@ -7,7 +7,6 @@ have seen the test.
 
 from __future__ import annotations
 
-import math
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
@@ -20,7 +19,6 @@ from fer.data._hashing import pixel_hash
 from fer.data.findings import Action, Finding
 from fer.data.fixes import Fixes
 from fer.data.source import SPLITS, Faces, Source, Split, WrappedSource
-from fer.data.stored import stored
 
 Blank = Literal["train", "all", "keep"]
 Duplicates = Literal["keep", "within", "across", "both"]
@@ -121,24 +119,8 @@ class Cleaning:
 
 
 def _are_blank(split: Split) -> npt.NDArray[np.bool_]:
-    if (on_disk := stored(split.images)) is not None:
-        return on_disk.blank
-    # Of a split without faces, -1 has no answer.
-    flat = split.images.reshape(len(split), math.prod(split.images.shape[1:]))
-    blank: npt.NDArray[np.bool_] = (flat == flat[:, :1]).all(axis=1)
-    return blank
-
-
-def _pixel_keys(split: Split) -> Iterator[tuple[int, Hashable]]:
-    """Yield positions, and what is the same for the same pixels; of stored faces that may have any.
-
-    What was found about those when they were converted is not looked for again.
-    """
-    if (on_disk := stored(split.images)) is not None:
-        group = on_disk.group
-        yield from ((i, int(group[i])) for i in np.flatnonzero(group >= 0).tolist())
-        return
-    yield from ((i, (image.shape, pixel_hash(image))) for i, image in enumerate(split.images))
+    # One by one: a comparison of all at once takes the memory of all once more.
+    return np.fromiter((image.min() == image.max() for image in split.images), np.bool_, len(split))
 
 
 class Cleaned(WrappedSource):
@@ -195,11 +177,23 @@ class _Work:
 
     def copies(self) -> Iterator[list[_Member]]:
         """Yield each group of faces with the same pixels, in the order of splits and positions."""
+        splits = {name: self.faces.splits[name] for name in SPLITS if name in self.faces.splits}
+        # Eight bytes of each hash first, since there may be millions; then the few that repeat.
+        short = {
+            name: np.fromiter(
+                (int.from_bytes(pixel_hash(image)[:8]) for image in split.images),
+                np.uint64,
+                len(split),
+            )
+            for name, split in splits.items()
+        }
+        values, counts = np.unique(np.concatenate([*short.values()]), return_counts=True)
+        repeated = values[counts > 1]
         groups = defaultdict[Hashable, list[_Member]](list)
-        for name in SPLITS:
-            if (split := self.faces.splits.get(name)) is not None:
-                for i, key in _pixel_keys(split):
-                    groups[key].append(_Member(name, i))
+        for name, split in splits.items():
+            for i in np.flatnonzero(np.isin(short[name], repeated)).tolist():
+                image = split.images[i]
+                groups[image.shape, pixel_hash(image)].append(_Member(name, i))
         yield from (members for members in groups.values() if len(members) > 1)
 
     def note(self, member: _Member, what: str, action: Action, group: int | None = None) -> None:

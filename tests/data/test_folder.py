@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-import fer.data.folder as module
+import fer.data.picture_source as module
 from fer.data.folder import ImageFolder
 from fer.data.quality.checking import check
 from fer.data.quality.opening import load_any
@@ -135,7 +135,7 @@ def test_without_val_a_share_of_each_class_takes_its_place(
     write_class_folders(root, {"train/cat": 40, "train/dog": 10, "train/owl": 2, "train/yak": 1})
     with caplog.at_level(logging.WARNING, logger="fer"):
         faces = source(val_share=0.2).load()
-    assert "has no folder 'val': 11 of its 53 training pictures" in caplog.text
+    assert "has no split 'val': 11 of its 53 training pictures" in caplog.text
     assert list(faces.splits) == ["train", "val"]
     train, val = faces.splits["train"], faces.splits["val"]
     assert np.bincount(val.labels, minlength=4).tolist() == [8, 2, 1, 0]
@@ -148,7 +148,7 @@ def test_without_val_a_share_of_each_class_takes_its_place(
 
 def test_without_val_and_without_a_share(root: Path, source: Callable[..., ImageFolder]) -> None:
     write_class_folders(root, {"train/cat": 4, "train/dog": 4})
-    with pytest.raises(DataError, match=r"has no folder 'val': make one, .*data\.val_share=0\.1"):
+    with pytest.raises(DataError, match=r"'val'.*data\.val_share=0\.1"):
         source(val_share=0.0).load()
 
 

@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.support.converted import converted
 from tests.support.fer2013_archives import write_tar, write_zip
 from tests.support.fer2013_csv import make_faces, row_text, write_fer2013, write_lines
 from tests.support.picture_folders import (
@@ -115,11 +114,15 @@ def _synthetic_clips(root: Path) -> tuple[str, ...]:
     return ("data=synthetic_clips", "data.frames=8", *counts)
 
 
-def _converted(root: Path) -> tuple[str, ...]:
-    _folder(root / "pictures")
-    # The size that the matrix trains at.
-    converted(root / "pictures", root / "set", size=16)
-    return ("data=streaming", f"data.root={root / 'set'}")
+def _table(root: Path) -> tuple[str, ...]:
+    sizes = {"train": 9, "val": 4, "test": 5}
+    counts = {f"{split}/{name}": n for split, n in sizes.items() for name in ("cat", "dog")}
+    lines = ["path,label,split,age"]
+    for number, name in enumerate(write_class_folders(root, counts)):
+        split, label, _ = name.split("/")
+        lines.append(f"{name},{label},{split},{20 + number}")
+    write_lines(root / "faces.csv", lines)
+    return ("data=table", f"data.root={root / 'faces.csv'}")
 
 
 def _synthetic(root: Path) -> tuple[str, ...]:
@@ -138,7 +141,7 @@ FORMS: dict[str, Callable[[Path], tuple[str, ...]]] = {
     "FER+, distribution": _distribution,
     "FER2013 and FER+'s votes": _label_and_votes,
     "folders of classes": _folder,
-    "a converted set": _converted,
+    "a table": _table,
     "synthetic": _synthetic,
     "clips in folders": _clip_folders,
     "clips in a table": _clip_table,

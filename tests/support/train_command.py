@@ -95,6 +95,15 @@ def run_process(
     return Answer(done.returncode, done.stdout, done.stderr)
 
 
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return what is in a folder, but for locks."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.name.endswith("lock")
+    }
+
+
 def files_in(folder: Path) -> set[str]:
     """Return every file below a folder, by its path in it."""
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}

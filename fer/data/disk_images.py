@@ -1,0 +1,143 @@
+"""Images that stay on the disk: what is indexed is read, nothing else is in memory."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final, Self, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from fer.data.source import DataError, Faces
+
+#: Larger arrays of images stay on the disk, in bytes.
+LARGE: Final = 2**28
+#: Images read at a time where all are gone through.
+_BLOCK: Final = 256
+
+
+class DiskImages:
+    """Images of a ``.npy`` file, in the place of a memory map of it.
+
+    The pages of a memory map count as this process' memory once they were read, until the system
+    wants them back; these are read into each batch and forgotten. Loader processes get the path.
+
+    Args:
+        images: a memory map of the whole file, uint8 ``[N, H, W]``.
+        positions: int64, which of them, in this order.
+    """
+
+    def __init__(self, images: np.memmap[Any, np.dtype[np.uint8]], positions: Any) -> None:
+        if images.filename is None:
+            raise ValueError("images must be a memory map of a file")
+        self._path = Path(images.filename)
+        self._offset = images.offset
+        self._side: tuple[int, ...] = images.shape[1:]
+        self._positions: npt.NDArray[np.int64] = np.asarray(positions)
+        self._reset()
+
+    def _reset(self) -> None:
+        self._file: tuple[int, Any] | None = None
+        self._lock = threading.Lock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Neither an open file nor a lock travels to another process.
+        return {k: v for k, v in self.__dict__.items() if k not in ("_file", "_lock")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._reset()
+
+    def __del__(self) -> None:
+        if (opened := self.__dict__.get("_file")) is not None:
+            opened[1].close()
+
+    def __len__(self) -> int:
+        return len(self._positions)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """``(N, H, W)``."""
+        return len(self), *self._side
+
+    @property
+    def ndim(self) -> int:
+        """How many axes there are."""
+        return len(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that they would take in memory."""
+        return int(np.prod(self.shape))
+
+    def chosen(self, which: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> Self:
+        """Return some of them, none of which is read."""
+        other = object.__new__(type(self))
+        other.__setstate__(self.__getstate__() | {"_positions": self._positions[which]})
+        return other
+
+    def __getitem__(self, key: Any) -> npt.NDArray[np.uint8]:
+        first, *rest = key if isinstance(key, tuple) else (key,)
+        positions = np.asarray(self._positions[first])
+        images = self._read(positions.reshape(-1)).reshape(*positions.shape, *self._side)
+        if not rest:
+            return images
+        return np.asarray(images[(*[slice(None)] * positions.ndim, *rest)])
+
+    def __iter__(self) -> Iterator[npt.NDArray[np.uint8]]:
+        for start in range(0, len(self), _BLOCK):
+            yield from self[start : start + _BLOCK]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        if copy is False:
+            raise ValueError("these images are on the disk: an array of them is a copy")
+        return self._read(self._positions).astype(dtype or np.uint8, copy=False)
+
+    def _read(self, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+        found = np.empty((len(positions), *self._side), dtype=np.uint8)
+        one = int(np.prod(self._side))
+        # What lies side by side is read at once.
+        ends = [*(np.flatnonzero(np.diff(positions) != 1) + 1).tolist(), len(positions)]
+        start = 0
+        with self._lock:
+            file = self._opened()
+            for end in ends if len(positions) else []:
+                file.seek(self._offset + int(positions[start]) * one)
+                if file.readinto(found[start:end].data.cast("B")) != (end - start) * one:
+                    raise DataError(f"{self._path} is cut off: delete it, and it is made again")
+                start = end
+        return found
+
+    def _opened(self) -> Any:
+        # A forked process shares the place in the file with its parent: it opens its own.
+        if self._file is None or self._file[0] != os.getpid():
+            self._file = (os.getpid(), self._path.open("rb", buffering=0))
+        return self._file[1]
+
+
+def rows_of(images: npt.NDArray[np.uint8], chosen: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+    """Return some images of an array; those of a large memory map stay on the disk."""
+    if isinstance(images, np.memmap) and images.nbytes > LARGE:
+        return cast("npt.NDArray[np.uint8]", DiskImages(images, chosen))
+    if len(chosen) and chosen[-1] - chosen[0] == len(chosen) - 1:
+        return images[chosen[0] : chosen[-1] + 1]
+    return images[chosen]
+
+
+def in_memory(faces: Faces, *names: str) -> Faces:
+    """Return a data set some of whose splits are in memory, for what looks at all of their faces.
+
+    Args:
+        faces: the data set.
+        names: of the splits, where they are there.
+    """
+    read = {
+        name: replace(split, images=np.asarray(split.images))
+        for name, split in faces.splits.items()
+        if name in names
+    }
+    return replace(faces, splits={**faces.splits, **read})
