@@ -128,6 +128,7 @@ FACES = ("data=synthetic", "data.source.train=200", "data.source.val=70", "data.
 TINY = (*FACES, "debug=tiny", "trainer=cpu")
 COMMANDS: dict[str, tuple[str, ...]] = {
     "predict": ("fer.cli", "predict", "face.jpg", "--json", "faces.json"),
+    "ray": ("fer.cli", "predict", "faces.csv", "--to", "answers", "--engine", "ray"),
     "video": ("fer.cli", "video", "film.avi", "--tracks", "tracks.csv"),
     "data check": ("fer.cli", "data", "check", "pictures"),
     "export": ("fer.cli", "export", "fast", "--to", "model.onnx"),
@@ -144,7 +145,10 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 @pytest.mark.slow
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_reaches_for_nothing(recorder: Recorder, name: str) -> None:
+    if name == "ray":
+        pytest.importorskip("ray")
     folder = recorder.folder
+    (folder / "faces.csv").write_text("path\nface.jpg\n")
     Image.open(grace_hopper_path()).save(folder / "face.jpg")
     write_film(folder / "film.avi", [grace_hopper()] * 3)
     noise = np.random.default_rng(0)

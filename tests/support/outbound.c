@@ -31,6 +31,11 @@ static const void *bytes_of(const struct sockaddr *a) {
 static int is_own(const struct sockaddr *a) {
   struct ifaddrs *all = NULL;
   size_t size = a->sa_family == AF_INET ? 4 : 16;
+  if (a->sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)bytes_of(a))) {
+    struct sockaddr_in v4 = {.sin_family = AF_INET};
+    memcpy(&v4.sin_addr, (const char *)bytes_of(a) + 12, 4);
+    return is_own((const struct sockaddr *)&v4);
+  }
   int own = a->sa_family == AF_INET && *(const unsigned char *)bytes_of(a) == 127;
   if (getifaddrs(&all) != 0) return own;
   for (struct ifaddrs *i = all; i; i = i->ifa_next)

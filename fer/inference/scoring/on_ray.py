@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import groupby
 from typing import Any, Final
@@ -31,6 +32,25 @@ class _Scorer:
     def __call__(self, row: Mapping[str, Any]) -> dict[str, int]:
         parts = [self._job.table.parts[int(number)] for number in row["parts"]]
         return {"rows": sum(part.rows for part in self._job.score(self._recognizer, parts))}
+
+
+@contextmanager
+def _asking_nobody() -> Iterator[None]:
+    """Let what Ray starts find no cloud to ask about itself.
+
+    It looks for one on behalf of its usage statistics, switched off or not (2.60), and for TPUs.
+    Its own processes speak by gRPC, which heeds no proxy there.
+    """
+    name = "http_proxy"
+    before = os.environ.get(name)
+    os.environ[name] = "http://127.0.0.1:9"  # Where nobody answers.
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
 
 
 def score_on_ray(job: Job, parts: Sequence[Part], advance: Callable[[int], object]) -> None:
@@ -58,7 +78,8 @@ def score_on_ray(job: Job, parts: Sequence[Part], advance: Callable[[int], objec
     if began:
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
         try:
-            ray.init(log_to_driver=False, include_dashboard=False, logging_level="ERROR")
+            with _asking_nobody():
+                ray.init(log_to_driver=False, include_dashboard=False, logging_level="ERROR")
         except Exception as error:  # What it raises here has no other class.
             why = str(error).strip().splitlines()[0]
             raise UserError(f"Ray did not start: {why}") from error
