@@ -82,8 +82,13 @@ def judge_one(config: DictConfig, folder: Path) -> None:
     crowd, no_crowd = crowd_or_why_not(source, original)
     # Each test face is looked at several times.
     faces = in_memory(original, "test")
-    looks = _count_look(config, folder, source, original.fingerprint)
-    answers = _asked(config, model, faces, source) if model else _read(config, faces, source)
+    if model is None:
+        answers = _read(config, faces, source)
+        # Answers that could not be read were no look.
+        looks = _count_look(config, folder, source, original.fingerprint)
+    else:
+        looks = _count_look(config, folder, source, original.fingerprint)
+        answers = _asked(config, model, faces, source)
     unread = unread_metadata(model, answers.faces.splits["test"])
     case = Case(
         answers.predictions,
