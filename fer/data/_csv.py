@@ -157,9 +157,9 @@ class _Columns:
             raise DataError(
                 f"{origin}: not in FER2013's form, since its first line is {_shown(header, 80)} "
                 "instead of emotion,pixels,Usage\n"
-                "What to do: give FER2013's own file. A list of pictures is read by fer data "
-                "convert, as a .csv file with the columns path, label and split; pictures in "
-                "folders train/<class>/ by data=folder"
+                "What to do: give FER2013's own file. A list of pictures is read by data=table, as "
+                "a CSV file with the columns path, label and split; pictures in folders "
+                "train/<class>/ by data=folder"
             )
         places = []
         for name in ("emotion", "pixels", "Usage"):
