@@ -65,12 +65,11 @@ def judge_one(config: DictConfig, folder: Path) -> None:
     from fer.evaluation.report import write_report
     from fer.evaluation.summary import judgement_table
     from fer.files import write_json
-    from fer.inference import load_model
     from fer.inference.model import frames_of
     from fer.looks import looks_line
     from fer.shipped import file_of
 
-    model = load_model(config.ckpt, device=config.device) if config.ckpt else None
+    model = _model(config) if config.ckpt else None
     if model is not None:
         check_form(config, model)
     scaling = (model.size, model.fit) if model else None
@@ -152,6 +151,12 @@ def _count_look(
         sys.stderr.write(f"{why}\n")
         number = count_look(folder, split, fingerprint)
     return {"split": split, "number": number}
+
+
+def _model(config: DictConfig) -> Model:
+    from fer.inference import load_model
+
+    return load_model(config.ckpt, device=config.device, allow=config.allow)
 
 
 class _Answers(NamedTuple):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from fer.errors import UserError
+from fer.options import add_allow
 from fer.shipped import file_of
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def _export(options: argparse.Namespace) -> None:
         raise UserError(f"--to {options.to} is the checkpoint itself; name another file")
     from fer.inference import load_checkpoint
 
-    model = load_checkpoint(options.ckpt)
+    model = load_checkpoint(options.ckpt, allow=options.allow)
     if options.int8 and model.frames is not None:
         raise UserError(
             "--int8 is for models of single faces, and this one reads clips: leave it out"
@@ -120,7 +121,7 @@ def _to_checkpoint(options: argparse.Namespace) -> str:
     """Write a checkpoint of the network alone and return how far it is from it, in words."""
     from fer.inference.slim import write_slim
 
-    return _rounding(write_slim(options.ckpt, options.to))
+    return _rounding(write_slim(options.ckpt, options.to, allow=options.allow))
 
 
 def _rounding(parity: Parity) -> str:
@@ -196,6 +197,7 @@ def _parser() -> argparse.ArgumentParser:
         "with fer")  # fmt: skip
     add("--to", metavar="FILE", type=Path, required=True, help="the file to write: .onnx, or .ckpt "
         "for the network alone in half precision")  # fmt: skip
+    add_allow(parser)
     small = parser.add_mutually_exclusive_group()
     small.add_argument("--half", action="store_true", help="store the weights in half precision: "
         "half the size; computes in float32 as ever")  # fmt: skip

@@ -28,6 +28,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--model", default="default", metavar="default|fast|PATH", help="a model that comes with "
         "the package, an exported one or a checkpoint (default: default)")  # fmt: skip
+    add_allow(parser)
     add("--threads", type=_threads, metavar="N", help="cores to use (default: all that this "
         "process may)")  # fmt: skip
     add("--confidence", type=_probability, default=0.0, metavar="P", help="faces whose likeliest "
@@ -39,6 +40,13 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     add("--detect-size", type=whole(32), default=DETECT_SIZE, metavar="N", help="pixels of the "
         "long side on which faces are looked for; more finds smaller faces and takes longer "
         f"(default: {DETECT_SIZE})")  # fmt: skip
+
+
+def add_allow(parser: argparse.ArgumentParser) -> None:
+    """Add which code of the user's own a checkpoint may name to a command."""
+    parser.add_argument("--allow", action="append", default=[], metavar="MODULE",
+        help="a module of your own that the checkpoint may take parts from, such as product; it "
+        "is imported, so its code runs. May be given again")  # fmt: skip
 
 
 def add_group_options(parser: argparse.ArgumentParser) -> None:
@@ -73,6 +81,7 @@ def recognizer_of(options: argparse.Namespace) -> Recognizer:
         min_face=options.min_face,
         detector=options.detector,
         detect_size=options.detect_size,
+        allow=options.allow,
     )
     # A detector that can't be used is told before the work.
     _ = recognizer.detector

@@ -53,7 +53,7 @@ def score_table(options: argparse.Namespace) -> int:
     # On Ray, as many recognizers work at once as there are cores.
     usual = 1 if options.engine == "ray" else usable_threads()
     threads = usual if options.threads is None else options.threads
-    job = Job(table, options.to, options.model, asking, threads)
+    job = Job(table, options.to, options.model, asking, threads, tuple(options.allow))
     # Before the folder is claimed, and before Ray starts: what can't be used is told at once.
     recognizer = job.recognizer()
     with begun(job, options.shard, options.shards) as left:

@@ -44,6 +44,8 @@ RUN_FILES = ("metrics.json", "checkpoints", "history.csv")
 
 def train(config: DictConfig) -> float | None:
     """Run one training and return the best value of the monitored metric, for searches."""
+    from omegaconf import OmegaConf
+
     from fer.config.before import make_before, with_paths, with_soft_targets
     from fer.config.building import build_parts, build_trainer
     from fer.config.folder import record, run_folder
@@ -53,8 +55,11 @@ def train(config: DictConfig) -> float | None:
     from fer.learning.callbacks import closing_run, hand_in
     from fer.learning.run import check_faces, fit, prepare, report
     from fer.learning.summary import network_table
+    from fer.models.build import allowing, targets
 
-    with run_folder() as folder:
+    # What the user configured, the user trusts.
+    named = targets(OmegaConf.to_container(config, resolve=True))
+    with allowing([*named, *config.allow]), run_folder() as folder:
         if (score := go_on_in_sweep(config, folder)) is not None:
             sys.stdout.write(f"done before: {folder}\n")
             return score
@@ -127,6 +132,7 @@ def complete(folder: Path, val: Split, metrics: Mapping[str, float]) -> None:
     path = folder / "checkpoints" / "best.ckpt"
     if not path.is_file():
         return  # No epoch came to its validation.
+    # What it names beyond fer's own is allowed here already, by the configuration.
     model = load_checkpoint(path)
     logits = model.logits(val.images, encoded_metadata(model, val))
     found: dict[str, Any] = {MAKING: making(folder, metrics)}

@@ -7,7 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
+
+import fer
+from fer.errors import UserError
 
 _TEXT = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
@@ -19,7 +24,9 @@ def _example(name: str) -> str:
 
 
 @pytest.mark.slow
-def test_a_fusion_head_in_twenty_lines_trains(tmp_path: Path) -> None:
+def test_a_fusion_head_in_twenty_lines_trains(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     module = _example("module")
     body = [line for line in module.split("class ")[1].splitlines() if line.strip()]
     assert len(body) + len(_example("configuration").splitlines()) <= 20
@@ -40,3 +47,23 @@ def test_a_fusion_head_in_twenty_lines_trains(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert re.search(r"fusion +Product .* B×32", done.stdout)
     assert (tmp_path / "run" / "metrics.json").is_file()
+
+    # In use, by those who allow it alone.
+    Image.fromarray(np.zeros((48, 48), dtype=np.uint8)).save(tmp_path / "photo.png")
+    few = ["data.source.train=8", "data.source.val=8", "data.source.test=32", "report=false"]
+    for line in _example("use").splitlines():
+        python, *arguments = line.split()
+        more = [*few, "hydra.run.dir=judged"] if "fer.evaluate" in line else []
+        done = subprocess.run(
+            [sys.executable, *arguments, *more],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+    assert fer.load(tmp_path / "model.onnx").classes
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(UserError, match="--allow product"):
+        fer.load(tmp_path / "run" / "checkpoints" / "best.ckpt")
+    assert "product" not in sys.modules

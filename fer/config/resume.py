@@ -24,6 +24,7 @@ from fer.files import remove_leftovers
 #: the work is done where that can't change the result.
 _MAY_DIFFER: Final = (
     "paths.*", "logger.*", "name", "test", "resume", "ckpt_path", "check_only", "trainer.max_time",
+    "allow",
     "data.root", "data.source.root", "data.source.cache", "data.source.votes", "data.workers",
     "trainer.enable_*", "trainer.log_every_n_steps", "trainer.profiler",
     "trainer.limit_test_batches",

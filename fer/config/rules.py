@@ -57,6 +57,7 @@ RULES: Final[dict[str, Rule]] = {
     "before": either(listing(listing(text()), least=1), optional=True),
     "resume": choice("auto", optional=True),
     "ckpt": text(optional=True),
+    "allow": listing(text()),
     "predictions": text(optional=True),
     "compare": Rule(
         "a list of files or folders, or of lists of them, or a mapping of names to those",

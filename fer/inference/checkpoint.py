@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeGuard
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from fer.checkpoints import OTHER, CheckpointError, read_stored
 from fer.errors import UserError
+from fer.inference.description import LARGEST, are_columns, are_names
 from fer.pixels import FITS, Fit
 
 if TYPE_CHECKING:
@@ -26,16 +27,11 @@ TEMPERATURE: Final = "temperature"
 #: Under which key it holds how it was made, see ``fer.config.folder.making``.
 MAKING: Final = "fer"
 
-#: Height and width of the largest faces, as the configuration of a training has it: what a damaged
-#: file says beyond it would fill the memory.
-_LARGEST: Final = 1024
+#: Bytes of the largest thing that a batch may become within a network.
+_ROOM: Final = 2**30
 
 #: What the weights of the network are called in a checkpoint of the learner around it.
 PREFIX: Final = "network."
-
-
-class CheckpointError(UserError):
-    """A file is no checkpoint that a network can be made of; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +52,8 @@ class CheckpointModel:
         not_comparable: why it can't be held against scores on the data's own labels; empty where
             it can.
         threads: how many cores it uses; None: as torch is set.
+        largest: the most numbers of anything that one face becomes within the network; 0 where
+            that is not known. Batches are cut so that these take no more than a gigabyte.
         configuration: what the network was made of.
         made: how: ``data``, ``fingerprint``, ``protocol``, ``seed``, ``commit``, ``metrics`` and
             more; empty where training did not come to its end.
@@ -71,6 +69,7 @@ class CheckpointModel:
     invalid: str = ""
     not_comparable: str = ""
     threads: int | None = None
+    largest: int = 0
     configuration: Mapping[str, Any] = field(default_factory=dict)
     made: Mapping[str, Any] = field(default_factory=dict)
 
@@ -110,6 +109,8 @@ class CheckpointModel:
         import torch
 
         device = next(self.network.parameters()).device
+        per_face = 4 * self.largest * (1 if self.frames is None else images.shape[1])
+        batch_size = max(1, min(batch_size, _ROOM // max(1, per_face)))
         found = np.empty((len(images), len(self.classes)), dtype=np.float32)
 
         def answer(start: int) -> None:
@@ -162,32 +163,34 @@ def softmax(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 
 def load_checkpoint(
-    path: Path, *, device: str = "cpu", threads: int | None = None
+    path: Path, *, device: str = "cpu", threads: int | None = None, allow: Iterable[str] = ()
 ) -> CheckpointModel:
     """Read a checkpoint of ``python -m fer.train`` and make its network.
 
-    Nothing of the file is executed: it is read with ``weights_only=True``.
+    Nothing of the file is executed: it is read with ``weights_only=True``, and its network may
+    consist of parts of :data:`fer.models.build.ROOTS` alone, and of what is allowed here.
 
     Args:
         path: the file.
         device: where the network computes, as torch calls it.
         threads: how many cores it may use; None: as torch is set.
+        allow: further modules that it may name, which are imported then.
 
     Raises:
         UserError: this machine has no such device.
-        CheckpointError: there is no such file, or it is no such checkpoint.
+        CheckpointError: there is no such file, it is no such checkpoint, or it names code that is
+            not allowed.
         OSError: it cannot be read.
     """
     import torch
-    from torch import nn
 
-    from fer.models import BuildError, build
+    from fer.models import BuildError, allowing, rebuild
 
     _check_device(device)
     stored = read_stored(path)
     weights, options = stored.get("state_dict"), stored.get("hyper_parameters")
-    if not _is_table(weights) or not _is_table(options):
-        raise CheckpointError(f"{path} is {_OTHER}: it has no weights or no description of them")
+    if not weights or not options:
+        raise CheckpointError(f"{path} is {OTHER}: it has no weights or no description of them")
     model, size = options.get("model"), options.get("size")
     classes: Any = options.get("classes")
     fit = options.get("fit", "pad")
@@ -196,36 +199,37 @@ def load_checkpoint(
     temperature, made = stored.get(TEMPERATURE), stored.get(MAKING)
     if (
         not isinstance(model, Mapping)
-        or not _are_names(classes)
+        or not are_names(classes)
         or type(size) is not int
-        or not 1 <= size <= _LARGEST
+        or not 1 <= size <= LARGEST
+        or not isinstance(fit, str)
         or fit not in FITS
         or (frames is not None and (type(frames) is not int or frames < 1))
         or not isinstance(temperature, float | None)
         or (temperature is not None and not 0 < temperature < inf)
         or not all(isinstance(mark, str) for mark in marks)
     ):
-        raise CheckpointError(f"{path} is {_OTHER}: it does not say model, classes and size")
+        raise CheckpointError(f"{path} is {OTHER}: it does not say model, classes and size")
+    metadata = model.get("metadata")
+    columns = metadata.get("columns") if isinstance(metadata, Mapping) else None
+    if not are_columns(columns):
+        raise CheckpointError(f"{path} is {OTHER}: it does not say what metadata it reads")
+    own = {
+        name.removeprefix(PREFIX): weight
+        for name, weight in weights.items()
+        if name.startswith(PREFIX)
+    }
     try:
-        network = build(model, expects=nn.Module, classes=len(classes), size=size)
-        network.load_state_dict(
-            {
-                name.removeprefix(PREFIX): weight
-                for name, weight in weights.items()
-                if name.startswith(PREFIX)
-            }
-        )
+        with allowing(allow):
+            network, largest = rebuild(model, own, classes=len(classes), size=size)
     except BuildError as error:
-        raise CheckpointError(f"{path}: its network can't be made: {error}") from error
-    except (RuntimeError, TypeError) as error:
-        first = str(error).split("\n")[1:2] or [str(error)]
+        raise CheckpointError(f"{path}: {error}") from error
+    if (frames is not None) != bool(getattr(network, "reads_clips", False)):
         raise CheckpointError(
-            f"{path}: its weights are not those of its network: {first[0].strip()}"
-        ) from error
-    network.float().eval().requires_grad_(requires_grad=False)
+            f"{path} is {OTHER}: it reads clips, or it does not say how long ones"
+        )
     # The layout that convolutions prefer.
-    network.to(device).to(memory_format=torch.channels_last)
-    columns = (model.get("metadata") or {}).get("columns")
+    network.float().to(device).to(memory_format=torch.channels_last)
     invalid, not_comparable = map(str, marks)
     return CheckpointModel(
         network,
@@ -238,12 +242,10 @@ def load_checkpoint(
         invalid=invalid,
         not_comparable=not_comparable,
         threads=threads,
+        largest=largest,
         configuration=model,
         made=made if isinstance(made, Mapping) else {},
     )
-
-
-_OTHER: Final = "no checkpoint of python -m fer.train"
 
 
 def _check_device(device: str) -> None:
@@ -253,44 +255,3 @@ def _check_device(device: str) -> None:
     lacks_cuda = kind == "cuda" and not torch.cuda.is_available()
     if lacks_cuda or (kind == "mps" and not torch.backends.mps.is_available()):
         raise UserError(f"device={device}: this machine has none that torch can use; choose cpu")
-
-
-def _is_table(value: Any) -> TypeGuard[Mapping[str, Any]]:
-    return isinstance(value, Mapping) and all(isinstance(name, str) for name in value)
-
-
-def _are_names(value: Any) -> bool:
-    is_list = isinstance(value, Sequence) and not isinstance(value, str)
-    return is_list and len(value) > 0 and all(isinstance(name, str) for name in value)
-
-
-def read_stored(path: Path) -> Mapping[str, Any]:
-    """Return the containers of a checkpoint, see :func:`load_checkpoint`."""
-    import pickle
-
-    import torch
-
-    if not path.is_file():
-        raise CheckpointError(f"there is no checkpoint {path}")
-    # Looked at before torch does, whose older form of file is a bare pickle, and whose reader ends
-    # on damaged archives in many ways.
-    try:
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()
-    except zipfile.BadZipFile:
-        damaged = "the archive"
-    if damaged is not None:
-        raise CheckpointError(
-            f"{path} is {_OTHER}, or one that is damaged or cut off ({damaged} can't be read); "
-            "nothing of it was executed. What to do: copy it again, or name best.ckpt of a run "
-            "folder"
-        )
-    try:
-        stored = torch.load(path, weights_only=True, map_location="cpu")
-    except (pickle.UnpicklingError, RuntimeError) as error:
-        unsafe = "Unsupported" in str(error) or "Weights only" in str(error)
-        why = "it holds code or objects, which are never loaded" if unsafe else "it can't be read"
-        raise CheckpointError(f"{path} is {_OTHER}: {why}; nothing of it was executed") from error
-    if not isinstance(stored, Mapping):
-        raise CheckpointError(f"{path} is {_OTHER}: it holds a {type(stored).__name__}")
-    return stored

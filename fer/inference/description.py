@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from math import inf, isfinite
 from typing import Any, Final, Literal
 
 from fer.errors import UserError
@@ -12,6 +13,13 @@ from fer.pixels import FITS, Fit
 
 #: The key of an ONNX file's metadata under which the description lies, as JSON.
 KEY: Final = "fer"
+
+#: Height and width of the largest faces, as the configuration of a training has it: what a damaged
+#: file says beyond it would fill the memory.
+LARGEST: Final = 1024
+
+#: Stands where the checksum of the file will be, see :mod:`fer.inference.onnx_file`.
+NO_CHECKSUM: Final = "0" * 64
 
 #: Raised when older versions of this package could no longer read what is written.
 FORMAT: Final = 1
@@ -53,7 +61,8 @@ class Description:
 
     def as_json(self) -> str:
         """Return the description as :meth:`from_json` reads it."""
-        return json.dumps({"format": FORMAT, **asdict(self)}, allow_nan=False)
+        told = {"format": FORMAT, "sha256": NO_CHECKSUM, **asdict(self)}
+        return json.dumps(told, allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str, path: object) -> Description:
@@ -68,9 +77,9 @@ class Description:
         """
         try:
             stored = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ModelFileError(f"{path}: its description is no JSON: {error}") from None
-        if not isinstance(stored, dict) or not isinstance(stored.get("format"), int):
+        if not isinstance(stored, dict) or type(stored.get("format")) is not int:
             raise ModelFileError(f"{path}: its description is none of this package's")
         if stored["format"] > FORMAT:
             raise ModelFileError(
@@ -79,24 +88,58 @@ class Description:
             )
         known = {name: stored[name] for name in cls.__dataclass_fields__ if name in stored}
         if not _is_sound(known):
-            raise ModelFileError(f"{path}: its description does not say classes and size")
+            raise ModelFileError(f"{path}: its description does not say classes and size rightly")
         return cls(**{**known, "classes": tuple(known["classes"])})
 
 
+def checksum_in(text: str) -> str:
+    """Return the checksum that a description holds; empty where it has none."""
+    told = json.loads(text).get("sha256")
+    return told if isinstance(told, str) and told.isascii() else ""
+
+
 def _is_sound(known: Mapping[str, Any]) -> bool:
-    classes, size = known.get("classes"), known.get("size")
-    frames, columns = known.get("frames"), known.get("columns")
-    temperature = known.get("temperature", 1.0)
+    size, frames, temperature = known.get("size"), known.get("frames"), known.get("temperature", 1)
     return (
-        isinstance(classes, Sequence)
-        and not isinstance(classes, str)
-        and len(classes) > 1
-        and all(isinstance(name, str) for name in classes)
-        and isinstance(size, int)
-        and size > 0
-        and known.get("fit", "pad") in FITS
-        and isinstance(temperature, int | float)
-        and temperature > 0
-        and isinstance(columns, Mapping | None)
-        and isinstance(frames, int | None)
+        are_names(known.get("classes"))
+        and len(known["classes"]) > 1
+        and type(size) is int
+        and 1 <= size <= LARGEST
+        and known.get("fit", "pad") in tuple(FITS)
+        and type(temperature) in (int, float)
+        and 0 < temperature < inf
+        and are_columns(known.get("columns"))
+        and (frames is None or (type(frames) is int and frames > 0))
+        and known.get("precision", "float32") in ("float32", "int8")
+        and known.get("storage", "float32") in ("float32", "float16")
+        and isinstance(known.get("not_comparable", ""), str)
+        and isinstance(known.get("recipe", {}), dict)
+    )
+
+
+def are_names(value: Any) -> bool:
+    """Say whether a value is a list of class names, each of them once."""
+    return (
+        isinstance(value, list | tuple)
+        and len(value) > 0
+        and all(isinstance(name, str) for name in value)
+        and len(set(value)) == len(value)
+    )
+
+
+def are_columns(value: Any) -> bool:
+    """Say whether a value describes metadata, see :mod:`fer.metadata`, or says that there is none."""
+    return value is None or (
+        isinstance(value, Mapping)
+        and len(value) > 0
+        and all(isinstance(column, Mapping) and _is_column(column) for column in value.values())
+    )
+
+
+def _is_column(column: Mapping[str, Any]) -> bool:
+    if "values" in column:
+        return are_names(column["values"])
+    return all(
+        type(one) in (int, float) and isfinite(one)
+        for one in (column.get("mean"), column.get("std"))
     )

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 from fer.errors import UserError
 from fer.files import written_beside
 from fer.inference.checkpoint import CheckpointModel
-from fer.inference.description import KEY, Description, ModelFileError
+from fer.inference.description import Description
 from fer.inference.half import rounded, store_in_half
+from fer.inference.onnx_file import as_file
 from fer.inference.onnx_model import (
     FACES,
     LENGTHS,
@@ -21,7 +22,6 @@ from fer.inference.onnx_model import (
     METADATA,
     PROBABILITIES,
     OnnxModel,
-    runtime_errors,
 )
 from fer.inference.parity import Parity, compare
 
@@ -84,7 +84,7 @@ def export(
         _write(_graph(model, description), description, beside)
         try:
             parity = compare(model, OnnxModel(beside, threads=1))
-        except (ModelFileError, *runtime_errors()) as error:  # type: ignore[misc]
+        except UserError as error:
             why = str(error).strip().splitlines()[0]
             raise ExportError(
                 f"the exported model can't be run, so nothing was written: {why}"
@@ -188,7 +188,6 @@ def _write(graph: onnx.ModelProto, description: Description, path: Path) -> None
     import onnx
 
     # Where each node came from: source lines of the machine that exported.
-    del graph.metadata_props[:]
     for node in graph.graph.node:
         del node.metadata_props[:]
         node.doc_string = ""
@@ -196,11 +195,8 @@ def _write(graph: onnx.ModelProto, description: Description, path: Path) -> None
         # ONNX Runtime finds the sizes of what is within by itself; those noted here may be the
         # example's.
         del graph.graph.value_info[:]
-    graph.producer_name = "fer"
-    entry = graph.metadata_props.add()
-    entry.key, entry.value = KEY, description.as_json()
     onnx.checker.check_model(graph)
-    onnx.save(graph, str(path))
+    path.write_bytes(as_file(graph, description))
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
@@ -26,6 +26,7 @@ def load(
     min_face: int = MIN_FACE,
     detector: str | Detector = "default",
     detect_size: int = DETECT_SIZE,
+    allow: Iterable[str] = (),
 ) -> Recognizer:
     """Return a recognizer.
 
@@ -40,10 +41,14 @@ def load(
             a method ``detect``. It is loaded when the first picture comes.
         detect_size: pixels of the long side on which faces are looked for; larger finds smaller
             faces and takes longer.
+        allow: modules of your own that a checkpoint may name for its parts. They are imported, so
+            their code runs; nothing else of a file does.
 
     Raises:
-        ModelFileError: there is no such model, the file is none, or its weights are no numbers.
-        CheckpointError: the file is no checkpoint that can be read.
+        ModelFileError: there is no such model, the file is none or damaged, or its weights are no
+            numbers.
+        CheckpointError: the file is no checkpoint that can be read, or names code that is not
+            allowed.
         UserError: what a checkpoint needs is not installed.
         OSError: the file can't be read.
 
@@ -62,7 +67,7 @@ def load(
     else:
         finder = detector
     recognizer = Recognizer(
-        load_model(model, threads=threads),
+        load_model(model, threads=threads, allow=allow),
         confidence=confidence,
         min_face=min_face,
         detector=finder,
@@ -84,13 +89,20 @@ def _try_out(recognizer: Recognizer, model: str | Path) -> None:
         raise ModelFileError(f"{shown(file_of(model))}: {error}") from None
 
 
-def load_model(model: str | Path, *, threads: int | None = None, device: str = "cpu") -> Model:
+def load_model(
+    model: str | Path,
+    *,
+    threads: int | None = None,
+    device: str = "cpu",
+    allow: Iterable[str] = (),
+) -> Model:
     """Return a model that comes with the package, or that of a file; see :func:`load`.
 
     Args:
         model: name or path.
         threads: how many cores it may use; None: as many as this process may.
         device: where a checkpoint computes, as torch calls it; exported models compute on the CPU.
+        allow: see :func:`load`.
     """
     path = file_of(model)
     if path.suffix != ".onnx":
@@ -98,7 +110,7 @@ def load_model(model: str | Path, *, threads: int | None = None, device: str = "
 
         _check_torch(path)
         cores = usable_threads() if threads is None else threads
-        return load_checkpoint(path, device=device, threads=cores)
+        return load_checkpoint(path, device=device, threads=cores, allow=allow)
     if device != "cpu":
         raise UserError(f"{path} is an exported model, which computes on the CPU: leave device out")
     return OnnxModel(path, threads=threads)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
+from threading import Timer
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from fer.inference.description import KEY, Description, ModelFileError
+from fer.errors import UserError
+from fer.inference.description import Description, ModelFileError
+from fer.inference.onnx_file import read_description
 from fer.pixels import Fit
 from fer.telemetry import switch_off
 
@@ -24,6 +28,15 @@ LENGTHS: Final = "lengths"
 PROBABILITIES: Final = "probabilities"
 LOGITS: Final = "logits"
 
+#: Bytes that all exported models of a process may take beside their weights, and seconds that the
+#: first answer may take. A file of anybody may ask for any.
+_ROOM: Final = 3 * 2**29
+_SECONDS: Final = 20
+#: Of ONNX Runtime's logs: what fails is raised.
+_FATAL: Final = 4
+#: Larger files are none that ONNX can be.
+_LARGEST_FILE: Final = 2**31
+
 #: Faces at a time: maps of more than some tens leave the cache that a core has for itself.
 _BATCH: Final = 32
 
@@ -36,20 +49,23 @@ class OnnxModel:
         threads: how many cores it may use; None: as many as the process may.
 
     Raises:
-        ModelFileError: there is no such file, or it is no model of this package.
+        ModelFileError: there is no such file, it is no model of this package, it is damaged, or it
+            can't answer about a face.
+        OSError: it can't be read.
     """
 
     def __init__(self, path: str | Path, *, threads: int | None = None) -> None:
         self.path = Path(path)
-        self._session = _open(self.path, usable_threads() if threads is None else threads)
-        stored = self._session.get_modelmeta().custom_metadata_map.get(KEY)
-        if stored is None:
-            raise ModelFileError(
-                f"{path} is an ONNX file, but none of fer's: it does not say its classes and how "
-                "faces are prepared for it. Models of fer are made by fer export"
-            )
-        self.description = Description.from_json(stored, path)
+        if not self.path.is_file():
+            raise ModelFileError(f"there is no model file {path}")
+        if self.path.stat().st_size >= _LARGEST_FILE:
+            raise ModelFileError(f"{path} is no ONNX model that can be read: it is too large")
+        content = self.path.read_bytes()
+        self.description = read_description(content, self.path)
+        threads = usable_threads() if threads is None else threads
+        self._session = _open(content, self.path, threads)
         _check_graph(self._session, self.description, self.path)
+        self._try_out()
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -114,13 +130,21 @@ class OnnxModel:
         """
         n = len(images)
         if n <= batch_size:
-            return self._run(images, metadata)
+            try:
+                return self._run(images, metadata)
+            except runtime_errors() as error:
+                # Of the room for all models, see _room().
+                if n < 2 or "Available memory" not in str(error):
+                    raise UserError(f"{self.path} can't answer: {_first_line(error)}") from None
+            return self.answer(images, metadata, batch_size=(n + 1) // 2)
         probabilities = np.empty((n, len(self.classes)), dtype=np.float32)
         logits = np.empty_like(probabilities)
         for start in range(0, n, batch_size):
             some = slice(start, start + batch_size)
             beside = None if metadata is None else metadata[some]
-            probabilities[some], logits[some] = self._run(images[some], beside)
+            probabilities[some], logits[some] = self.answer(
+                images[some], beside, batch_size=batch_size
+            )
         return probabilities, logits
 
     def logits(
@@ -133,8 +157,36 @@ class OnnxModel:
         """Return the logits of faces alone, see :meth:`answer`."""
         return self.answer(images, metadata, batch_size=batch_size)[1]
 
+    def _try_out(self) -> None:
+        """Ask about a grey face: what can't answer is told before the work."""
+        import onnxruntime as ort
+
+        steps = () if self.frames is None else (1,)
+        face = np.full((1, *steps, self.size, self.size), 127, dtype=np.uint8)
+        options = ort.RunOptions()
+        options.log_severity_level = _FATAL
+        timer = Timer(_SECONDS, setattr, (options, "terminate", True))
+        timer.daemon = True
+        timer.start()
+        try:
+            found = self._run(face, None, options)
+        except Exception as error:
+            # Its errors have no common class, and whatever a file brings about is the file's fault.
+            raise ModelFileError(f"{self.path} can't answer: {_first_line(error)}") from None
+        finally:
+            timer.cancel()
+        wanted = (1, len(self.classes))
+        if any(np.shape(one) != wanted or one.dtype != np.float32 for one in found):
+            raise ModelFileError(
+                f"{self.path} says {len(self.classes)} classes, and answers one face with "
+                f"{' and '.join(str(np.shape(one)) for one in found)}"
+            )
+
     def _run(
-        self, images: npt.NDArray[np.uint8], metadata: npt.NDArray[np.float32] | None
+        self,
+        images: npt.NDArray[np.uint8],
+        metadata: npt.NDArray[np.float32] | None,
+        options: Any = None,
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         if len(images) == 0:
             nothing = np.empty((0, len(self.classes)), dtype=np.float32)
@@ -147,7 +199,7 @@ class OnnxModel:
         if self.frames is not None:
             lengths = np.full(len(images), images.shape[1]) if metadata is None else metadata
             inputs[LENGTHS] = lengths.astype(np.int64)
-        probabilities, logits = self._session.run((PROBABILITIES, LOGITS), inputs)
+        probabilities, logits = self._session.run((PROBABILITIES, LOGITS), inputs, options)
         return probabilities, logits
 
 
@@ -168,28 +220,47 @@ def _quota() -> int | None:
     return None if limit == "max" else max(1, int(limit) // int(period))
 
 
-def _open(path: Path, threads: int) -> InferenceSession:
+def _open(content: bytes, path: Path, threads: int) -> InferenceSession:
     if threads < 1:
         raise ValueError(f"threads must be at least 1, not {threads}")
     import onnxruntime as ort
 
     switch_off()
-    if not path.is_file():
-        raise ModelFileError(f"there is no model file {path}")
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     # Threads that wait by spinning would take a core from whatever else the program does.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # Its warnings are about the graph's make-up; what fails is raised.
-    options.log_severity_level = 3
+    _room()
+    options.add_session_config_entry("session.use_env_allocators", "1")
+    # Weights, of which the file says the bytes, lie outside that room.
+    options.add_session_config_entry("session.use_device_allocator_for_initializers", "1")
+    options.log_severity_level = _FATAL
     try:
-        return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except runtime_errors() as error:
-        why = str(error).strip().splitlines()[0][:200]
+        # Its own way of trying again prints.
+        return ort.InferenceSession(
+            content, options, providers=["CPUExecutionProvider"], enable_fallback=0
+        )
+    except Exception as error:
         raise ModelFileError(
-            f"{path} is no ONNX model that can be read, or one that is damaged or cut off ({why})"
+            f"{path} is no ONNX model that can be read, or one that is damaged or cut off "
+            f"({_first_line(error)})"
         ) from None
+
+
+@cache
+def _room() -> None:
+    """Bound the memory that this process's exported models may take together."""
+    import onnxruntime as ort
+
+    where = ort.OrtMemoryInfo(
+        "Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT
+    )
+    ort.create_and_register_allocator(where, ort.OrtArenaCfg({"max_mem": _ROOM}))
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
 def runtime_errors() -> tuple[type[Exception], ...]:
@@ -204,13 +275,30 @@ def runtime_errors() -> tuple[type[Exception], ...]:
 
 
 def _check_graph(session: InferenceSession, description: Description, path: Path) -> None:
-    inputs = {FACES} | ({METADATA} if description.columns is not None else set())
-    inputs |= {LENGTHS} if description.frames is not None else set()
-    found = {one.name for one in session.get_inputs()}
-    outputs = {one.name for one in session.get_outputs()}
-    if found != inputs or not {PROBABILITIES, LOGITS} <= outputs:
+    side, classes = description.size, len(description.classes)
+    clips = description.frames is not None
+    # None: any number.
+    inputs: dict[str, tuple[int | None, ...]] = {FACES: (None, *((None,) * clips), side, side)}
+    if description.columns is not None:
+        inputs[METADATA] = (None, len(description.columns))
+    if clips:
+        inputs[LENGTHS] = (None,)
+    outputs = {PROBABILITIES: (None, classes), LOGITS: (None, classes)}
+    found = {one.name: one.shape for one in session.get_inputs()}
+    made = {one.name: one.shape for one in session.get_outputs()}
+    if set(found) != set(inputs) or not set(outputs) <= set(made):
         raise ModelFileError(
             f"{path}: its graph goes from {', '.join(sorted(found))} to "
-            f"{', '.join(sorted(outputs))}, but a model of fer from {', '.join(sorted(inputs))} "
+            f"{', '.join(sorted(made))}, but a model of fer from {', '.join(sorted(inputs))} "
             f"to {PROBABILITIES} and {LOGITS}"
         )
+    for name, wanted in {**inputs, **outputs}.items():
+        shape = {**found, **made}[name]
+        known = [one if isinstance(one, int) else None for one in shape]
+        if len(known) != len(wanted) or any(
+            None not in pair and pair[0] != pair[1] for pair in zip(known, wanted, strict=True)
+        ):
+            raise ModelFileError(
+                f"{path}: its graph has {name} of shape {shape}, and its description says faces "
+                f"of {side} pixels and {classes} classes"
+            )

@@ -14,8 +14,9 @@ import numpy.typing as npt
 
 from fer.errors import UserError
 from fer.files import written_beside
-from fer.inference.description import KEY
+from fer.inference.description import Description
 from fer.inference.folding import fold_by_rows, take_bytes
+from fer.inference.onnx_file import as_file
 from fer.inference.onnx_model import FACES, LOGITS, METADATA, OnnxModel
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def quantize(
     before = macro_f1(model, faces, labels)
     with written_beside(path) as beside:
         _quantize(source, beside, calibration, model.columns)
-        _describe(beside, replace(model.description, precision="int8").as_json())
+        _describe(beside, replace(model.description, precision="int8"))
         after = macro_f1(OnnxModel(beside, threads=1), faces, labels)
         fall = 100 * (before - after)
         if fall > ALLOWED_FALL:
@@ -175,14 +176,10 @@ def _batches(
         yield some
 
 
-def _describe(path: Path, description: str) -> None:
+def _describe(path: Path, description: Description) -> None:
     import onnx
 
     graph: onnx.ModelProto = onnx.load(str(path))
     take_bytes(graph)
     fold_by_rows(graph)
-    del graph.metadata_props[:]
-    entry = graph.metadata_props.add()
-    entry.key, entry.value = KEY, description
-    graph.producer_name = "fer"
-    onnx.save(graph, str(path))
+    path.write_bytes(as_file(graph, description))

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 from pathlib import Path
 
+from fer.checkpoints import read_stored
 from fer.files import written_beside
-from fer.inference.checkpoint import MAKING, PREFIX, TEMPERATURE, load_checkpoint, read_stored
+from fer.inference.checkpoint import MAKING, PREFIX, TEMPERATURE, load_checkpoint
 from fer.inference.export import ExportError, refuse_invalid
 from fer.inference.half import in_half
 from fer.inference.parity import Parity, compare
 
 
-def write_slim(path: Path, to: Path) -> Parity:
+def write_slim(path: Path, to: Path, *, allow: Iterable[str] = ()) -> Parity:
     """Write a checkpoint of the network alone, without what only its own training goes on with.
 
     It is read wherever a checkpoint is, with ``weights_only=True``, and has a quarter of the bytes
@@ -23,6 +25,7 @@ def write_slim(path: Path, to: Path) -> Parity:
     Args:
         path: a checkpoint of ``python -m fer.train``, or one of these.
         to: the file to write; it takes the place of an older one when all is well.
+        allow: see :func:`~fer.inference.checkpoint.load_checkpoint`.
 
     Returns:
         How far its answers are from those of the checkpoint.
@@ -34,7 +37,8 @@ def write_slim(path: Path, to: Path) -> Parity:
     """
     import torch
 
-    model = load_checkpoint(path)
+    allow = tuple(allow)
+    model = load_checkpoint(path, allow=allow)
     refuse_invalid(model)
     stored = read_stored(path)
     weights = {n: w for n, w in stored["state_dict"].items() if n.startswith(PREFIX)}
@@ -46,7 +50,7 @@ def write_slim(path: Path, to: Path) -> Parity:
     torch.save({"state_dict": in_half(weights), **kept}, content)
     with written_beside(to) as beside:
         beside.write_bytes(content.getbuffer())
-        parity = compare(model, load_checkpoint(beside))
+        parity = compare(model, load_checkpoint(beside, allow=allow))
         # What is no number is not below anything.
         if not parity.logits < float("inf"):
             raise ExportError(f"{path} answers with what are no numbers; nothing was written")

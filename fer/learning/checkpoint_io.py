@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 
+from fer.checkpoints import read_stored
 from fer.errors import UserError
 from fer.files import written_beside
 from fer.learning.module import FerModule
@@ -34,14 +35,21 @@ class WholeCheckpointIO(TorchCheckpointIO):
         with written_beside(Path(path)) as beside:
             beside.write_bytes(content.getbuffer())
 
+    def load_checkpoint(
+        self, path: Any, map_location: Any | None = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        """Return a checkpoint, of which nothing is executed; see :func:`read_stored`."""
+        return read_stored(Path(path), map_location=map_location)
+
 
 def add_to_checkpoint(path: Path, **values: Any) -> None:
     """Put plain values into a checkpoint, each under a key of its own, in place of those there.
 
     Raises:
+        CheckpointError: it is none.
         OSError: it cannot be read or written.
     """
-    stored = torch.load(path, weights_only=True, map_location="cpu")
+    stored = read_stored(path)
     WholeCheckpointIO().save_checkpoint({**stored, **values}, path)
 
 
@@ -53,16 +61,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """
     if not path.is_file():
         raise UserError(f"there is no file {str(path)!r}")
-    try:
-        stored: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
-        if not all(isinstance(tensor, torch.Tensor) for tensor in stored["state_dict"].values()):
-            raise TypeError
-        dict(stored.get("hyper_parameters", {}))
-    except Exception as error:
-        # Whatever the bytes are, torch's unpickler and archive reader may raise anything.
-        raise UserError(
-            f"{path} is no checkpoint that can be read ({type(error).__name__})"
-        ) from error
+    stored = read_stored(path)
+    if "state_dict" not in stored:
+        raise UserError(f"{path} is no checkpoint that can be read: it holds no weights")
     return stored
 
 

@@ -75,7 +75,10 @@ def _as_in(path: Path) -> str:
     recipe = path.with_suffix(".json")
     if not recipe.is_file():
         return " as that run's config.yaml has"
-    command = str(json.loads(recipe.read_text(encoding="utf-8"))["recipe"]["command"])
+    try:
+        command = str(json.loads(recipe.read_text(encoding="utf-8"))["recipe"]["command"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return f"; {recipe}, which should say how, can't be read"
     names = [word for word in command.split() if word.startswith("experiment=")]
     return f": {' '.join(names)} has them" if names else f" as in {command!r}"
 

@@ -13,7 +13,7 @@ from fer.errors import UserError
 from fer.learning.checkpoint_io import read_checkpoint
 from fer.learning.losses import distillation_loss
 from fer.learning.module import FerModule
-from fer.models import build
+from fer.models import BuildError, rebuild
 
 _PREFIX = "network."
 
@@ -159,15 +159,16 @@ def read_teachers(paths: Sequence[Path], module: FerModule) -> list[nn.Module]:
                 + (" and metadata" if spec.get("metadata") is not None else "")
                 + f", and the student those of {module.size} pixels alone: choose another teacher"
             )
-        network = build(spec, expects=nn.Module, classes=len(classes), size=module.size)
         weights = {
             name.removeprefix(_PREFIX): tensor
             for name, tensor in stored["state_dict"].items()
             if name.startswith(_PREFIX)
         }
+        try:
+            network, _ = rebuild(spec, weights, classes=len(classes), size=module.size)
+        except BuildError as error:
+            raise UserError(f"{path}: {error}") from error
         if getattr(network, "reads_clips", False):
             raise UserError(f"{path} reads clips, and the student single faces: choose another")
-        network.load_state_dict(weights)
-        network.eval().requires_grad_(requires_grad=False)
         networks.append(network.to(memory_format=module.memory_format))
     return networks

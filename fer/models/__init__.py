@@ -1,7 +1,7 @@
 """What looks at faces: pure torch, no Lightning, no Hydra, no data."""
 
 from fer.models.branch import Branch, MapBranch
-from fer.models.build import BuildError, build
+from fer.models.build import BuildError, allowing, build
 from fer.models.clips import ClipFrames, ClipLSTM, ClipNetwork
 from fer.models.convlstm import ConvLSTM
 from fer.models.crnn import CRNN
@@ -10,6 +10,7 @@ from fer.models.head import DenseHead
 from fer.models.metadata import MetadataBranch
 from fer.models.network import FusionNetwork
 from fer.models.preprocessing import Preprocessing
+from fer.models.rebuild import rebuild
 from fer.models.sequence import SequenceBranch
 from fer.models.time import TimeLSTM
 from fer.models.views import Columns, Patches, Pixels, Rows, View
@@ -40,5 +41,7 @@ __all__ = [
     "Sum",
     "TimeLSTM",
     "View",
+    "allowing",
     "build",
+    "rebuild",
 ]

@@ -3,40 +3,102 @@
 A *spec* is a mapping with the import path of a class under ``_target_`` and its keyword arguments
 beside it: the form that the YAML files of ``conf/`` have once composed. It holds plain containers
 only, so it is stored in checkpoints and read back with ``weights_only=True``.
+
+Importing a module runs it, and a description may come from a file of anybody. So only parts of
+:data:`ROOTS` are imported, and what the user named: see :func:`allowing`.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from difflib import get_close_matches
 from importlib import import_module
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from fer.errors import UserError
 
 T = TypeVar("T")
+
+#: Packages whose parts any description may name.
+ROOTS: Final = ("fer", "torch", "timm", "lightning", "torchmetrics")
+
+_allowed: ContextVar[tuple[str, ...]] = ContextVar("allowed", default=())
 
 
 class BuildError(UserError):
     """A part can't be made from its description; the message says which and why."""
 
 
+@contextmanager
+def allowing(names: Iterable[str]) -> Iterator[None]:
+    """Let descriptions name further code, within the block and in this thread.
+
+    Args:
+        names: modules, packages or classes that the user trusts: what is below them is too.
+
+    Example:
+        >>> with allowing(["collections"]):
+        ...     locate("collections.OrderedDict").__name__
+        'OrderedDict'
+    """
+    before = _allowed.set((*_allowed.get(), *names))
+    try:
+        yield
+    finally:
+        _allowed.reset(before)
+
+
+def targets(node: Any) -> Iterator[str]:
+    """Yield the import paths that a description names, with those of the parts within it.
+
+    Example:
+        >>> list(targets({"_target_": "a.B", "parts": [{"_target_": "c.D"}]}))
+        ['a.B', 'c.D']
+    """
+    if isinstance(node, Mapping):
+        if isinstance(path := node.get("_target_"), str):
+            yield path
+        node = list(node.values())
+    if isinstance(node, list | tuple):
+        for value in node:
+            yield from targets(value)
+
+
+def of_roots(path: str) -> bool:
+    """Say whether an import path is one of :data:`ROOTS`' own."""
+    return path.partition(".")[0] in ROOTS
+
+
 def locate(path: str) -> Any:
-    """Import what a dotted path names.
+    """Import what a dotted path names, if it may be imported.
 
     Raises:
-        BuildError: the module can't be imported or has no such name.
+        BuildError: it is neither of :data:`ROOTS` nor allowed, the module can't be imported or has
+            no such name.
 
     Example:
         >>> locate("torch.optim.Adam").__name__
         'Adam'
     """
     module_name, _, name = path.rpartition(".")
+    is_allowed = any(f"{path}.".startswith(f"{one}.") for one in _allowed.get())
+    if not (of_roots(path) or is_allowed):
+        root = path.partition(".")[0]
+        raise BuildError(
+            f"_target_ {path!r}: can't import {module_name!r}, since a file may name parts of "
+            f"{', '.join(ROOTS)} alone. If you trust that code, name it: --allow {root}, for "
+            f"fer train and fer evaluate 'allow=[{root}]', in Python allow=[{root!r}]"
+        )
     try:
         module = import_module(module_name)
     except (ImportError, ValueError) as error:
-        raise BuildError(f"_target_ {path!r}: can't import {module_name!r} ({error})") from error
+        hint = "" if of_roots(path) else "; PYTHONPATH=FOLDER says where it lies"
+        raise BuildError(
+            f"_target_ {path!r}: can't import {module_name!r} ({error}){hint}"
+        ) from error
     if not hasattr(module, name):
         near = get_close_matches(name, dir(module), n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""

@@ -77,8 +77,9 @@ def each_frame(network: Callable[[Tensor], Tensor], frames: Tensor, lengths: Ten
         ``[B, T, …]``.
     """
     count, steps = frames.shape[:2]
-    if torch.compiler.is_exporting():
-        # A graph can't leave frames out; they change nothing, since their answers are not used.
+    if torch.compiler.is_exporting() or frames.is_meta:
+        # A graph can't leave frames out, nor can shapes alone; they change nothing, since their
+        # answers are not used.
         every = network(frames.flatten(0, 1).unsqueeze(1))
         return every.view(count, steps, *every.shape[1:])
     real = is_real(lengths, steps)

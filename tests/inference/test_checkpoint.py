@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import pickle
+import random
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +19,7 @@ import pytest
 import torch
 
 from fer.errors import UserError
-from fer.inference import CheckpointError, load_checkpoint
+from fer.inference import CheckpointError, load, load_checkpoint
 from fer.learning.checkpoint_io import add_to_checkpoint
 from tests.support.learners import small_module
 from tests.support.pattern_faces import CLASSES
@@ -117,6 +121,33 @@ def described(**changes: Any) -> Callable[[Path], None]:
     return changed(hyper_parameters={**STORED["hyper_parameters"], **changes})
 
 
+def part(name: str, **changes: Any) -> dict[str, Any]:
+    model = deepcopy(STORED["hyper_parameters"]["model"])
+    model[name].update(changes)
+    return dict(model)
+
+
+def nested(depth: int) -> Any:
+    return {"inner": nested(depth - 1)} if depth else 0
+
+
+def archived(path: Path, way: int = zipfile.ZIP_STORED, **names: str) -> None:
+    with zipfile.ZipFile(path) as archive:
+        entries = [(one.filename, archive.read(one)) for one in archive.infolist()]
+    with zipfile.ZipFile(path, "w", way) as archive:
+        for name, content in entries:
+            folder, _, file = name.rpartition("/")
+            archive.writestr(f"{folder}/{names.get(file, file)}", content)
+
+
+def renamed(old: str, new: str) -> Callable[[Path], None]:
+    return lambda path: archived(path, **{old: new})
+
+
+def compressed(path: Path) -> None:
+    archived(path, zipfile.ZIP_DEFLATED)
+
+
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
@@ -133,6 +164,7 @@ def described(**changes: Any) -> Callable[[Path], None]:
         (described(classes=None), "does not say model, classes and size"),
         (described(classes="angry"), "does not say model, classes and size"),
         (described(size="48"), "does not say model, classes and size"),
+        (described(classes=[*CLASSES[1:], CLASSES[1]]), "does not say model, classes and size"),
         (described(size=10**9), "does not say model, classes and size"),
         (described(size=True), "does not say model, classes and size"),
         (described(fit="crop"), "does not say model, classes and size"),
@@ -143,12 +175,28 @@ def described(**changes: Any) -> Callable[[Path], None]:
         (described(classes=["a", "b"]), "its weights are not those of its network"),
         (described(model={"_target_": "os.mkdir"}), "its network can't be made"),
         (described(model={"_target_": "nope.Network"}), "can't import 'nope'"),
+        (described(model={"_target_": "fer.nope.Network"}), "can't import 'fer.nope'"),
+        (described(model=part("lstm", units=60_000)), "numbers at once"),
+        (described(model=part("lstm", depth=10**9)), "larger than the weights"),
+        (described(model=part("preprocessing", resize=60_000)), "larger than the weights"),
+        (described(model=part("backbone", widths="x")), "its network can't be made"),
+        (described(frames=4), "it does not say how long ones"),
+        (described(columns=torch.zeros(3)), "not of plain values"),
+        (described(model=nested(60)), "too deep"),
+        (changed(state_dict={"network.w": torch.zeros(1).expand(10**5, 10**5)}), "larger than"),
+        (changed(state_dict={"network.w": torch.zeros(4).to_sparse()}), "code or objects"),
+        (changed(more=bytearray(4)), "code or objects"),
+        (renamed("data.pkl", "other.pkl"), "damaged or cut off"),
+        (compressed, "is compressed"),
     ],
     ids=[
         "missing", "empty", "random", "cut off", "flipped", "bare pickle", "pickle", "module",
-        "list", "other", "no classes", "text", "size", "huge", "truth", "fit", "temperature",
+        "list", "other", "no classes", "text", "twice", "huge text", "huge", "truth",
+        "fit", "temperature",
         "no heat", "nan heat", "numbered weights", "other classes",
-        "function", "unknown network",
+        "function", "unknown network", "unknown part", "wide", "deep", "large",
+        "letters", "clips",
+        "tensor", "nested", "view", "sparse", "memory", "no pickle", "compressed",
     ],
 )  # fmt: skip
 def test_anything_else_is_told_and_nothing_executed(
@@ -181,3 +229,49 @@ def test_reading_needs_no_lightning_or_hydra(path: Path) -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
     )
     assert done.stdout == "set()\n"
+
+
+def test_damage_is_told(path: Path) -> None:
+    """One flipped bit or a file cut off is an error of ours, or changes nothing."""
+    rng, content, wanted = random.Random(0), path.read_bytes(), load_checkpoint(path).logits(IMAGES)
+    for number in range(60):
+        # The archive's list of contents, at its end, is where most can go wrong.
+        place = rng.randrange(len(content) - 4000 if number % 2 else 0, len(content))
+        flipped = bytearray(content)
+        flipped[place] ^= 1 << rng.randrange(8)
+        path.write_bytes(flipped if number % 3 else content[:place])
+        try:
+            found = load_checkpoint(path).logits(IMAGES)
+        except CheckpointError:
+            continue
+        np.testing.assert_array_equal(found, wanted)
+
+
+def test_code_is_imported_where_it_is_allowed_alone(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of a file is executed, and nothing that it names."""
+    trace = path.with_name("trace")
+    path.with_name("mine.py").write_text(
+        f"import pathlib\npathlib.Path({str(trace)!r}).touch()\n"
+        "from fer.models import FusionNetwork\nclass Mine(FusionNetwork): pass\n"
+    )
+    monkeypatch.syspath_prepend(path.parent)
+    described(model={**STORED["hyper_parameters"]["model"], "_target_": "mine.Mine"})(path)
+    with pytest.raises(CheckpointError, match="--allow mine"):
+        load_checkpoint(path)
+    with pytest.raises(CheckpointError, match="--allow mine"):
+        load(path, allow=["other"])
+    assert not trace.exists()
+    assert load(path, allow=["mine"]).classes == CLASSES
+    assert trace.exists()
+
+
+def test_a_batch_takes_bounded_memory(path: Path) -> None:
+    model = load_checkpoint(path)
+    assert model.largest >= IMAGES[0].size
+    many = dataclasses.replace(model, largest=2**28 // 3)
+    sizes: list[int] = []
+    many.network.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
+    np.testing.assert_allclose(many.logits(IMAGES), model.logits(IMAGES), atol=1e-5)
+    assert max(sizes[:-1]) == 3

@@ -11,10 +11,12 @@ import onnxruntime as ort
 import pytest
 import torch
 
-from fer.inference import CheckpointModel, OnnxModel, load_checkpoint
+from fer.inference import CheckpointModel, Description, OnnxModel, load_checkpoint
 from fer.inference.export import TOLERANCE, ExportError, export
+from fer.inference.onnx_file import as_file
 from fer.inference.parity import compare
 from tests.inference.conftest import COLUMNS, checkpoint
+from tests.support.models import resealed
 from tests.support.pattern_faces import CLASSES
 
 FACES = np.random.default_rng(1).integers(0, 256, (70, 48, 48), dtype=np.uint8)
@@ -98,14 +100,14 @@ def test_what_can_not_be_run_is_not_written(
 ) -> None:
     """What ONNX Runtime says of a graph, when it is opened or asked, becomes an error of ours."""
 
-    def spoilt(graph: onnx.ModelProto, path: str) -> None:
+    def spoilt(graph: onnx.ModelProto, description: Description) -> bytes:
         if spoil == "size":
             graph.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 2
         else:
             graph.graph.node[0].op_type = "Nothing"
-        Path(path).write_bytes(graph.SerializeToString())
+        return as_file(graph, description)
 
-    monkeypatch.setattr(onnx, "save", spoilt)
+    monkeypatch.setattr("fer.inference.export.as_file", spoilt)
     with pytest.raises(ExportError, match="can't be run, so nothing was written"):
         export(small_network, tmp_path / "model.onnx")
     assert list(tmp_path.iterdir()) == []
@@ -117,6 +119,6 @@ def test_comparison_sees_a_changed_weight(tmp_path: Path, small_network: Checkpo
     weights = max(graph.graph.initializer, key=lambda one: len(one.raw_data))
     values = np.frombuffer(weights.raw_data, dtype=np.float32) * np.float32(1.1)
     weights.raw_data = values.tobytes()
-    onnx.save(graph, str(tmp_path / "changed.onnx"))
+    (tmp_path / "changed.onnx").write_bytes(resealed(graph))
     found = compare(small_network, OnnxModel(tmp_path / "changed.onnx", threads=1))
     assert max(found.logits, found.probabilities) > TOLERANCE

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from fer.models import BuildError, Concat, Fusion, build
+from fer.models import BuildError, Concat, Fusion, allowing, build
 
 LINEAR = {"_target_": "torch.nn.Linear", "in_features": 4, "out_features": 2}
 
@@ -60,7 +60,8 @@ def test_another_kind_is_refused_before_it_is_called(
     tmp_path: Path, target: str, argument: str
 ) -> None:
     trace = tmp_path / "trace"
-    with pytest.raises(BuildError, match=f"'{target}' is not a Module"):
+    is_refused = pytest.raises(BuildError, match=f"'{target}' is not a Module")
+    with is_refused, allowing([target.partition(".")[0]]):
         build({"_target_": target}, argument.format(trace), expects=nn.Module)
     assert not trace.exists()
 
@@ -108,3 +109,22 @@ def test_a_subclass_is_of_its_kind() -> None:
         expects=torch.optim.Optimizer,
     )
     assert optimizer.param_groups[0]["lr"] == 0.1
+
+
+def test_only_what_is_allowed_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To import a module is to run it, so a description alone does not bring that about."""
+    trace = tmp_path / "trace"
+    (tmp_path / "mine.py").write_text(
+        f"import torch, pathlib\npathlib.Path({str(trace)!r}).touch()\n"
+        "class Layer(torch.nn.Identity): pass\nclass Layers(Layer): pass\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    spec = {"_target_": "mine.Layer"}
+    with pytest.raises(BuildError, match=r"'mine'.*--allow mine"), allowing(["min", "mine.Layers"]):
+        build(spec, expects=nn.Module)
+    assert not trace.exists()
+    for name in ("mine", "mine.Layer"):
+        with allowing([name]):
+            assert isinstance(build(spec, expects=nn.Module), nn.Identity)
+    with pytest.raises(BuildError, match="--allow"):
+        build(spec, expects=nn.Module)

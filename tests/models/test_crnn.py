@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fer.models import CRNN, BuildError, Columns, Patches, Pixels, Rows, View, build
+from fer.models import CRNN, BuildError, Columns, Patches, Pixels, Rows, View, allowing, build
 from tests.support.parts import composed
 
 BACKBONES = {
@@ -143,8 +143,9 @@ def test_refuses(overrides: list[str], message: str) -> None:
 
 
 def test_refuses_a_backbone_without_a_map() -> None:
-    with pytest.raises(BuildError, match="Flatten, which keeps no feature map"):
-        crnn(backbone={"_target_": "tests.models.test_crnn.Flatten"})
+    refused = pytest.raises(BuildError, match="Flatten, which keeps no feature map")
+    with refused, allowing([__name__]):
+        crnn(backbone={"_target_": f"{__name__}.Flatten"})
 
 
 class Flatten(nn.Flatten):

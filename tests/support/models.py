@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+import onnx
 import torch
 from torch import nn
 
-from fer.inference import CheckpointModel
+from fer.inference import CheckpointModel, Description
+from fer.inference.description import KEY
+from fer.inference.onnx_file import as_file
 from fer.models import build
 from tests.support.learners import SMALL
 from tests.support.parts import composed
@@ -40,3 +43,9 @@ def untrained_model(
     network = build(spec, expects=nn.Module, classes=len(classes), size=size)
     network.eval().requires_grad_(requires_grad=False)
     return CheckpointModel(network, tuple(classes), size, columns=COLUMNS if ages else None)
+
+
+def resealed(graph: onnx.ModelProto) -> bytes:
+    """Return the file of an exported graph that was changed, with a checksum that holds."""
+    (told,) = (entry.value for entry in graph.metadata_props if entry.key == KEY)
+    return as_file(graph, Description.from_json(told, "here"))

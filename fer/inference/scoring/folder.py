@@ -56,6 +56,7 @@ class Job:
         model: name or path.
         asking: how.
         threads: cores of one recognizer.
+        allow: see :func:`fer.inference.load`.
     """
 
     table: Table
@@ -63,6 +64,7 @@ class Job:
     model: str
     asking: Asking
     threads: int
+    allow: Sequence[str] = ()
 
     def recognizer(self) -> Recognizer:
         """Return what answers, ready to work.
@@ -84,6 +86,7 @@ class Job:
             min_face=asking.min_face,
             detector=asking.detector,
             detect_size=asking.detect_size,
+            allow=self.allow,
         )
         if made.frames is not None:
             raise UserError(
