@@ -101,7 +101,7 @@ def _look(file: Any, size: int) -> str:
 
 
 # The one in Python: that in C takes memory for any place that a damaged pickle puts something in.
-class _Looker(pickle._Unpickler):  # type: ignore[name-defined,misc]
+class _Looker(pickle._Unpickler):
     """Goes through a pickle and makes containers alone, to see what it names."""
 
     def __init__(self, content: Any, sizes: Mapping[str, int]) -> None:

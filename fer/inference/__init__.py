@@ -1,6 +1,7 @@
 """A trained model in use."""
 
-from fer.inference.checkpoint import CheckpointError, CheckpointModel, load_checkpoint
+from fer.checkpoints import CheckpointError
+from fer.inference.checkpoint import CheckpointModel, load_checkpoint
 from fer.inference.description import Description, ModelFileError
 from fer.inference.detection import Detection, Detector, DetectorError, make_detector
 from fer.inference.loading import load, load_model

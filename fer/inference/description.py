@@ -128,7 +128,7 @@ def are_names(value: Any) -> bool:
 
 
 def are_columns(value: Any) -> bool:
-    """Say whether a value describes metadata, see :mod:`fer.metadata`, or says that there is none."""
+    """Say whether a value describes metadata (:mod:`fer.metadata`), or says there are none."""
     return value is None or (
         isinstance(value, Mapping)
         and len(value) > 0
@@ -140,6 +140,6 @@ def _is_column(column: Mapping[str, Any]) -> bool:
     if "values" in column:
         return are_names(column["values"])
     return all(
-        type(one) in (int, float) and isfinite(one)
+        isinstance(one, int | float) and isfinite(one)
         for one in (column.get("mean"), column.get("std"))
     )

@@ -41,7 +41,7 @@ def as_file(graph: onnx.ModelProto, description: Description) -> bytes:
     entry = graph.metadata_props.add()
     entry.key, entry.value = KEY, description.as_json()
     graph.producer_name = "fer"
-    content = graph.SerializeToString()
+    content: bytes = graph.SerializeToString()
     place = content.rindex(NO_CHECKSUM.encode())
     checksum = hashlib.sha256(content).hexdigest().encode()
     return content[:place] + checksum + content[place + len(checksum) :]
@@ -121,7 +121,7 @@ def _complaint(graph: memoryview) -> str:
 
 def _of_node(node: memoryview) -> str:
     for number, value in _fields(node):
-        if number == _OP_TYPE and bytes_of(value) == b"Loop":
+        if number == _OP_TYPE and bytes(bytes_of(value)) == b"Loop":
             return "it holds a loop, which may never end"
         if number != _ATTRIBUTE:
             continue

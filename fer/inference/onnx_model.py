@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from threading import Timer
 from typing import TYPE_CHECKING, Any, Final
@@ -15,8 +14,8 @@ import numpy.typing as npt
 from fer.errors import UserError
 from fer.inference.description import Description, ModelFileError
 from fer.inference.onnx_file import read_description
+from fer.inference.onnx_session import FATAL, first_line, opened, runtime_errors
 from fer.pixels import Fit
-from fer.telemetry import switch_off
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -28,12 +27,8 @@ LENGTHS: Final = "lengths"
 PROBABILITIES: Final = "probabilities"
 LOGITS: Final = "logits"
 
-#: Bytes that all exported models of a process may take beside their weights, and seconds that the
-#: first answer may take. A file of anybody may ask for any.
-_ROOM: Final = 3 * 2**29
+#: Seconds that the first answer may take: a file of anybody may ask for any.
 _SECONDS: Final = 20
-#: Of ONNX Runtime's logs: what fails is raised.
-_FATAL: Final = 4
 #: Larger files are none that ONNX can be.
 _LARGEST_FILE: Final = 2**31
 
@@ -63,7 +58,7 @@ class OnnxModel:
         content = self.path.read_bytes()
         self.description = read_description(content, self.path)
         threads = usable_threads() if threads is None else threads
-        self._session = _open(content, self.path, threads)
+        self._session = opened(content, self.path, threads)
         _check_graph(self._session, self.description, self.path)
         self._try_out()
 
@@ -135,7 +130,7 @@ class OnnxModel:
             except runtime_errors() as error:
                 # Of the room for all models, see _room().
                 if n < 2 or "Available memory" not in str(error):
-                    raise UserError(f"{self.path} can't answer: {_first_line(error)}") from None
+                    raise UserError(f"{self.path} can't answer: {first_line(error)}") from None
             return self.answer(images, metadata, batch_size=(n + 1) // 2)
         probabilities = np.empty((n, len(self.classes)), dtype=np.float32)
         logits = np.empty_like(probabilities)
@@ -164,7 +159,7 @@ class OnnxModel:
         steps = () if self.frames is None else (1,)
         face = np.full((1, *steps, self.size, self.size), 127, dtype=np.uint8)
         options = ort.RunOptions()
-        options.log_severity_level = _FATAL
+        options.log_severity_level = FATAL
         timer = Timer(_SECONDS, setattr, (options, "terminate", True))
         timer.daemon = True
         timer.start()
@@ -172,7 +167,7 @@ class OnnxModel:
             found = self._run(face, None, options)
         except Exception as error:
             # Its errors have no common class, and whatever a file brings about is the file's fault.
-            raise ModelFileError(f"{self.path} can't answer: {_first_line(error)}") from None
+            raise ModelFileError(f"{self.path} can't answer: {first_line(error)}") from None
         finally:
             timer.cancel()
         wanted = (1, len(self.classes))
@@ -218,60 +213,6 @@ def _quota() -> int | None:
     except (OSError, ValueError):
         return None
     return None if limit == "max" else max(1, int(limit) // int(period))
-
-
-def _open(content: bytes, path: Path, threads: int) -> InferenceSession:
-    if threads < 1:
-        raise ValueError(f"threads must be at least 1, not {threads}")
-    import onnxruntime as ort
-
-    switch_off()
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    # Threads that wait by spinning would take a core from whatever else the program does.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    _room()
-    options.add_session_config_entry("session.use_env_allocators", "1")
-    # Weights, of which the file says the bytes, lie outside that room.
-    options.add_session_config_entry("session.use_device_allocator_for_initializers", "1")
-    options.log_severity_level = _FATAL
-    try:
-        # Its own way of trying again prints.
-        return ort.InferenceSession(
-            content, options, providers=["CPUExecutionProvider"], enable_fallback=0
-        )
-    except Exception as error:
-        raise ModelFileError(
-            f"{path} is no ONNX model that can be read, or one that is damaged or cut off "
-            f"({_first_line(error)})"
-        ) from None
-
-
-@cache
-def _room() -> None:
-    """Bound the memory that this process's exported models may take together."""
-    import onnxruntime as ort
-
-    where = ort.OrtMemoryInfo(
-        "Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT
-    )
-    ort.create_and_register_allocator(where, ort.OrtArenaCfg({"max_mem": _ROOM}))
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-
-
-def runtime_errors() -> tuple[type[Exception], ...]:
-    """Return what ONNX Runtime raises: its errors have no common class but ``Exception``."""
-    from onnxruntime.capi import onnxruntime_pybind11_state as errors
-
-    names = (
-        "Fail", "InvalidProtobuf", "InvalidGraph", "InvalidArgument", "NoModel", "NotImplemented",
-        "RuntimeException",
-    )  # fmt: skip
-    return tuple(getattr(errors, name) for name in names)
 
 
 def _check_graph(session: InferenceSession, description: Description, path: Path) -> None:

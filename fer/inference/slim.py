@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from fer.checkpoints import read_stored
 from fer.files import written_beside
@@ -42,12 +43,12 @@ def write_slim(path: Path, to: Path, *, allow: Iterable[str] = ()) -> Parity:
     refuse_invalid(model)
     stored = read_stored(path)
     weights = {n: w for n, w in stored["state_dict"].items() if n.startswith(PREFIX)}
-    kept = {name: stored[name] for name in ("hyper_parameters", TEMPERATURE, MAKING)
+    kept: dict[str, Any] = {name: stored[name] for name in ("hyper_parameters", TEMPERATURE, MAKING)
             if name in stored}  # fmt: skip
     # By way of memory: torch's own writer reports a full disk as a RuntimeError, and the name that
     # it gives to what is within is that of the file.
     content = io.BytesIO()
-    torch.save({"state_dict": in_half(weights), **kept}, content)
+    torch.save(kept | {"state_dict": in_half(weights)}, content)
     with written_beside(to) as beside:
         beside.write_bytes(content.getbuffer())
         parity = compare(model, load_checkpoint(beside, allow=allow))

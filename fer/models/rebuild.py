@@ -81,7 +81,7 @@ def _tried(spec: Mapping[str, Any], weights: Mapping[str, Tensor], classes: int,
             if left < 0:
                 raise BuildError("it is larger than the weights that the file holds")
 
-    handle = register_module_parameter_registration_hook(count)  # type: ignore[no-untyped-call]
+    handle = register_module_parameter_registration_hook(count)
     try:
         with torch.device("meta"), _Largest():
             network = build(spec, expects=nn.Module, classes=classes, size=size)
@@ -95,14 +95,15 @@ def _tried(spec: Mapping[str, Any], weights: Mapping[str, Tensor], classes: int,
     face = torch.zeros(1, 1, *steps, size, size, dtype=torch.uint8, device="meta")
     with torch.device("meta"), torch.no_grad(), _Largest() as seen:
         network.eval()(face)
-    return seen.numbers
+    largest: int = seen.numbers
+    return largest
 
 
 class _Largest(TorchFunctionMode):
     """Remembers the largest of all tensors that are made, and refuses what is too large."""
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.numbers = 0
 
     def __torch_function__(

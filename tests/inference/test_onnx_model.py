@@ -21,7 +21,8 @@ from fer.errors import UserError
 from fer.inference import Description, ModelFileError, OnnxModel
 from fer.inference.description import KEY
 from fer.inference.onnx_file import as_file
-from fer.inference.onnx_model import runtime_errors, usable_threads
+from fer.inference.onnx_model import usable_threads
+from fer.inference.onnx_session import runtime_errors
 from tests.support.models import resealed
 
 GOOD = Description(("a", "b"), 4).as_json()

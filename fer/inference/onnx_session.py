@@ -1,0 +1,84 @@
+"""ONNX Runtime, with a bounded share of memory."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from fer.inference.description import ModelFileError
+from fer.telemetry import switch_off
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+#: Bytes that all exported models of a process may take beside their weights: a file of anybody may
+#: ask for any.
+_ROOM: Final = 3 * 2**29
+#: Of ONNX Runtime's logs: what fails is raised.
+FATAL: Final = 4
+
+
+def opened(content: bytes, path: Path, threads: int) -> InferenceSession:
+    """Return a session of an exported model, in bounded memory.
+
+    Args:
+        content: of its file.
+        path: of that, for messages.
+        threads: how many cores it may use.
+
+    Raises:
+        ModelFileError: ONNX Runtime can't read it.
+    """
+    if threads < 1:
+        raise ValueError(f"threads must be at least 1, not {threads}")
+    import onnxruntime as ort
+
+    switch_off()
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    # Threads that wait by spinning would take a core from whatever else the program does.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    _room()
+    options.add_session_config_entry("session.use_env_allocators", "1")
+    # Weights, of which the file says the bytes, lie outside that room.
+    options.add_session_config_entry("session.use_device_allocator_for_initializers", "1")
+    options.log_severity_level = FATAL
+    try:
+        # Its own way of trying again prints.
+        return ort.InferenceSession(
+            content, options, providers=["CPUExecutionProvider"], enable_fallback=0
+        )
+    except Exception as error:
+        raise ModelFileError(
+            f"{path} is no ONNX model that can be read, or one that is damaged or cut off "
+            f"({first_line(error)})"
+        ) from None
+
+
+@cache
+def _room() -> None:
+    """Bound the memory that this process's exported models may take together."""
+    import onnxruntime as ort
+
+    where = ort.OrtMemoryInfo(
+        "Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT
+    )
+    ort.create_and_register_allocator(where, ort.OrtArenaCfg({"max_mem": _ROOM}))
+
+
+def first_line(error: Exception) -> str:
+    """Return the beginning of what an error says."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+
+
+def runtime_errors() -> tuple[type[Exception], ...]:
+    """Return what ONNX Runtime raises: its errors have no common class but ``Exception``."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as errors
+
+    names = (
+        "Fail", "InvalidProtobuf", "InvalidGraph", "InvalidArgument", "NoModel", "NotImplemented",
+        "RuntimeException",
+    )  # fmt: skip
+    return tuple(getattr(errors, name) for name in names)
