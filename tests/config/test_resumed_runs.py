@@ -166,7 +166,7 @@ def test_a_full_disk_costs_the_new_checkpoint_alone(
 
     def write_bytes(path: Path, content: bytes) -> int:
         nonlocal count
-        count += path.name.startswith(".last-")
+        count += path.name.startswith(".last.")
         if count < 2:
             return real(path, content)
         real(path, bytes(content[: len(content) // 2]))

@@ -35,6 +35,7 @@ def test_head_has_the_layers_asked_for(hidden: list[int]) -> None:
 
 @pytest.mark.parametrize("hidden", [[], [5], [5, 4]])
 def test_head_drops_features_before_its_last_layer(hidden: list[int]) -> None:
+    torch.manual_seed(0)
     head = DenseHead(6, 3, hidden=hidden, dropout=0.5)
     seen: list[torch.Tensor] = []
     head.layers[-1].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
