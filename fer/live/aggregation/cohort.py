@@ -11,9 +11,11 @@ does not keep people apart. Here a window's emotions are therefore means over a 
 2. A window is told only if at least ``least`` members are read in it, else a change would be that
    of a few faces; and a third of all, else it would be mostly of the past.
 3. A draw is *recent* until ``least`` of the values last told of it are older than ``REST`` seconds:
-   until then they may still hold. Of recent draws, no two have as many faces, nor is one as large
-   as any sum or difference of others. Sizes are multiples of ``least``, so that whatever is added
-   or subtracted is about ``least`` people at least, whoever is exchanged, comes or goes.
+   until then they may still hold. A value that another recent draw was told with as well, at most
+   ``REST`` seconds before or after, is not counted among those: it cancels. Of recent draws, no two
+   have as many faces, nor is one as large as any sum or difference of others. Sizes are multiples
+   of ``least``, so that whatever is added or subtracted is about ``least`` people at least, whoever
+   is exchanged, comes or goes. While only such shared values are old, nothing is told.
 4. In the whole session, a cohort is drawn only from as many faces as one before, or from at least
    ``least`` more or fewer: not from five, then six. Others wait.
 """
@@ -23,6 +25,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from random import Random
 from typing import Final
 
@@ -57,7 +60,8 @@ class Group:
     generation: int
 
 
-@dataclass(slots=True)
+# Two draws are never one, whatever was told of them.
+@dataclass(slots=True, eq=False)
 class _Draw:
     """From how many faces a cohort was drawn, how many, and how old what was told of each is."""
 
@@ -65,8 +69,16 @@ class _Draw:
     size: int
     told: dict[str, float] = field(default_factory=dict)
 
-    def is_recent(self, time: float, least: int) -> bool:
-        return sum(time - one >= REST for one in self.told.values()) < least
+    def old(self, time: float) -> set[str]:
+        return {name for name, at in self.told.items() if time - at >= REST}
+
+    def shared(self, others: Collection[_Draw]) -> set[str]:
+        """Return whose values others were told with too: a difference lacks them."""
+        return {
+            name
+            for name, at in self.told.items()
+            if any(abs(one.told.get(name, -inf) - at) < REST for one in others if one is not self)
+        }
 
 
 class Cohort:
@@ -117,16 +129,31 @@ class Cohort:
         """
         for name in self._last.keys() & read.keys():
             self._last[name], self._read_at[name] = read[name], time
-        self._recent = [one for one in self._recent if one.is_recent(time, self.least)]
+        self._forget(time)
         pool = sorted(read.keys() & set(together))
         self._waited = self._waited + 1 if self._is_wanted(pool, read) else 0
         if self._waited >= self._settle and self._is_allowed(len(pool)):
             self._draw(pool, read, time)
-        if not self._is_told(read):
+        if not self._is_told(read) or self._is_half_told(time):
             return None
         self._now.told = dict(self._read_at)
         mean = np.mean(np.stack(list(self._last.values())), axis=0)
         return Group(mean, len(self._last), len(self._last.keys() & read.keys()), self._generation)
+
+    def _forget(self, time: float) -> None:
+        """Keep the draws that are recent. What is told now may have become so again."""
+        draws = [one for one in self._recent if one is not self._now] + [self._now]
+        while True:
+            left = [one for one in draws if len(one.old(time) - one.shared(draws)) < self.least]
+            if len(left) == len(draws):
+                break
+            draws = left
+        self._recent = draws
+
+    def _is_half_told(self, time: float) -> bool:
+        """Say whether an earlier draw gives away the old values, and so the sum of all others."""
+        old = sum(time - at >= REST for at in self._read_at.values())
+        return self._now in self._recent and old >= self.least
 
     def _is_told(self, read: Mapping[str, Values]) -> bool:
         now = len(self._last.keys() & read.keys())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from random import Random
 
 import numpy as np
@@ -182,6 +183,44 @@ def test_no_sums_differ_by_few_people(
                 draws.append((counted, len(present), {}))
                 before = members
             draws[-1][2].update({name: values[name] for name in members})
+
+
+def rows(frames: list[dict[str, str]]) -> Iterator[tuple[frozenset[str], bool]]:
+    """Yield who is counted after each window, and whether they are told."""
+    cohort = Cohort(LEAST, lot=Random(0))
+    for number, frame in enumerate(frames, 1):
+        read = {name: np.zeros(1) for name, label in frame.items() if label != "uncertain"}
+        group = cohort.step(read, frame.keys(), 2.0 * number)
+        yield cohort.members, group is not None
+
+
+def test_old_values_that_two_draws_share_give_nobody_away() -> None:
+    """Five; ten with them; the first leave: ten less five are the others as they are now.
+
+    Those less five others, drawn at once, would be two people.
+    """
+    here, stay = some(5, start=0), some(5, start=5)
+    crowd = stay | some(2, start=20)  # Of seven nobody draws.
+    exchanged = some(4, start=5) | some(1, start=30)
+    frames = [here] * 5 + [here | stay] * 5 + [crowd] * 65 + [exchanged] * 70
+    seen = list(rows(frames))
+    assert [len(seen[n][0]) for n in (4, 9, 60)] == [5, 10, 10]
+    assert [n for n in range(10, 75) if not seen[n][1]], "withheld while the first are known"
+    last = max(n for n in range(75) if seen[n][1])
+    first = min(n for n in range(75, 145) if seen[n][1])
+    assert seen[first][0] == frozenset(exchanged)
+    assert 2 * (first - last) >= REST
+
+
+def test_a_draw_that_is_read_again_is_recent_again() -> None:
+    """Five of ten can't be read for two minutes, and then can: at once, one is exchanged."""
+    hidden = some(5, "uncertain", start=5)
+    crowd = some(5) | some(2, start=20)
+    again = crowd | some(5, start=5)
+    exchanged = some(9) | some(1, start=30)
+    seen = list(rows([some(10)] * 5 + [crowd | hidden] * 70 + [again] + [exchanged] * 30))
+    assert seen[75] == (frozenset(some(10)), True)
+    assert not any(exchanged.keys() <= members for members, _ in seen)
 
 
 @pytest.mark.parametrize("name", scenes(0))
