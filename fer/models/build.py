@@ -22,8 +22,9 @@ from fer.errors import UserError
 
 T = TypeVar("T")
 
-#: Packages whose parts any description may name.
-ROOTS: Final = ("fer", "torch", "timm", "lightning", "torchmetrics")
+#: Packages whose public parts any description may name. Networks are made of no others: metrics of
+#: torchmetrics fetch networks when they are made, and no part of Lightning is one of a network.
+ROOTS: Final = ("fer", "torch", "timm")
 
 _allowed: ContextVar[tuple[str, ...]] = ContextVar("allowed", default=())
 
@@ -85,12 +86,14 @@ def locate(path: str) -> Any:
     """
     module_name, _, name = path.rpartition(".")
     is_allowed = any(f"{path}.".startswith(f"{one}.") for one in _allowed.get())
-    if not (of_roots(path) or is_allowed):
+    # A ``__main__`` is a program, which would run.
+    is_public = of_roots(path) and "._" not in path
+    if not (is_public or is_allowed):
         root = path.partition(".")[0]
         raise BuildError(
-            f"_target_ {path!r}: can't import {module_name!r}, since a file may name parts of "
-            f"{', '.join(ROOTS)} alone. If you trust that code, name it: --allow {root}, for "
-            f"fer train and fer evaluate 'allow=[{root}]', in Python allow=[{root!r}]"
+            f"_target_ {path!r}: can't import {module_name!r}, since a file may name public "
+            f"parts of {', '.join(ROOTS)} alone. If you trust that code, name it: --allow {root}, "
+            f"for fer train and fer evaluate 'allow=[{root}]', in Python allow=[{root!r}]"
         )
     try:
         module = import_module(module_name)

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from fer.models import BuildError, Concat, Fusion, allowing, build
+from fer.models.build import locate
 
 LINEAR = {"_target_": "torch.nn.Linear", "in_features": 4, "out_features": 2}
 
@@ -131,3 +132,14 @@ def test_only_what_is_allowed_is_imported(tmp_path: Path, monkeypatch: pytest.Mo
             assert isinstance(build(spec, expects=nn.Module), nn.Identity)
     with pytest.raises(BuildError, match="--allow"):
         build(spec, expects=nn.Module)
+
+
+@pytest.mark.parametrize("path", [
+    "torch.utils.model_dump.__main__.main", "lightning.pytorch.demos.lstm.SimpleLSTM",
+    "torchmetrics.image.perceptual_path_length.PerceptualPathLength",
+])  # fmt: skip
+def test_a_file_names_no_program_and_nothing_that_fetches(path: str) -> None:
+    """The first ends the process as it is imported, the last downloads a network when made."""
+    for allowed in ([], ["antigravity"]):
+        with allowing(allowed), pytest.raises(BuildError, match="--allow"):
+            locate(path)
