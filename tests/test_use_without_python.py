@@ -74,7 +74,7 @@ def test_description(small_onnx: Path, with_metadata: Path, tmp_path: Path) -> N
     assert ran.stdout.strip() == str(list(CLASSES))
     stored = json.loads((tmp_path / "model.json").read_text(encoding="utf-8"))
     keys = re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE)
-    assert len(keys) == 7
+    assert len(keys) == 8
     assert set(keys) <= set(stored)
     assert (stored["classes"], stored["size"], stored["format"]) == (list(CLASSES), 48, 1)
     assert stored["columns"] is None

@@ -401,7 +401,7 @@ def test_the_learner_trains_what_can_be_trained() -> None:
 def test_a_part_of_another_kind_is_refused(part: str) -> None:
     hyperparameters = dict(small_module().hparams)
     hyperparameters[part] = {"_target_": "os.system", "command": "exit 1"}
-    with pytest.raises(BuildError, match=r"'os\.system' is not a"):
+    with pytest.raises(BuildError, match=r"os\.system"):
         FerModule(**hyperparameters).configure_optimizers()
 
 
