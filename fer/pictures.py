@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING, Final
 
 import numpy as np
 
+from fer.files import at_home
 from fer.picture_limits import (
     MAX_BYTES,
     MAX_PIXELS,
@@ -59,8 +60,8 @@ def read_picture(source: str | os.PathLike[str] | bytes | IO[bytes]) -> Image:
     cameras write them, unless a TIFF says what is white.
 
     Args:
-        source: the file's name (one that is no UTF-8 is fine), its bytes, or the file opened in
-            binary mode, read from where it stands to its end.
+        source: the file's name (one that is no UTF-8 is fine; ``~`` is the user's own folder), its
+            bytes, or the file opened in binary mode, read from where it stands to its end.
 
     Returns:
         uint8 ``[H, W, 3]``, RGB.
@@ -70,17 +71,22 @@ def read_picture(source: str | os.PathLike[str] | bytes | IO[bytes]) -> Image:
             :data:`MAX_PIXELS` (fewer in WebP, AVIF and JPEG of several scans, which take more
             memory), or would take unusually long to decode; or it is no file but a pipe or a
             device, which may have no end.
-        TypeError: the file was opened as text.
+        TypeError: the file was opened as text, or the source is none of these.
         OSError: the file can't be opened or read.
     """
     if isinstance(source, str | os.PathLike):
-        data = file_bytes(source)
+        name = os.fspath(source)
+        data = file_bytes(at_home(name) if isinstance(name, str) else name)
     elif hasattr(source, "read"):
         data = source.read(MAX_BYTES + 1)
         if not isinstance(data, bytes):
             raise TypeError("the file is open as text: open(PATH, 'rb') opens a picture")
-    else:
+    elif isinstance(source, bytes | bytearray | memoryview):
         data = bytes(source)
+    else:
+        raise TypeError(
+            f"a picture is read from a path, bytes or an open file, not {type(source).__name__}"
+        )
     pixels = decoded(data)
     return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
 

@@ -95,15 +95,20 @@ def test_twelve_bits_in_sixteen(tmp_path: Path) -> None:
         read_picture(tmp_path / "a.tif")
 
 
-def test_bytes_and_open_files(tmp_path: Path) -> None:
+def test_bytes_and_open_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(PNG)
+    monkeypatch.setenv("HOME" if os.name != "nt" else "USERPROFILE", str(tmp_path))
+    np.testing.assert_array_equal(read_picture("~/a.png"), COLORS)
     np.testing.assert_array_equal(read_picture(PNG), COLORS)
     np.testing.assert_array_equal(read_picture(io.BytesIO(PNG)), COLORS)
     with path.open("rb") as file:
         np.testing.assert_array_equal(read_picture(file), COLORS)
     with pytest.raises(TypeError, match=r"open\(PATH, 'rb'\)"):
         read_picture(io.StringIO("text"))  # type: ignore[arg-type]
+    for other in (3, COLORS):
+        with pytest.raises(TypeError, match="from a path, bytes or an open file, not"):
+            read_picture(other)  # type: ignore[arg-type]
 
 
 def test_what_is_transparent_lies_on_white() -> None:

@@ -31,6 +31,18 @@ def test_the_others_run_and_the_failure_is_listed(train: Train, elsewhere: Path)
     assert "Traceback" not in answer.err
 
 
+def test_a_configuration_of_one_s_own_fares_alike(train: Train, elsewhere: Path) -> None:
+    (elsewhere / "own.yaml").write_text("defaults: [train, _self_]\n")
+    options = ("--config-dir", ".", "--config-name")
+    answer = train(*options, "own", "-m", *SWEEP)
+    assert (answer.code, finished(elsewhere)) == (1, ["1"]), answer
+    assert "fer.train: 1 of 2 jobs failed, the others are done:\n" in answer.err
+    answer = train(*options, "none", "seed=0")
+    assert answer.code == 2
+    assert answer.err.startswith("fer.train: Cannot find primary config 'none'.")
+    assert "run folder" not in answer.err
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="loky's processes are POSIX here")
 def test_joblib_cuts_no_healthy_job_off(tmp_path: Path) -> None:

@@ -111,12 +111,18 @@ def with_soft_targets(config: DictConfig, folder: Path) -> DictConfig:
         folder: the run folder.
 
     Raises:
-        UserError: a teacher can't answer for these data, or left out no fold.
+        UserError: a teacher can't answer for these data, or left out no fold; or there is none, or
+            there are answers beside it.
     """
     used = config.copy()
     distillation = used.callbacks.get("distillation")
     if distillation is None or not distillation.out_of_fold:
         return used
+    if distillation.soft_targets or not distillation.teachers:
+        raise UserError(
+            "callbacks.distillation.out_of_fold=true has callbacks.distillation.teachers answer: "
+            "name these, and no soft_targets, which are answers already"
+        )
     path = folder / "soft_targets.npz"
     if not path.is_file():
         faces = scaled(cleaned_source(config).load(), config.data.size, config.data.fit)

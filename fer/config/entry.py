@@ -99,8 +99,8 @@ def _answer(
         return INTERRUPTED
     except (UserError, OSError) as error:
         # What Hydra writes, it writes without naming it.
-        where = " (in the run folder)" if getattr(error, "filename", "") is None else ""
-        return _complain(name, f"{error}{where}")
+        nameless = isinstance(error, OSError) and error.errno is not None and not error.filename
+        return _complain(name, f"{error}{' (in the run folder)' if nameless else ''}")
 
 
 def _interrupted(name: str, arguments: Sequence[str], folder: str) -> str:
@@ -167,19 +167,22 @@ def _run(
         sys.stdout.write(help_text(name, examples))
         return 0
     shown = args.hydra_help or args.info or args.cfg or args.shell_completion
-    if not (is_follower() or shown or args.config_path or args.config_name):
-        multirun, overrides = args.multirun, args.overrides
-        further = _check(
-            name, overrides, args.config_dir, multirun=multirun, holds=holds, check=check
-        )
+    multirun, overrides = args.multirun, args.overrides
+    if not (is_follower() or shown):
+        further = []
+        if not (args.config_path or args.config_name):
+            further = _check(
+                name, overrides, args.config_dir, multirun=multirun, holds=holds, check=check
+            )
         sys.argv += further
-        if multirun:
+        if multirun and not args.config_path:
             from fer.config.sweeping import run_sweep
 
             if any(text.lstrip("+").lower() == "check_only=true" for text in overrides):
                 # What would start the runs is asked for nothing, as on a cluster's login machine.
                 overrides = [text for text in overrides if not _is_launcher(text)]
-            return run_sweep(name, task, [*overrides, *further], args.config_dir)
+            every = [*overrides, *further]
+            return run_sweep(name, task, every, args.config_dir, args.config_name or name)
     hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name=name)(task)()
     return 0
 

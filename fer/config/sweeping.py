@@ -43,7 +43,11 @@ def unforeseen(error: Exception) -> Failed:
 
 
 def run_sweep(
-    name: str, task: Callable[[Any], Any], overrides: Sequence[str], config_dir: str | None
+    name: str,
+    task: Callable[[Any], Any],
+    overrides: Sequence[str],
+    config_dir: str | None,
+    config_name: str,
 ) -> int:
     """Run every job of a sweep, and say which have failed.
 
@@ -54,6 +58,7 @@ def run_sweep(
         task: returns :class:`Failed` where it fails.
         overrides: of the command line.
         config_dir: a folder of further configuration files.
+        config_name: of the configuration that the jobs change.
 
     Returns:
         The exit code: 1 where some jobs have failed, 2 where all have.
@@ -65,7 +70,7 @@ def run_sweep(
     hydra = Hydra.create_main_hydra2(task_name=name, config_search_path=path)
     every = [*overrides, "hydra.mode=MULTIRUN"]
     batches = run_and_report(
-        lambda: hydra.multirun(config_name=name, task_function=task, overrides=every)
+        lambda: hydra.multirun(config_name=config_name, task_function=task, overrides=every)
     )
     jobs: list[JobReturn] = [job for batch in batches for job in batch]
     failed = [job for job in jobs if isinstance(job.return_value, Failed)]

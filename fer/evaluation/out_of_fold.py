@@ -29,13 +29,14 @@ def out_of_fold_targets(
     (:func:`fer.inference.views.views`) of the networks that were trained without its fold.
 
     Args:
-        checkpoints: of trainings with ``data.folds`` and ``data.fold``. Several of one fold are
-            averaged; faces of a fold that none of them left out get no target.
+        checkpoints: of trainings with ``data.folds`` and ``data.fold``, at least one without each
+            fold; several without the same one are averaged.
         faces: the whole data set, at the size of the networks.
         progress: show a bar on standard error.
 
     Raises:
-        UserError: a checkpoint can't be read, has other classes, or left out no fold of these data.
+        UserError: a checkpoint can't be read, has other classes, or left out no fold of these data;
+            or a fold was left out by none.
     """
     train = faces.splits["train"]
     models: list[CheckpointModel] = []
@@ -56,7 +57,14 @@ def out_of_fold_targets(
         left_out.append((folds, fold))
     if len({folds for folds, _ in left_out}) > 1:
         raise UserError("the networks were trained with different data.folds")
-    fold_of = fold_of_each(train, left_out[0][0])
+    every = left_out[0][0]
+    if seen := sorted({*range(every)} - {fold for _, fold in left_out}):
+        which = ", ".join(map(str, seen))
+        raise UserError(
+            f"no network was trained without fold {which} of data.folds={every}, so none can answer "
+            "for its faces: name one for each data.fold"
+        )
+    fold_of = fold_of_each(train, every)
     total = np.zeros((len(train), len(faces.classes)), dtype=np.float64)
     count = np.zeros(len(train), dtype=np.int64)
     with tqdm(
@@ -78,7 +86,7 @@ def out_of_fold_targets(
         checksums_of(train.take(order)),
         {
             "method": f"mean of {_VIEWS} views, out of fold",
-            "folds": left_out[0][0],
+            "folds": every,
             "networks": [
                 {
                     "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),

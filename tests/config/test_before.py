@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from fer.config.before import with_paths
+from fer.config.before import with_paths, with_soft_targets
 from fer.config.building import build_parts
 from fer.config.compose import compose
 from fer.config.problems import ConfigError
@@ -17,6 +17,7 @@ from fer.config.sources import cleaned_source
 from fer.config.training import check_training
 from fer.data.folds import fold_of_each
 from fer.data.soft_targets import read_soft_targets
+from fer.errors import UserError
 from fer.inference.checkpoint import load_checkpoint, softmax
 from fer.inference.views import views
 from tests.support.train_command import SMALL, environment_of, run_process
@@ -25,6 +26,9 @@ STUDENT = (
     "callbacks=[default,distillation]",
     "callbacks.distillation.teachers=[before/0,before/1]",
 )
+
+
+DISTILLATION = "callbacks.distillation"
 
 
 def first(*overrides: str) -> str:
@@ -117,3 +121,12 @@ def test_each_face_is_taught_by_the_network_that_has_not_seen_it(tmp_path: Path)
         unseen = train.take(fold_of == fold)
         answers = [softmax(model.logits(view)) for view in views(unseen.images)]
         np.testing.assert_allclose(targets.of(unseen), np.mean(answers, axis=0), atol=2e-3)
+    for given, message in (
+        ([f"teachers=[{folder}/before/0/checkpoints/best.ckpt]"], "was trained without fold 1 of"),
+        ([f"soft_targets=[{folder}/soft_targets.npz]"], "out_of_fold=true has "),
+        ([], "out_of_fold=true has "),
+    ):
+        keys = ["out_of_fold=true", *given]
+        config = compose("train", [*SMALL, STUDENT[0], *(f"{DISTILLATION}.{k}" for k in keys)])
+        with pytest.raises(UserError, match=message):
+            with_soft_targets(config, tmp_path)

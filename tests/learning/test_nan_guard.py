@@ -24,7 +24,7 @@ BATCHES = 4
 
 
 class Poison(Callback):
-    """Makes a gradient, or a loss alone, no number."""
+    """Makes a gradient, or a loss alone, no number, or weights so large that answers are none."""
 
     def __init__(self, epoch: int, batch: int, what: str) -> None:
         self.place, self.what, self.batches_after = (epoch, batch), what, -1
@@ -39,6 +39,9 @@ class Poison(Callback):
     ) -> None:
         if (trainer.current_epoch, i) == self.place and self.what == "loss":
             outputs["loss"].fill_(float("inf"))
+        if (trainer.current_epoch, i) == self.place and self.what == "weights":
+            for weight in module.parameters():
+                weight.data.fill_(1e38)
         if (trainer.current_epoch, i) >= self.place:
             self.batches_after += 1
 
@@ -80,4 +83,11 @@ def test_the_batch_is_named_and_not_many_follow(tmp_path: Path) -> None:
     poison = Poison(0, 20, "loss")
     assert "the loss became inf in epoch 1, batch 21;" in diverge(tmp_path, poison, batches=120)
     assert poison.batches_after == 29
+    assert not list(tmp_path.rglob("*.ckpt"))
+
+
+def test_answers_that_are_no_numbers_reach_no_checkpoint(tmp_path: Path) -> None:
+    """Finite weights can be too large to answer with; after the last epoch no batch tells."""
+    poison = Poison(0, BATCHES - 1, "weights")
+    assert "no finite number in epoch 1;" in diverge(tmp_path, poison)
     assert not list(tmp_path.rglob("*.ckpt"))

@@ -161,7 +161,7 @@ def _advice(options: argparse.Namespace, report: Report, fixes: Fixes) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    root = argparse.ArgumentParser(prog="fer data", description="Look at and convert data sets.")
+    root = argparse.ArgumentParser(prog="fer data", description="Look at data sets.")
     commands = root.add_subparsers(metavar="COMMAND", required=True)
     parser = commands.add_parser(
         "check",
@@ -170,9 +170,6 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    # It is another command, and listed here.
-    commands.add_parser("convert", add_help=False, help="bring a data set into a form that "
-        "training streams from the disk")  # fmt: skip
     add = parser.add_argument
     add("path", metavar="PATH", type=Path, help="the data set")
     add("--json", action="store_true", help="print everything as JSON instead of the tables")

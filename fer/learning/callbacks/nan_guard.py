@@ -25,7 +25,8 @@ class StopOnNaN(Callback):
     """Stop where a loss or a weight is not finite, before it reaches a checkpoint.
 
     Losses are looked at every 50 batches; they and the weights before a validation, at an epoch's
-    end and before a checkpoint, since no later loss tells what the last step has done.
+    end and before a checkpoint, since no later loss tells what the last step has done. The loss of
+    a validation is looked at when it ends.
 
     All processes of a distributed training stop together, whichever of them has that number.
     """
@@ -54,6 +55,13 @@ class StopOnNaN(Callback):
         if trainer.state.fn == TrainerFn.FITTING:
             self._look(trainer, pl_module.state_dict())
 
+    def on_validation_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        # Weights that are finite still can be too large to answer with.
+        if trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking:
+            self._look(trainer, {"val/loss": trainer.callback_metrics.get("val/loss")})
+
     def on_train_epoch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
     ) -> None:
@@ -67,9 +75,9 @@ class StopOnNaN(Callback):
     ) -> None:
         self._look(trainer, checkpoint["state_dict"])
 
-    def _look(self, trainer: lightning.Trainer, weights: Mapping[str, Any] | None = None) -> None:
+    def _look(self, trainer: lightning.Trainer, more: Mapping[str, Any] | None = None) -> None:
         losses, self._losses = self._losses, {}
-        fine = _finite([*losses.values(), *(weights or {}).values()])
+        fine = _finite([*losses.values(), *(more or {}).values()])
         if trainer.world_size > 1:
             fine = trainer.strategy.reduce_boolean_decision(fine, all=True)
         if fine:

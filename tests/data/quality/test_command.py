@@ -282,6 +282,8 @@ def test_what_cannot_be_checked(check: Check, tmp_path: Path) -> None:
     refused(check(tmp_path / "empty"), "holds no data set that is known", "train|val|test/<class>")
     (tmp_path / "data.csv").write_bytes(bytes(range(256)) * 20)
     refused(check(tmp_path / "data.csv"), "not in FER2013's form")
+    (tmp_path / "list.csv").write_text("image,emotion\n1.jpg,happy\n")
+    refused(check(tmp_path / "list.csv"), "A list of pictures is read by data=table")
     (tmp_path / "cut.csv.gz").write_bytes(gzip.compress(np.random.default_rng(0).bytes(5000))[:900])
     refused(check(tmp_path / "cut.csv.gz"), "cut.csv.gz")
     (tmp_path / "void.csv").touch()
