@@ -61,8 +61,8 @@ def out_of_fold_targets(
     if seen := sorted({*range(every)} - {fold for _, fold in left_out}):
         which = ", ".join(map(str, seen))
         raise UserError(
-            f"no network was trained without fold {which} of data.folds={every}, so none can answer "
-            "for its faces: name one for each data.fold"
+            f"no network was trained without fold {which} of data.folds={every}, so none can "
+            "answer for its faces: name one for each data.fold"
         )
     fold_of = fold_of_each(train, every)
     total = np.zeros((len(train), len(faces.classes)), dtype=np.float64)
