@@ -69,7 +69,7 @@ def train(config: DictConfig) -> float | None:
         if not config.check_only:
             used = with_soft_targets(used, folder)
         prepare(config.seed)
-        parts = build_parts(used)
+        parts = build_parts(used, config)
         sys.stdout.write(network_table(parts.module) + parts.beginning)
         if config.check_only:
             lacking = missing_hardware(config)

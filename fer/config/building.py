@@ -76,8 +76,13 @@ class Parts:
     beginning: str = ""
 
 
-def build_parts(config: DictConfig) -> Parts:
+def build_parts(config: DictConfig, recorded: DictConfig | None = None) -> Parts:
     """Make the data module and the learner, and try the optimiser on the learner.
+
+    Args:
+        config: the whole configuration.
+        recorded: as the run folder keeps it, where that says names and ``config`` what is used for
+            them: the run of ``ckpt_path`` is held against it.
 
     Raises:
         ConfigError: with every part that can't be made and every pair that doesn't fit.
@@ -94,7 +99,7 @@ def build_parts(config: DictConfig) -> Parts:
     beginning = None
     if config.ckpt_path is not None:
         # It brings its weights, whatever it began with itself.
-        _attempt(problems, "ckpt_path", lambda: _check_resumption(config, module))
+        _attempt(problems, "ckpt_path", lambda: _check_resumption(recorded or config, module))
     elif config.init_from is not None and module is not None:
         path = Path(config.init_from).expanduser()
         beginning = _attempt(problems, "init_from", lambda: begin_with(path, module))

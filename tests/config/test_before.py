@@ -113,6 +113,10 @@ def test_each_face_is_taught_by_the_network_that_has_not_seen_it(tmp_path: Path)
     answer = run_process(tmp_path, environment_of(tmp_path), *line, "hydra.run.dir=whole")
     assert answer.code == 0, answer
     folder = tmp_path / "whole"
+    longer = ("resume=auto", "trainer.max_epochs=3", "hydra.run.dir=whole")
+    answer = run_process(tmp_path, environment_of(tmp_path), *line, *longer)
+    assert answer.code == 0, answer
+    assert "going on with whole" in answer.err
     targets = read_soft_targets([folder / "soft_targets.npz"])
     train = cleaned_source(compose("train", SMALL)).load().splits["train"]
     fold_of = fold_of_each(train, 2)
