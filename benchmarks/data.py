@@ -95,7 +95,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--faces", type=int, default=_FER2013, help="of the smaller set")
     parser.add_argument("--turns", type=int, default=3, help="of each pair (default 3)")
-    parser.add_argument("--to", type=Path, help="a folder for the figures, as fer claims takes it")
+    parser.add_argument("--to", type=Path, help="a folder for python -m tools.ledger add")
     parser.add_argument("--worker", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:

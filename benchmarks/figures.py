@@ -1,7 +1,8 @@
-"""What a benchmark measured, as a folder that ``fer claims add`` takes numbers from.
+"""What a benchmark measured, as a folder that ``python -m tools.ledger add`` takes numbers from.
 
-``fer claims add FOLDER --metric scoring.1000000.rate --unit /s --looks 0 --id … --what …`` puts one
-into the ledger, with the benchmark's command and commit; the checkout has to be clean.
+``python -m tools.ledger add FOLDER --metric scoring.1000000.rate --unit /s --looks 0 --id …
+--what …`` puts one into the ledger, with the benchmark's command and commit; the checkout has to
+be clean.
 """
 
 from __future__ import annotations

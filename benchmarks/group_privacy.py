@@ -164,7 +164,7 @@ def main() -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sessions", type=int, default=1000)
-    parser.add_argument("--to", type=Path, help="a folder for fer claims add")
+    parser.add_argument("--to", type=Path, help="a folder for python -m tools.ledger add")
     options = parser.parse_args()
     found: dict[str, dict[str, float]] = {"right": {}, "wrong": {}, "told": {}}
     for away in (4, 70):

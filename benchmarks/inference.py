@@ -4,8 +4,8 @@ Run with ``python -m benchmarks.inference MODEL.onnx … [--turns N]`` on a mach
 else. Crops are 100 x 100 pixels in colour; making them grey and small is included. One thread each,
 in turns, every turn in processes of its own; times are medians. A ratio below 1 of the time, or
 above 1 of the rate, is in our favour. The peer's environment is made where ``--reference`` says.
-``--to FOLDER`` keeps the figures for ``fer claims add``: ``MODEL.one_ms``, ``MODEL.one_ratio``,
-``MODEL.rate``, ``MODEL.rate_ratio``.
+``--to FOLDER`` keeps the figures for ``python -m tools.ledger add``: ``MODEL.one_ms``,
+``MODEL.one_ratio``, ``MODEL.rate``, ``MODEL.rate_ratio``.
 """
 
 from __future__ import annotations

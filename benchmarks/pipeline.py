@@ -5,8 +5,8 @@ on a machine that does nothing else. Frames of 1280 x 720 hold up to 30 of FER20
 faces, pasted 60 to 130 pixels wide; none is skipped. *Same* is the share of the faces found that
 get the label of their bare picture; a face counts as found when the middle of a box lies in it.
 
-``--to FOLDER`` keeps the figures for ``fer claims add``: ``ours.ms``, ``ours.found``, ``ours.same``
-and the like.
+``--to FOLDER`` keeps the figures for ``python -m tools.ledger add``: ``ours.ms``, ``ours.found``,
+``ours.same`` and the like.
 
 ``--memory N`` follows N frames of 320 x 180 instead and prints by how much the process grew after
 the first 1,000.

@@ -7,7 +7,7 @@ the part that was in hand.
 
 The ratios say how seconds and memory grow from one size to the next, which is ten times the faces:
 a ratio of 10 of the time is linear, one of 1 of the memory is none. ``FOLDER`` is one that
-``fer claims add`` takes numbers from, by metrics such as ``scoring.1000000.rate``.
+``python -m tools.ledger add`` takes numbers from, by metrics such as ``scoring.1000000.rate``.
 """
 
 from __future__ import annotations

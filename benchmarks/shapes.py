@@ -5,8 +5,8 @@ machine that does nothing else. Each layer with weights is timed alone, forward 
 input that it has in the network, in bf16 with ``channels_last`` and on one thread. Its rate (two
 operations a multiply-add; backward is two forwards) is held against that of a square product in the
 same run: a layer far below the others sits in a slow kernel. The last line is a whole training step
-without the optimiser. ``--to FOLDER`` keeps the figures for ``fer claims add``: ``product`` and
-``step`` (operations a second), ``share`` and ``faces`` (a second).
+without the optimiser. ``--to FOLDER`` keeps the figures for ``python -m tools.ledger add``:
+``product`` and ``step`` (operations a second), ``share`` and ``faces`` (a second).
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Run with ``FER_DATA_ROOT=FOLDER python -m benchmarks.views MODEL``: accuracy of a shipped or
 exported model with one view, with the mirrored one beside it, and with the ten of
 :func:`fer.inference.views.views`, whose probabilities are averaged. ``--to FOLDER`` keeps them for
-``fer claims add``: ``views.1``, ``views.2``, ``views.10``. PrivateTest is not read.
+``python -m tools.ledger add``: ``views.1``, ``views.2``, ``views.10``. PrivateTest is not read.
 """
 
 from __future__ import annotations

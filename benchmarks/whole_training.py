@@ -3,7 +3,8 @@
 Run with ``FER_DATA_ROOT=FOLDER python -m benchmarks.whole_training KEY=VALUE …`` (those of
 ``python -m fer.train``, as ``experiment=speedrun trainer=cpu``) on a machine that does nothing
 else. The data's parsed copy should be there already: a user's second training finds it too.
-``--to FOLDER`` keeps ``seconds`` and ``public`` for ``fer claims add``; PrivateTest is left alone.
+``--to FOLDER`` keeps ``seconds`` and ``public`` for ``python -m tools.ledger add``;
+PrivateTest is left alone.
 """
 
 from __future__ import annotations

@@ -22,7 +22,6 @@ Commands
   video         follow the faces of a film, a camera or a stream
   serve         the live page: a group's emotions in the browser, as they change
   export        write a trained network as one ONNX file, or as a small checkpoint
-  claims        the ledger of stated numbers: write the documents from it, check them, add to it
 
 Options
   -h, --help     this text; fer COMMAND --help says more
@@ -111,12 +110,6 @@ def _data(arguments: list[str]) -> int:
     return data(arguments)
 
 
-def _claims(arguments: list[str]) -> int:
-    from fer.evaluation.claims_command import main as claims
-
-    return claims(arguments)
-
-
 _COMMANDS: Final[dict[str, Callable[[list[str]], int]]] = {
     "train": _train,
     "evaluate": _evaluate,
@@ -125,7 +118,6 @@ _COMMANDS: Final[dict[str, Callable[[list[str]], int]]] = {
     "serve": _serve,
     "export": _export,
     "data": _data,
-    "claims": _claims,
 }
 
 if __name__ == "__main__":

@@ -1,17 +1,17 @@
 """Make a table of models: ``python -m fer.table [data=CHOICE] [KEY=VALUE …]``.
 
 The table's folder holds ``ROW/seedN/``, a run of ``fer.train`` each with its ``evaluation/``, then
-``table.md`` and ``figures.csv``. The same command goes on where it was stopped, by whatever cause.
+``table.md``, ``table.json`` and ``figures.csv``. The same command goes on where it was stopped, by
+whatever cause.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fer.config.entry import run
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fer.config.problems import Problem
     from fer.config.tabling import Planner
     from fer.evaluation.table.results import Result
+    from fer.evaluation.table.writing import Table
 
 EXAMPLES = """
 python -m fer.table data=synthetic seeds=[0]               # see it work, on built-in faces
@@ -39,9 +40,8 @@ SOME_FAILED = 1
 #: What FER2013's users call its splits.
 OFFICIAL = {"val": "PublicTest", "test": "PrivateTest"}
 
-#: The rows that tell whether and where the LSTM branch helps, and the kind of their table.
+#: The rows that tell whether and where the LSTM branch helps.
 _PAIR = ("cnn_lstm", "cnn")
-_WHERE = "where"
 
 
 def make(config: DictConfig, planner: Planner) -> None:
@@ -49,7 +49,6 @@ def make(config: DictConfig, planner: Planner) -> None:
 
     Raises:
         SystemExit: with 1, where runs failed.
-        UserError: its figures can't be records of the ledger.
     """
     from hydra.core.hydra_config import HydraConfig
 
@@ -65,46 +64,45 @@ def make(config: DictConfig, planner: Planner) -> None:
     if config.pace and not failures:
         paces = [row.pace for row in planner.rows if row.pace is not None]
         failures = run_missing(paces, jobs=1, threads=1)
-    write(config, planner, Path(hydra.run.dir))
+    write(planner, Path(hydra.run.dir))
     for failure in failures:
         sys.stderr.write(f"fer.table: {failure}\n")
     if failures:
         raise SystemExit(SOME_FAILED)
 
 
-def write(config: DictConfig, planner: Planner, folder: Path) -> None:
-    """Write the table to its folder, and to ledger and documents where it is theirs."""
+def write(planner: Planner, folder: Path) -> None:
+    """Write the table to its folder."""
     from fer.evaluation.table.results import as_csv
-    from fer.files import write_text
+    from fer.evaluation.table.writing import as_json
+    from fer.files import write_json, write_text
 
     parts = [*_by_kind(planner), *_where(planner)]
     text = "\n".join(part.text for part in parts)
     write_text(folder / "table.md", text)
     # Ablations show their reference beside them, which has a table of its own.
-    rows = [one for part in parts for one in part.results if one.row.kind == part.kind]
+    rows = [one for part in parts for one in part.results if one.row.kind == part.table.kind]
     write_text(folder / "figures.csv", as_csv(rows))
+    tables = [as_json(part.table, part.results, folder) for part in parts]
+    stored = {"data": planner.data, "overrides": planner.overrides, "tables": tables}
+    write_json(folder / "table.json", stored)
     sys.stdout.write(f"\n{text}\ntable: {folder / 'table.md'}\n")
-    stated = [part for part in parts if part.kind in (*planner.stated, _WHERE) and planner.stated]
-    if config.write and stated:
-        _state(stated)
 
 
 @dataclass(frozen=True)
 class _Part:
-    """One table: what was found, how it is shown, and how the ledger holds it."""
+    """One table: with all rows that there are, what was found, and that as Markdown."""
 
-    kind: str
+    table: Table
     results: Sequence[Result]
     text: str
-    table: dict[str, Any]
-    records: Callable[[], list[dict[str, Any]]]
 
 
 def _by_kind(planner: Planner) -> Iterator[_Part]:
     """Yield the table of each kind of rows that there are."""
     from fer.config.tabling import REFERENCES
     from fer.evaluation.table.results import results_of
-    from fer.evaluation.table.writing import markdown, table_of
+    from fer.evaluation.table.writing import table_of
 
     by_name = {row.name: row for row in planner.rows}
     for kind, reference in REFERENCES.items():
@@ -114,30 +112,14 @@ def _by_kind(planner: Planner) -> Iterator[_Part]:
         if kind == "ablations" and reference in by_name:
             rows.insert(0, by_name[reference])
         results = results_of(rows, by_name.get(reference), seed=0)
-        words = {**_split_names(planner, kind), "reference": reference}
-        shown = table_of({row.name: row.title for row in rows}, kind, words)
-
-        whole = table_of(planner.titles[kind], kind, words)
-        records = partial(_records, kind, results, words)
-        yield _Part(kind, results, markdown(results, shown), whole, records)
-
-
-def _records(kind: str, results: Sequence[Result], words: dict[str, str]) -> list[dict[str, Any]]:
-    from fer.evaluation.table.writing import columns_of, record_of
-
-    return [
-        record_of(one, name, words)
-        for one in results
-        if one.row.kind == kind
-        for name in one.figures
-        if name in columns_of(kind)
-    ]
+        names = {**_split_names(planner, kind), "reference": reference}
+        shown = table_of({row.name: row.title for row in rows}, kind, names)
+        yield _Part(table_of(planner.titles[kind], kind, names), results, shown.markdown(results))
 
 
 def _where(planner: Planner) -> Iterator[_Part]:
     """Yield the table of where the LSTM branch helps, if the two networks were judged."""
     from fer.evaluation.table.where import where_helps, where_table
-    from fer.evaluation.table.writing import markdown
 
     by_name = {row.name: row for row in planner.rows}
     if not by_name.keys() >= {*_PAIR}:
@@ -145,43 +127,14 @@ def _where(planner: Planner) -> Iterator[_Part]:
     pair = where_helps(*(by_name[name] for name in _PAIR))
     if pair is None:
         return
-    words = _split_names(planner, "families")
-    table = where_table(pair, words)
-
-    yield _Part(_WHERE, pair, markdown(pair, table), table, partial(_where_records, pair, words))
-
-
-def _where_records(pair: tuple[Result, Result], words: dict[str, str]) -> list[dict[str, Any]]:
-    from fer.evaluation.table.where import describe
-    from fer.evaluation.table.writing import record_of
-
-    return [
-        record_of(one, name, words, describe(one, name, _PAIR[1], words), _PAIR)
-        for one in pair
-        for name in one.figures
-    ]
+    table = where_table(pair, {**_split_names(planner, "families"), "reference": _PAIR[1]})
+    yield _Part(table, pair, table.markdown(pair))
 
 
 def _split_names(planner: Planner, kind: str) -> dict[str, str]:
     """Return what the splits of a table are called."""
     official = planner.data in ("fer2013", "fer2013_votes", "ferplus") and kind != "clips"
     return OFFICIAL if official else {"val": "val", "test": "test"}
-
-
-def _state(parts: Sequence[_Part]) -> None:
-    """Write tables to the ledger and the documents of this checkout, if it is one."""
-    from fer.evaluation.claims import LEDGER
-    from fer.evaluation.table.writing import write_to_ledger
-
-    root = Path(__file__).resolve().parents[1]
-    if not (root / LEDGER).is_file():
-        return  # Installed from a wheel, which states nothing.
-    records = [record for part in parts for record in part.records()]
-    changed, kept = write_to_ledger(root, records, [part.table for part in parts])
-    for identity in kept:
-        sys.stdout.write(f"kept, since it is of more seeds: {identity}\n")
-    for path in changed:
-        sys.stdout.write(f"written: {path}\n")
 
 
 def main() -> int:

@@ -200,7 +200,6 @@ def test_wandb_gets_faces_only_when_asked(
         ("train seed=-1", Answer(2, "", "must be a whole number from 0")),
         ("evaluate", Answer(2, "", "name one thing to judge")),
         ("train --help", Answer(0, "Groups and their choices", "")),
-        ("claims check --root nowhere", Answer(2, "", "there is no ledger")),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

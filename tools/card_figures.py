@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +14,8 @@ import numpy.typing as npt
 
 from fer.evaluation.predictions import Predictions
 from fer.evaluation.statistics import block
-
-#: More than any document shows, so that what is shown is rounded once.
-_DIGITS: Final = 6
+from fer.evaluation.table.where import means_by_family, slug
+from tools.ledger.claim import DIGITS
 
 #: The splits of FER2013: what chose the epoch, and what scores.
 PUBLIC: Final = "PublicTest"
@@ -49,7 +47,7 @@ class Stated:
     Attributes:
         what: what it is, in words, without the model's name.
         value: a number in its unit, or a word.
-        unit: one of :data:`fer.evaluation.claim_words.UNITS`.
+        unit: one of :data:`fer.evaluation.table.formatting.UNITS`.
         interval: of 95 %, by the bootstrap, if it has one.
         looked: PrivateTest was looked at for it.
     """
@@ -170,19 +168,9 @@ def file_figures(checkpoint: Path, onnx: Path, temperature: float | None) -> dic
     }
     if temperature is not None:
         found["temperature"] = Stated(
-            "temperature, fitted on PublicTest", round(temperature, _DIGITS), "number", looked=False
+            "temperature, fitted on PublicTest", round(temperature, DIGITS), "number", looked=False
         )
     return found
-
-
-def slug(name: str) -> str:
-    """Return a name as IDs of the ledger have it.
-
-    Example:
-        >>> slug("head angle")
-        'head_angle'
-    """
-    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
 
 
 def _where(name: str) -> str:
@@ -217,7 +205,7 @@ def _memorisation(metrics: Mapping[str, Any]) -> Iterator[tuple[str, Stated]]:
             "memorisation-ratio",
             Stated(
                 "memorisation ratio",
-                round(metrics["memorisation_ratio"], _DIGITS),
+                round(metrics["memorisation_ratio"], DIGITS),
                 "number",
                 _rounded(metrics.get("memorisation_ratio_ci95")),
             ),
@@ -256,16 +244,12 @@ def _robustness(found: Mapping[str, Any] | None) -> Iterator[tuple[str, Stated]]
     on = f"{found['n']:,} faces of {found['split']}"
     yield "under-faces", Stated("faces that were corrupted", found["n"], "count", looked=False)
     yield "under-nothing", _share(f"accuracy on {on}, as they are", found["clean"], looked=False)
-    families: dict[str, list[float]] = {}
-    for kind in found["kinds"].values():
-        families.setdefault(kind["family"], []).append(kind["mean"])
-    means = {name: float(np.mean(values)) for name, values in families.items()}
-    for name, value in {**means, "all": found["mean"]}.items():
+    for name, value in {**means_by_family(found), "all": found["mean"]}.items():
         what = f"accuracy on {on}, mean over corruptions ({name}) in 5 severities"
         yield f"under-{slug(name)}", _share(what, value, looked=False)
     if found["ratio"] is not None:
         what = f"accuracy on {on}, corrupted, divided by that without"
-        value = round(found["ratio"], _DIGITS)
+        value = round(found["ratio"], DIGITS)
         yield "under-ratio", Stated(what, value, "number", looked=False)
 
 
@@ -277,7 +261,7 @@ def _branches(found: Mapping[str, Any] | None) -> Iterator[tuple[str, Stated]]:
             Stated(
                 f"accuracy on PrivateTest where its branch {name} says the same of every face, "
                 "less that of the whole network",
-                round(-one["drop"], _DIGITS),
+                round(-one["drop"], DIGITS),
                 "points",
                 _rounded((-high, -low)),
             ),
@@ -287,11 +271,11 @@ def _branches(found: Mapping[str, Any] | None) -> Iterator[tuple[str, Stated]]:
 def _share(
     what: str, value: float, interval: Sequence[float] | None = None, *, looked: bool = True
 ) -> Stated:
-    return Stated(what, round(value, _DIGITS), "%", _rounded(interval), looked)
+    return Stated(what, round(value, DIGITS), "%", _rounded(interval), looked)
 
 
 def _rounded(interval: Sequence[float] | None) -> tuple[float, float] | None:
     if interval is None:
         return None
     low, high = interval
-    return round(low, _DIGITS), round(high, _DIGITS)
+    return round(low, DIGITS), round(high, DIGITS)

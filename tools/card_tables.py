@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
 from fer.labels import EMOTIONS
+from tools.ledger.store import ids_in
 
 #: The models that the card describes, in the order of its columns.
 MODELS: Final = ("default", "fast")
 
-#: Figures that no judgement measures; ``fer claims add`` puts them beside the others.
+#: Figures that no judgement measures; ``python -m tools.ledger add`` puts them beside the others.
 BY_HAND: Final = ("one-face", "batch-64")
 
 #: Seeds of the shorter trainings.
@@ -57,8 +57,6 @@ _CORRUPTIONS: Final[Mapping[str, str]] = {
     "ratio": "that divided by the accuracy as they are",
 }
 
-_CELL: Final = re.compile(r"\{([^}]+)\}")
-
 
 def id_of(model: str, figure: str) -> str:
     """Return the ID of a figure's record.
@@ -90,13 +88,12 @@ def tables(known: Collection[str]) -> list[dict[str, Any]]:
     ]
     measured_alone = {id_of(m, f) for m in MODELS for f in (*BY_HAND, *_branches())} | {*_peers()}
     for table in found:
-        table["rows"] = [row for row in table["rows"] if _shown(row, known, measured_alone)]
+        table["rows"] = [
+            row
+            for row in table["rows"]
+            if any(claim in known or claim not in measured_alone for claim in ids_in(row))
+        ]
     return found
-
-
-def _shown(row: Sequence[str], known: Collection[str], measured_alone: Collection[str]) -> bool:
-    claims = [claim for cell in row for claim in _CELL.findall(cell)]
-    return any(claim in known or claim not in measured_alone for claim in claims)
 
 
 def _by_model(name: str, titles: Mapping[str, str]) -> dict[str, Any]:

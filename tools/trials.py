@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -20,12 +19,13 @@ from statistics import fmean, stdev
 from typing import Any, Final
 
 import yaml
-from scipy.stats import binomtest
 
 from fer.errors import UserError
-from fer.evaluation.claim_records import configuration_hash
-from fer.evaluation.claim_words import SPREAD, wording
-from fer.evaluation.claims import put, read_ledger, write_documents
+from fer.evaluation.table.formatting import SPREAD
+from tools.ledger.claim import DIGITS, Claim
+from tools.ledger.documents import write_documents
+from tools.ledger.runs import Run, wilson
+from tools.ledger.store import ids_in, put, read_ledger
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 PLAN: Final = "results/trials.yaml"
@@ -43,30 +43,23 @@ class Trial:
     """What a run folder tells of a trial.
 
     Attributes:
-        name: of the folder.
+        run: the run.
         accuracies: on PublicTest, of the averaged weights after each epoch.
-        planned: epochs that it was to have.
-        origin: its ``provenance.json``.
-        configuration: the hash of its configuration.
     """
 
-    name: str
+    run: Run
     accuracies: tuple[float, ...]
-    planned: int
-    origin: Mapping[str, Any]
-    configuration: str
 
     @property
-    def command(self) -> str:
-        """The command that repeats it."""
-        words = shlex.split(self.origin["command"])
-        return shlex.join(w for w in words if not w.startswith(_ASIDE))
+    def name(self) -> str:
+        """Its name, that of the folder."""
+        return self.run.folder.name
 
     @property
     def stop(self) -> str:
         """What is said of one that was stopped early."""
-        done = len(self.accuracies)
-        return "" if done == self.planned else f"stopped after {done} of {self.planned} epochs"
+        done, planned = len(self.accuracies), self.run.config["trainer"]["max_epochs"]
+        return "" if done == planned else f"stopped after {done} of {planned} epochs"
 
 
 def read_trial(folder: Path) -> Trial | None:
@@ -74,22 +67,13 @@ def read_trial(folder: Path) -> Trial | None:
     files = [folder / name for name in ("config.yaml", "provenance.json", "history.csv")]
     if not all(file.is_file() for file in files):
         return None
-    config, origin = (yaml.safe_load(file.read_text(encoding="utf-8")) for file in files[:2])
     with files[2].open(encoding="utf-8", newline="") as lines:
         accuracies = [float(row["val/acc"]) for row in csv.DictReader(lines) if row["val/acc"]]
-    if not accuracies:
-        return None
-    return Trial(
-        folder.name,
-        tuple(accuracies),
-        config["trainer"]["max_epochs"],
-        origin,
-        configuration_hash(config),
-    )
+    return Trial(Run(folder), tuple(accuracies)) if accuracies else None
 
 
-def records_of(trial: Trial, base: Sequence[Trial]) -> list[dict[str, Any]]:
-    """Return a trial's accuracy and its gain over the base, as records of the ledger.
+def claims_of(trial: Trial, base: Sequence[Trial]) -> list[Claim]:
+    """Return a trial's accuracy and its gain over the base.
 
     Args:
         trial: the trial.
@@ -98,54 +82,49 @@ def records_of(trial: Trial, base: Sequence[Trial]) -> list[dict[str, Any]]:
     Raises:
         UserError: no commit holds the code that made it.
     """
-    if trial.origin["commit"] is None or trial.origin["dirty"]:
+    run, done = trial.run, len(trial.accuracies)
+    if run.commit is None or run.dirty:
         raise UserError(f"{trial.name} was run from code that no commit holds")
-    done = len(trial.accuracies)
-    value = round(trial.accuracies[-1], 6)
-    shares = binomtest(round(value * _FACES), _FACES).proportion_ci(0.95, method="wilson")
-    interval = [round(float(end), 6) for end in (shares.low, shares.high)]
-    what = f"accuracy of the trial {trial.name} on FER2013 PublicTest after its last epoch"
-    shared = {
-        "command": trial.command,
-        "commit": trial.origin["commit"],
-        "configuration": trial.configuration,
-        "data": trial.origin["data"]["fingerprint"],
-        "seeds": [trial.origin["seed"]],
-        "private_test_looks": 0,
-        "mark": None,
+    words = shlex.split(run.command)
+    origin: dict[str, Any] = {
+        "command": shlex.join(word for word in words if not word.startswith(_ASIDE)),
+        "commit": run.commit,
+        "configuration": run.configuration,
+        "data": run.data,
+        "seeds": (run.seed,),
     }
+    value = round(trial.accuracies[-1], DIGITS)
     stop = f" ({trial.stop})" if trial.stop else ""
     found = [
-        {
-            "id": f"recipe-{trial.name.lower()}-public",
-            "what": what + stop,
-            "value": value,
-            "unit": "%",
-            "text": wording(value, "%", interval),
-            "interval": interval,
-            "interval_method": "Wilson",
-            **shared,
-        }
+        Claim(
+            id=f"recipe-{trial.name.lower()}-public",
+            what=f"accuracy of the trial {trial.name} on FER2013 PublicTest after its last epoch"
+            + stop,
+            value=value,
+            unit="%",
+            interval=wilson(value, _FACES),
+            interval_method="Wilson",
+            **origin,
+        )
     ]
     before = [one.accuracies[done - 1] for one in base if len(one.accuracies) >= done]
     if before and trial.name not in {one.name for one in base}:
-        gain = round(value - fmean(before), 6)
+        gain = round(value - fmean(before), DIGITS)
         # How far seeds of the base lie apart says what a gain of one run is worth.
-        spread = stdev(before) if len(before) > 1 else None
-        ends = None if spread is None else [round(gain - spread, 6), round(gain + spread, 6)]
-        text = wording(gain, "points", ends, spread=True)
+        sd = stdev(before) if len(before) > 1 else None
         found.append(
-            {
-                "id": f"recipe-{trial.name.lower()}-gain",
-                "what": f"accuracy of {trial.name} on PublicTest less the mean of its base "
+            Claim(
+                id=f"recipe-{trial.name.lower()}-gain",
+                what=f"accuracy of {trial.name} on PublicTest less the mean of its base "
                 f"after {done} epochs, with the standard deviation of the base's seeds",
-                "value": gain,
-                "unit": "points",
-                "text": text,
-                "interval": ends,
-                "interval_method": None if ends is None else SPREAD,
-                **shared,
-            }
+                value=gain,
+                unit="points",
+                interval=None
+                if sd is None
+                else (round(gain - sd, DIGITS), round(gain + sd, DIGITS)),
+                interval_method=None if sd is None else SPREAD,
+                **origin,
+            )
         )
     return found
 
@@ -181,12 +160,6 @@ def table_of(
     return {"id": f"recipe-{group}", "header": header, "rows": rows}
 
 
-def _stated(tables: Sequence[Mapping[str, Any]]) -> set[str]:
-    """Return the IDs of the records that cells of tables name."""
-    cells = [cell for table in tables for row in table["rows"] for cell in row]
-    return {cell[1:-1] for cell in cells if cell.startswith("{")}
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Start the command."""
     parser = argparse.ArgumentParser(
@@ -198,7 +171,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--root", type=Path, default=ROOT, help="folder of the checkout (this one)")
     options = parser.parse_args(arguments)
     plan = yaml.safe_load((options.root / PLAN).read_text(encoding="utf-8"))
-    records: list[dict[str, Any]] = []
+    claims: list[Claim] = []
     tables: list[dict[str, Any]] = []
     try:
         known = read_ledger(options.root).tables
@@ -209,16 +182,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             base = [trials[name] for name in spec["base"] if name in trials]
             for name in spec["trials"]:
                 if name in trials:
-                    records += records_of(trials[name], base)
+                    claims += claims_of(trials[name], base)
             rows = known.get(f"recipe-{group}", {"rows": ()})["rows"]
             tables.append(table_of(group, spec["trials"], trials, rows, spec["base"]))
             missing = [name for name in spec["trials"] if name not in trials]
             sys.stdout.write(f"{group}: {len(trials)} trials, not there: {missing}\n")
-        before = [known[table["id"]] for table in tables if table["id"] in known]
+        before = {name for table in tables if table["id"] in known
+                  for name in ids_in(*known[table["id"]]["rows"])}  # fmt: skip
         # All or nothing.
-        put(options.root, records, tables, drop=_stated(before) - _stated(tables))
+        drop = before - {name for table in tables for name in ids_in(*table["rows"])}
+        put(options.root, claims, tables, drop=drop)
         changed = write_documents(options.root)
-    except (UserError, OSError, json.JSONDecodeError) as error:
+    except (UserError, OSError) as error:
         sys.stderr.write(f"tools.trials: {error}\n")
         return 2
     for path in changed:

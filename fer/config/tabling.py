@@ -31,17 +31,6 @@ REFERENCES: Final[Mapping[str, str]] = {
     "clips": "clip_frames",
 }
 
-#: The kinds whose table in the documents is of some data.
-_STATED: Final[Mapping[str, tuple[str, ...]]] = {
-    "fer2013": ("families", "ablations", "clips"),
-    "synthetic_clips": ("clips",),
-}
-
-#: Overrides under which a table is still the one of the documents.
-_SAME_TABLE: Final = (
-    "seeds", "kind", "only", "jobs", "test", "robustness", "pace", "fresh", "write", "data.root",
-)  # fmt: skip
-
 #: What changes nothing of what a baseline learns.
 _LOOKS: Final = ("report", "robustness", "robustness_faces")
 
@@ -59,8 +48,7 @@ class Planner:
         left_out: rows that say nothing of this data.
         titles: of all rows there are, by kind and name.
         data: what the table is of, the choice's name.
-        stated: the kinds whose table is that of the documents, not one of other data or another
-            budget.
+        overrides: of the command line.
     """
 
     def __init__(self) -> None:
@@ -68,7 +56,7 @@ class Planner:
         self.left_out: list[str] = []
         self.titles: dict[str, dict[str, str]] = {}
         self.data = ""
-        self.stated: tuple[str, ...] = ()
+        self.overrides: tuple[str, ...] = ()
 
     def check(self, config: DictConfig, overrides: Sequence[str]) -> list[Problem]:
         """Make the rows; return what is wrong with them.
@@ -101,10 +89,8 @@ class Planner:
             kind: {name: spec["title"] for name, spec in rows.items()}
             for kind, rows in every.items()
         }
-        keys = {_key(text) for text in overrides} - {*_SAME_TABLE, "data"}
-        odd = [key for key in keys if not key.startswith(("paths.", "hydra."))]
         self.data = config.hydra.runtime.choices.data
-        self.stated = () if odd else _STATED.get(self.data, ())
+        self.overrides = tuple(overrides)
         chosen = _chosen(plain, every)
         sys.stderr.write(f"checking {len(chosen)} rows\n")
         maker = _Maker(config, overrides)

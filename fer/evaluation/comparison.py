@@ -19,7 +19,7 @@ from fer.evaluation.predictions import Predictions, PredictionsError
 
 Bools = npt.NDArray[np.bool_]
 
-#: How a difference's interval is found, as the ledger says it.
+#: How a difference's interval is found, in words.
 DIFFERENCE: Final = "paired t interval over faces and seeds"
 
 _LISTED = 10

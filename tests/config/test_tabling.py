@@ -67,7 +67,6 @@ def test_a_row_is_a_training_and_an_evaluation_for_each_seed() -> None:
     assert (judged.data.source.seed, judged.data.source.test) == (3, 350)
     assert not judged.report
     assert not judged.tta, "the table states single views"
-    assert planner.stated == ()
 
 
 @pytest.mark.slow
@@ -106,23 +105,6 @@ def test_the_budget_of_fer2013_is_one_file() -> None:
         assert config.data.batch_size == 64
 
 
-@pytest.mark.parametrize(
-    ("overrides", "stated"),
-    [
-        ((), True),
-        (("test=false", "jobs=1", "paths.runs=x", "data.root=y"), True),
-        (('overrides=["trainer.max_epochs=1"]',), False),
-        (("data.clean.blank=keep",), False),
-        (("budget.default=[]",), False),
-    ],
-)
-def test_only_the_table_of_the_documents_is_stated(
-    overrides: tuple[str, ...], stated: bool
-) -> None:
-    found = planned("only=[cnn]", *overrides).stated
-    assert found == (("families", "ablations", "clips") if stated else ())
-
-
 def test_screening_leaves_the_test_split_alone() -> None:
     for row in planned(*SYNTHETIC, "test=false", "only=[cnn,hog_svm]").rows:
         for run in row.runs:
@@ -158,7 +140,6 @@ def test_ablations_depart_from_a_row_that_is_there_too() -> None:
 @pytest.mark.slow
 def test_rows_of_clips_read_clips() -> None:
     planner = planned("kind=clips", "data=synthetic_clips", "seeds=[0]", "data.source.seed=3")
-    assert planner.stated == (), "other clips than those of the documents"
     assert [row.name for row in planner.rows] == ["clip_frames", "clip_lstm", "convlstm"]
     for row in planner.rows:
         training, evaluation = row.runs[0].jobs
@@ -168,7 +149,6 @@ def test_rows_of_clips_read_clips() -> None:
         assert (config.data.batch_size, config.trainer.max_epochs) == (16, 24)
         assert config.data.source.seed == 3
         assert compose("evaluate", evaluation.overrides).data.source.seed == 3
-    assert planned("kind=clips", "data=synthetic_clips").stated == ("clips",)
 
 
 @pytest.mark.slow

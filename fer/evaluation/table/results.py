@@ -8,16 +8,16 @@ import json
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
-from fer.evaluation.claim_words import SPREAD, wording
 from fer.evaluation.comparison import DIFFERENCE, Contender, compare
 from fer.evaluation.judgement import MARKS
 from fer.evaluation.predictions import read_predictions
 from fer.evaluation.statistics import accuracy_interval
 from fer.evaluation.table.cost import Cost, cost_of
+from fer.evaluation.table.formatting import SPREAD, format_value
 from fer.evaluation.table.plan import BEST, Row, Run, metrics_in
 
 #: The decimals that are kept: more than documents state, so that these are rounded once.
@@ -30,7 +30,7 @@ class Figure:
 
     Attributes:
         value: in its unit; the mean where there are several seeds.
-        unit: one of :data:`fer.evaluation.claim_words.UNITS`.
+        unit: one of :data:`fer.evaluation.table.formatting.UNITS`.
         interval: its ends, if it has one.
         method: how the interval was found.
         seeds: of the runs behind it.
@@ -46,8 +46,8 @@ class Figure:
 
     @property
     def text(self) -> str:
-        """The figure as documents state it."""
-        return wording(self.value, self.unit, self.interval, spread=self.method == SPREAD)
+        """The figure as tables show it."""
+        return format_value(self.value, self.unit, self.interval, spread=self.method == SPREAD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +127,15 @@ def is_paced(row: Row) -> bool:
     return row.pace is not None and row.pace.next_job() is None
 
 
+def runs_of(result: Result, name: str) -> list[Run]:
+    """Return the runs that have measured a figure."""
+    row, figure = result.row, result.figures[name]
+    paced = row.pace if name == "speed" and is_paced(row) else None
+    every = row.runs if paced is None else (paced,)
+    runs = [run for run in every if not figure.seeds or run.seed in figure.seeds]
+    return [run for run in runs if (run.folder / "provenance.json").is_file()]
+
+
 def corrupted_faces(judged: Iterable[Run]) -> int:
     """Return how many faces were corrupted to measure robustness; 0 where it was not measured."""
     known = ((metrics_in(run.judgement) or {}).get("robustness") for run in judged)
@@ -171,7 +180,8 @@ def _with_interval(figure: Figure | None, row: Row, seed: int) -> Figure | None:
     if figure is None or figure.interval is not None:
         return figure
     run = next(run for run in row.runs if run.seed == figure.seeds[0])
-    n: int = provenance_of(run)["faces"]["val"]
+    text = (run.folder / "provenance.json").read_text(encoding="utf-8")
+    n: int = json.loads(text)["faces"]["val"]
     correct = np.arange(n) < round(figure.value * n)
     return over_seeds(
         {figure.seeds[0]: figure.value}, "%", single=accuracy_interval(correct, seed=seed)
@@ -213,13 +223,6 @@ def _cost(run: Run) -> Cost | None:
     if "parameters" not in metrics:
         return None
     return Cost(metrics["parameters"], metrics["multiply_adds"])
-
-
-def provenance_of(run: Run) -> dict[str, Any]:
-    """Return where a run came from."""
-    text = (run.folder / "provenance.json").read_text(encoding="utf-8")
-    found: dict[str, Any] = json.loads(text)
-    return found
 
 
 def as_csv(results: Sequence[Result]) -> str:

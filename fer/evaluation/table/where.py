@@ -12,22 +12,17 @@ from fer.evaluation.comparison import DIFFERENCE, difference_interval
 from fer.evaluation.predictions import Predictions, read_predictions
 from fer.evaluation.table.plan import Row, Run, metrics_in
 from fer.evaluation.table.results import Figure, Result, corrupted_faces, over_seeds
-from fer.evaluation.table.writing import id_of
+from fer.evaluation.table.writing import Table, cell_of
 
 #: What begins the name of the difference that belongs to a figure.
 GAIN: Final = "gain-"
 
-#: The table's ID.
-WHERE: Final = "table-where"
+#: The kind of the table.
+WHERE: Final = "where"
 
 _TITLES: Final = {
     "recall": "{test}, recall of {what}",
     "under": "{val}, corrupted: {what}",
-}
-_WHAT: Final = {
-    "recall": "recall of {row} for {what} on {test}, single view",
-    "under": "accuracy of {row} on {n} faces of {val}, mean over corruptions ({what}) in 5 "
-    "severities",
 }
 
 
@@ -58,39 +53,21 @@ def where_helps(row: Row, reference: Row) -> tuple[Result, Result] | None:
     return Result(reference, theirs, corrupted=n), Result(row, ours, corrupted=n)
 
 
-def where_table(results: tuple[Result, Result], words: Mapping[str, str]) -> dict[str, Any]:
-    """Return the table of what :func:`where_helps` found, as the ledger holds it.
+def where_table(results: tuple[Result, Result], names: Mapping[str, str]) -> Table:
+    """Return the table of what :func:`where_helps` found.
 
     Args:
         results: of the reference and of the row.
-        words: what ``val`` and ``test`` are called.
+        names: what ``val`` and ``test`` are called, and the ``reference``.
     """
     first, second = (one.row.name for one in results)
     rows = []
     for name in results[0].figures:
         kind, _, what = name.partition("-")
-        shown = what.replace("_", " ")
-        title = _TITLES[kind].format(what=shown, **words)
+        title = _TITLES[kind].format(what=what.replace("_", " "), **names)
         cells = [(first, name), (second, name), (second, f"{GAIN}{name}")]
-        rows.append([title, *(f"{{{id_of(row, figure)}}}" for row, figure in cells)])
-    return {"id": WHERE, "header": ["", f"`{first}`", f"`{second}`", "difference"], "rows": rows}
-
-
-def describe(result: Result, name: str, reference: str, words: Mapping[str, str]) -> str:
-    """Say in the words of the ledger what a figure is.
-
-    Args:
-        result: whose figure it is.
-        name: of the figure.
-        reference: what its differences are held against.
-        words: what ``val`` and ``test`` are called.
-    """
-    aspect = name.removeprefix(GAIN)
-    kind, _, what = aspect.partition("-")
-    said = _WHAT[kind].format(
-        row=result.row.name, n=f"{result.corrupted:,}", what=what.replace("_", " "), **words
-    )
-    return said if aspect == name else f"{said} less that of {reference}"
+        rows.append([title, *(cell_of(row, figure) for row, figure in cells)])
+    return Table(WHERE, names, ["", f"`{first}`", f"`{second}`", "difference"], rows)
 
 
 _Triple = tuple[Figure, Figure, Figure | None]
@@ -126,7 +103,7 @@ def _classes(judged: Sequence[Mapping[int, Run]]) -> Iterator[tuple[str, _Triple
             tuple(answers[1]),
             on_test=True,
         )
-        yield f"recall-{_slug(name)}", (*_both(figures), difference)
+        yield f"recall-{slug(name)}", (*_both(figures), difference)
 
 
 def _in_order(predictions: Predictions) -> Predictions:
@@ -146,7 +123,7 @@ def _corruptions(judged: Sequence[Mapping[int, Run]]) -> Iterator[tuple[str, _Tr
         figures = _both([over_seeds(one, "%") for one in values])
         both = sorted(values[0].keys() & values[1].keys())
         gains = {seed: values[1][seed] - values[0][seed] for seed in both}
-        yield f"under-{_slug(name)}", (*figures, over_seeds(gains, "points"))
+        yield f"under-{slug(name)}", (*figures, over_seeds(gains, "points"))
 
 
 def _families(run: Run) -> dict[str, float]:
@@ -154,11 +131,16 @@ def _families(run: Run) -> dict[str, float]:
     robustness: Any = (metrics_in(run.judgement) or {}).get("robustness")
     if not robustness:
         return {}
+    means = means_by_family(robustness)
+    return {"nothing": robustness["clean"], **means, "all": robustness["mean"]}
+
+
+def means_by_family(robustness: Mapping[str, Any]) -> dict[str, float]:
+    """Return the mean accuracy by family of corruption, of a block ``robustness`` of metrics."""
     by_family: dict[str, list[float]] = {}
     for kind in robustness["kinds"].values():
         by_family.setdefault(kind["family"], []).append(kind["mean"])
-    means = {family: float(np.mean(values)) for family, values in by_family.items()}
-    return {"nothing": robustness["clean"], **means, "all": robustness["mean"]}
+    return {family: float(np.mean(values)) for family, values in by_family.items()}
 
 
 def _both(figures: Sequence[Figure | None]) -> tuple[Figure, Figure]:
@@ -168,11 +150,11 @@ def _both(figures: Sequence[Figure | None]) -> tuple[Figure, Figure]:
     return first, second
 
 
-def _slug(name: str) -> str:
-    """Return a name as IDs of the ledger have it.
+def slug(name: str) -> str:
+    """Return a name as figures are called.
 
     Example:
-        >>> _slug("head angle")
+        >>> slug("head angle")
         'head_angle'
     """
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")

@@ -11,11 +11,12 @@ import numpy as np
 import yaml
 
 from fer.evaluation import write_predictions
-from fer.evaluation.table.plan import Job, Row, Run
+from fer.evaluation.table.plan import Job, Row, Run, metrics_in
 from fer.looks import LOOKS, PRIVATE
 from tests.support.answers import some_faces, some_predictions
 
 FACES = some_faces(val=200, test=400)
+KINDS = {"dark": "light", "bright": "light", "yaw": "head angle"}
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -36,8 +37,9 @@ def some_row(
         jobs = [Job("training", folder, ())]
         write(folder / "metrics.json", {"val/best_acc": accuracy, "train/faces_per_second": 100})
         (folder / "config.yaml").write_text(yaml.safe_dump({"model": name, "seed": seed}))
-        about = {"seed": seed, "commit": COMMIT, "dirty": False, "faces": {"val": 200}}
-        write(folder / "provenance.json", {**about, "data": {"fingerprint": "d"}, **origin})
+        about = {"seed": seed, "commit": COMMIT, "dirty": False, "command": "x"}
+        data = {"faces": {"val": 200}, "data": {"fingerprint": "d"}}
+        write(folder / "provenance.json", {**about, **data, **origin})
         if judged:
             jobs.append(Job("evaluation", folder / "evaluation", (), test=True))
             predictions = some_predictions(FACES, skill=skill, seed=len(name) * 100 + seed)
@@ -48,6 +50,18 @@ def some_row(
             write(folder / LOOKS, {"split": "test" if kind == "clips" else PRIVATE})
         runs.append(Run(name, seed, folder, tuple(jobs)))
     return Row(name, f"the {name}", kind, tuple(runs))
+
+
+def corrupted(row: Row, *, gain: float) -> Row:
+    """Give each run of a row accuracies under corruptions."""
+    for run in row.runs:
+        means = {name: 0.3 + gain + 0.01 * run.seed + 0.1 * i for i, name in enumerate(KINDS)}
+        kinds = {name: {"family": KINDS[name], "mean": mean} for name, mean in means.items()}
+        metrics: Any = dict(metrics_in(run.judgement) or {})
+        mean = float(np.mean(list(means.values())))
+        metrics["robustness"] = {"clean": 0.6 + gain, "kinds": kinds, "mean": mean, "n": 50}
+        write(run.judgement / "metrics.json", metrics)
+    return row
 
 
 def right(predictions: Any) -> float:

@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 
 from fer.evaluation import read_predictions
-from fer.evaluation.claim_words import SPREAD
+from fer.evaluation.table.formatting import SPREAD
 from fer.evaluation.table.plan import Job, Row, Run
-from fer.evaluation.table.results import as_csv, over_seeds, results_of
-from fer.evaluation.table.writing import record_of
+from fer.evaluation.table.results import as_csv, over_seeds, results_of, runs_of
 from tests.evaluation.table.made_up import some_row, write
 
 
@@ -70,9 +69,8 @@ def test_a_pace_that_was_measured_by_itself_counts(rows: list[Row], tmp_path: Pa
     write(folder / "provenance.json", about)
     found = results_of([paced], None)[0]
     assert (found.figures["speed"].text, found.figures["speed"].seeds) == ("321 /s", (0,))
-    words = {"val": "val", "test": "test", "reference": "cnn"}
-    assert record_of(found, "speed", words)["command"].endswith("seeds=[0] test=false pace=true")
-    assert record_of(found, "public", words)["command"].endswith("seeds=[0,1,2] test=false")
+    assert [run.folder for run in runs_of(found, "speed")] == [folder]
+    assert [run.seed for run in runs_of(found, "public")] == [0, 1, 2]
 
 
 def test_a_single_run_has_bootstrap_intervals(rows: list[Row]) -> None:

@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from fer.evaluation import read_predictions
-from fer.evaluation.claim_words import SPREAD
-from fer.evaluation.claims import read_ledger
+from fer.evaluation.table.formatting import SPREAD
 from fer.evaluation.table.plan import Row, metrics_in
 from fer.evaluation.table.results import Result
-from fer.evaluation.table.where import describe, where_helps, where_table
-from fer.evaluation.table.writing import markdown, record_of, write_to_ledger
-from tests.evaluation.table.made_up import some_row, write
+from fer.evaluation.table.where import where_helps, where_table
+from tests.evaluation.table.made_up import corrupted, some_row, write
 
-WORDS = {"val": "PublicTest", "test": "PrivateTest"}
-KINDS = {"dark": "light", "bright": "light", "yaw": "head angle"}
-
-
-def corrupted(row: Row, *, gain: float) -> Row:
-    """Give each run of a row accuracies under corruptions."""
-    for run in row.runs:
-        means = {name: 0.3 + gain + 0.01 * run.seed + 0.1 * i for i, name in enumerate(KINDS)}
-        kinds = {name: {"family": KINDS[name], "mean": mean} for name, mean in means.items()}
-        metrics: Any = dict(metrics_in(run.judgement) or {})
-        mean = float(np.mean(list(means.values())))
-        metrics["robustness"] = {"clean": 0.6 + gain, "kinds": kinds, "mean": mean, "n": 50}
-        write(run.judgement / "metrics.json", metrics)
-    return row
+NAMES = {"val": "PublicTest", "test": "PrivateTest", "reference": "cnn"}
 
 
 @pytest.fixture
@@ -91,26 +74,9 @@ def test_what_was_not_judged_is_not_compared(tmp_path: Path) -> None:
     assert where_helps(screened, some_row(tmp_path, "b", [0.6])) is None
 
 
-def test_the_table_and_its_records(pair: tuple[Result, Result], tmp_path: Path) -> None:
-    table = where_table(pair, WORDS)
-    text = markdown(pair, table)
+def test_the_table(pair: tuple[Result, Result]) -> None:
+    text = where_table(pair, NAMES).markdown(pair)
     assert text.splitlines()[0] == "|  | `cnn` | `cnn_lstm` | difference |"
     assert "| PrivateTest, recall of dog | " in text
     assert "| – |" not in text
     assert "| PublicTest, corrupted: head angle | 51.0 ± 1.0 % | 56.0 ± 1.0 % | +5.0" in text
-    (tmp_path / "results").mkdir()
-    (tmp_path / "results" / "claims.json").write_text(json.dumps({"claims": []}), encoding="utf-8")
-    records = [
-        record_of(one, name, WORDS, describe(one, name, "cnn", WORDS))
-        for one in pair
-        for name in one.figures
-    ]
-    write_to_ledger(tmp_path, records, [table])
-    claims = read_ledger(tmp_path).claims
-    gain = claims["table-cnn_lstm-gain-under-light"]
-    assert gain["what"] == (
-        "accuracy of cnn_lstm on 50 faces of PublicTest, mean over corruptions (light) in 5 "
-        "severities less that of cnn"
-    )
-    assert gain["private_test_looks"] == 0
-    assert claims["table-cnn-recall-dog"]["private_test_looks"] == 3

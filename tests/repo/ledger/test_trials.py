@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from fer.evaluation.claims import LEDGER, read_ledger
 from tools import trials
+from tools.ledger.store import LEDGER, read_ledger
 
 PLAN = {"changes": {"base": ["a", "b"], "trials": {"a": "as it is", "b": "again", "x": "wider"}}}
 
@@ -54,11 +54,11 @@ def test_a_stopped_trial_is_held_against_as_many_epochs(checkout: Path, tmp_path
     run_folder(runs / "x", [0.5, 0.66])
     assert put(runs, checkout) == 0
     claims = read_ledger(checkout).claims
-    assert claims["recipe-x-public"]["text"].startswith("66.0 % (64.4–67.5")
+    assert claims["recipe-x-public"].text.startswith("66.0 % (64.4–67.5")
     # 0.66 less the mean of 0.5 and 0.6, whose standard deviation is 0.07.
-    assert claims["recipe-x-gain"]["text"] == "+11.0 ± 7.1 points"
+    assert claims["recipe-x-gain"].text == "+11.0 ± 7.1 points"
     command = "python -m fer.train experiment=recipe optimizer.lr=0.1"
-    assert claims["recipe-x-gain"]["command"] == command
+    assert claims["recipe-x-gain"].command == command
     assert "recipe-a-gain" not in claims
     page = (checkout / "docs" / "recipe.md").read_text()
     assert "| wider, stopped after 2 of 3 epochs | 2 | 66.0 %" in page

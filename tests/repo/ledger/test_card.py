@@ -18,15 +18,16 @@ from fer import shipped
 from fer.config.compose import compose
 from fer.data.benchmark import Crowd
 from fer.evaluation import Case, judge, write_predictions
-from fer.evaluation.claims import differences, read_ledger
 from fer.labels import EMOTIONS
 from tests.inference.conftest import checkpoint
 from tests.support.answers import some_faces, some_predictions
 from tools import card, ship
 from tools.card_figures import copies_of_training
 from tools.card_tables import MODELS, tables
+from tools.ledger.documents import differences
+from tools.ledger.store import read_ledger
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 CARD = (ROOT / "MODEL_CARD.md").read_text(encoding="utf-8")
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 NAMES = {"train": "Training", "val": "PublicTest", "test": "PrivateTest"}
@@ -109,7 +110,7 @@ def root(tmp_path: Path) -> Path:
     shutil.copy(ROOT / "MODEL_CARD.md", folder)
     ledger = read_ledger(ROOT)
     others = ("table-", "pipeline-")
-    claims = [one for name, one in ledger.claims.items() if name.startswith(others)]
+    claims = [one.record() for name, one in ledger.claims.items() if name.startswith(others)]
     (folder / "results" / "claims.json").write_text(json.dumps({"claims": claims, "tables": []}))
     # A face of Training and two of PublicTest are the same.
     lines = ["row,split,group"]
@@ -129,16 +130,16 @@ def test_all_that_was_judged_is_recorded(shelf: Path, root: Path, tmp_path: Path
     metrics = json.loads((folder / "metrics.json").read_text())
 
     private = claims["release-default-private"]
-    assert private["value"] == round(metrics["official"]["accuracy"], 6)
+    assert private.value == round(metrics["official"]["accuracy"], 6)
     low, high = metrics["official"]["accuracy_ci95"]
-    assert (private["interval"], private["interval_method"]) == (
-        [round(low, 6), round(high, 6)],
+    assert (private.interval, private.interval_method) == (
+        (round(low, 6), round(high, 6)),
         "bootstrap",
     )
-    assert private["command"] == (
+    assert private.command == (
         "python -m fer.train seed=3 && python -m fer.evaluate ckpt=default robustness=true"
     )
-    assert (private["commit"], private["data"], private["seeds"]) == (COMMIT, "d", [3])
+    assert (private.commit, private.data, private.seeds) == (COMMIT, "d", (3,))
     expected = {
         "private-deduplicated": metrics["deduplicated"]["accuracy"],
         "tta-private": metrics["tta"]["official"]["accuracy"],
@@ -156,36 +157,36 @@ def test_all_that_was_judged_is_recorded(shelf: Path, root: Path, tmp_path: Path
         "bytes-onnx": 1234,
         "temperature": metrics["temperature"],
     }
-    found = {name: claims[f"release-default-{name}"]["value"] for name in expected}
+    found = {name: claims[f"release-default-{name}"].value for name in expected}
     assert found == pytest.approx(expected, abs=1e-6)
-    assert claims["release-default-verdict"]["text"] == metrics["verdict"]
-    assert claims["release-default-parameters"]["value"] > 0
-    assert claims["release-crowd"]["value"] == round(metrics["crowd_accuracy"]["overall"], 6)
+    assert claims["release-default-verdict"].text == metrics["verdict"]
+    assert claims["release-default-parameters"].value > 0
+    assert claims["release-crowd"].value == round(metrics["crowd_accuracy"]["overall"], 6)
 
     # PublicTest is judged from the answers; a face of it is a copy, another is a copy of that.
     p = some_predictions(FACES, skill=2.0).of("val")
     alone = ~np.isin(p.row, (40, 41))
-    assert claims["release-default-public"]["value"] == round(float(p.correct.mean()), 6)
+    assert claims["release-default-public"].value == round(float(p.correct.mean()), 6)
     deduplicated = claims["release-default-public-deduplicated"]
-    assert deduplicated["value"] == round(float(p.correct[alone].mean()), 6)
-    assert claims["release-default-public-deduplicated-faces"]["value"] == 198
+    assert deduplicated.value == round(float(p.correct[alone].mean()), 6)
+    assert claims["release-default-public-deduplicated-faces"].value == 198
     assert not any(name.startswith("release-default-public-ece") for name in claims)
 
     # Looks are those of the model, wherever PrivateTest's labels were used.
-    looks = {name: claims[name]["private_test_looks"] for name in claims if "release" in name}
+    looks = {name: claims[name].private_test_looks for name in claims if "release" in name}
     assert looks["release-default-private"] == looks["release-default-recall-fear"] == 2
-    assert looks["release-default-looks"] == claims["release-default-looks"]["value"] == 2
+    assert looks["release-default-looks"] == claims["release-default-looks"].value == 2
     for name in ("public", "under-all", "parameters", "faces-fear", "temperature"):
         assert looks[f"release-default-{name}"] == 0
     text = (root / "MODEL_CARD.md").read_text(encoding="utf-8")
-    assert f"| **PrivateTest, single view**: accuracy | {private['text']} | – |" in text
+    assert f"| **PrivateTest, single view**: accuracy | {private.text} | – |" in text
 
 
 def test_what_is_not_measured_anew_is_taken_out(shelf: Path, root: Path, tmp_path: Path) -> None:
     name = ship.sha256(shelf / "default.onnx")
     assert card.main(["default", str(judgement(tmp_path / "a", name)), "--root", str(root)]) == 0
     stored = json.loads((root / "results" / "claims.json").read_text())
-    by_hand = {**read_ledger(root).claims["release-default-bytes-onnx"], "unit": "ms",
+    by_hand = {**read_ledger(root).claims["release-default-bytes-onnx"].record(), "unit": "ms",
                "id": "release-default-one-face", "value": 0.5, "text": "0.50 ms"}  # fmt: skip
     other = {**by_hand, "id": "release-fast-private"}
     stored["claims"] += [by_hand, other]
@@ -227,7 +228,7 @@ def test_what_can_not_be_stated_is_told(
 def test_changes_that_no_commit_holds_are_said(shelf: Path, root: Path, tmp_path: Path) -> None:
     folder = judgement(tmp_path / "judged", ship.sha256(shelf / "default.onnx"), dirty=True)
     assert card.main(["default", str(folder), "--root", str(root), "--allow-dirty"]) == 0
-    what = read_ledger(root).claims["release-default-private"]["what"]
+    what = read_ledger(root).claims["release-default-private"].what
     assert what.endswith("(with uncommitted changes)")
 
 

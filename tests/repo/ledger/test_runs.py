@@ -11,10 +11,12 @@ import yaml
 from scipy.stats import t
 
 from fer.errors import UserError
-from fer.evaluation.claim_records import claim_from_runs, configuration_hash
-from fer.evaluation.claims import FIELDS, differences, read_ledger
-from fer.evaluation.claims_command import main
 from fer.looks import count_look
+from tools.ledger.__main__ import main
+from tools.ledger.claim import Claim
+from tools.ledger.documents import differences
+from tools.ledger.runs import claim_from_runs, configuration_hash
+from tools.ledger.store import LEDGER, read_ledger
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 CONFIG = {"seed": 0, "optimizer": {"lr": 0.1}, "data": {"root": "somewhere"}, "name": None}
@@ -37,30 +39,30 @@ def run(folder: Path, metrics: dict[str, Any], seed: int = 0, **provenance: Any)
     return folder
 
 
-def record(*folders: Path, metric: str = "val/best_acc", **options: Any) -> dict[str, Any]:
+def record(*folders: Path, metric: str = "val/best_acc", **options: Any) -> Claim:
     return claim_from_runs(folders, name="a", what="accuracy", metric=metric, **options)
 
 
 def test_a_claim_tells_all_that_makes_it_again(tmp_path: Path) -> None:
     claim = record(run(tmp_path / "run", {"val/best_acc": 0.65}, seed=3))
-    assert set(claim) == set(FIELDS)
     expected = {
         "value": 0.65, "unit": "%", "command": "python -m fer.train seed=3", "commit": COMMIT,
-        "data": "data", "seeds": [3], "private_test_looks": 0, "mark": None,
+        "data": "data", "seeds": (3,), "private_test_looks": 0, "mark": None,
         "configuration": configuration_hash(CONFIG),
         # Wilson's score interval of 65 in 100, as tables have it.
-        "interval": [0.552544, 0.736358], "interval_method": "Wilson", "text": "65.0 % (55.3–73.6)",
+        "interval": (0.552544, 0.736358), "interval_method": "Wilson", "text": "65.0 % (55.3–73.6)",
     }  # fmt: skip
-    assert {key: claim[key] for key in expected} == expected
+    assert {key: getattr(claim, key) for key in expected} == expected
 
 
 def test_the_number_of_faces_is_that_of_the_split(tmp_path: Path) -> None:
     folder = run(tmp_path / "run", {"val/acc": 0.5, "test/acc": 0.5})
     widths = {}
     for metric, n in (("val/acc", 100), ("test/acc", 400)):
-        low, high = record(folder, metric=metric, looks=1)["interval"]
-        widths[n] = high - low
-        assert record(folder, metric=metric, looks=1, n=n)["interval"] == [low, high]
+        found = record(folder, metric=metric, looks=1).interval
+        assert found is not None
+        widths[n] = found[1] - found[0]
+        assert record(folder, metric=metric, looks=1, n=n).interval == found
     assert widths[400] == pytest.approx(widths[100] / 2, rel=0.02)
 
 
@@ -72,7 +74,7 @@ def test_of_a_run_that_did_not_count_its_faces(tmp_path: Path) -> None:
     text = "true\\answer,a,b\na,100,50\nb,150,100\n"
     (folder / "figures" / "confusion_matrix.csv").write_text(text, encoding="utf-8")
     by_matrix = record(folder, metric="test/acc", looks=1)
-    assert by_matrix["interval"] == record(folder, metric="test/acc", looks=1, n=400)["interval"]
+    assert by_matrix.interval == record(folder, metric="test/acc", looks=1, n=400).interval
 
 
 def test_an_evaluation_brings_its_own_interval(tmp_path: Path) -> None:
@@ -83,12 +85,12 @@ def test_an_evaluation_brings_its_own_interval(tmp_path: Path) -> None:
     }
     folder = run(tmp_path / "run", metrics)
     claim = record(folder, metric="official.accuracy", looks=1)
-    assert (claim["text"], claim["interval_method"]) == ("61.2 % (59.0–63.0)", "bootstrap")
-    assert record(folder, metric="official.macro_f1", looks=1)["text"] == "50.0 %"
+    assert (claim.text, claim.interval_method) == ("61.2 % (59.0–63.0)", "bootstrap")
+    assert record(folder, metric="official.macro_f1", looks=1).text == "50.0 %"
     ratio = record(folder, metric="memorisation_ratio", looks=1, unit="number")
-    assert (ratio["text"], ratio["interval"]) == ("0.45", None)
+    assert (ratio.text, ratio.interval) == ("0.45", None)
     verdict = record(folder, metric="verdict", looks=1)
-    assert (verdict["value"], verdict["unit"], verdict["text"]) == ("ok", "word", "ok")
+    assert (verdict.value, verdict.unit, verdict.text) == ("ok", "word", "ok")
 
 
 def test_several_seeds_make_a_mean(tmp_path: Path) -> None:
@@ -99,9 +101,9 @@ def test_several_seeds_make_a_mean(tmp_path: Path) -> None:
     ]
     claim = record(*folders)
     reach = t.ppf(0.975, 2) * 0.01 / 3**0.5
-    assert claim["value"] == 0.61
-    assert claim["interval"] == pytest.approx([0.61 - reach, 0.61 + reach], abs=5e-5)
-    assert (claim["seeds"], claim["interval_method"]) == ([0, 1, 2], "t over seeds")
+    assert claim.value == 0.61
+    assert claim.interval == pytest.approx([0.61 - reach, 0.61 + reach], abs=5e-5)
+    assert (claim.seeds, claim.interval_method) == ((0, 1, 2), "t over seeds")
     with pytest.raises(UserError, match="need a seed each"):
         record(folders[0], folders[0])
     other = run(tmp_path / "other", {"val/best_acc": 0.6}, 3, commit=COMMIT[::-1])
@@ -115,36 +117,36 @@ def test_several_seeds_make_a_mean(tmp_path: Path) -> None:
 def test_the_mark_of_a_protocol_goes_along(tmp_path: Path, key: str, word: str) -> None:
     folder = run(tmp_path / "run", {key: "data.protocol=x: why", "test/acc": 0.9})
     claim = record(folder, metric="test/acc", looks=0)
-    assert claim["mark"] == f"{word}: data.protocol=x: why"
+    assert claim.mark == f"{word}: data.protocol=x: why"
 
 
 def test_looks_must_be_told_where_there_may_be_some(tmp_path: Path) -> None:
     folder = run(tmp_path / "run", {"test/acc": 0.6})
     with pytest.raises(UserError, match="say by --looks how often"):
         record(folder, metric="test/acc")
-    assert record(folder, metric="test/acc", looks=2)["private_test_looks"] == 2
+    assert record(folder, metric="test/acc", looks=2).private_test_looks == 2
 
 
 def test_looks_are_those_that_the_runs_have_counted(tmp_path: Path) -> None:
     folders = [run(tmp_path / str(seed), {"test/acc": 0.6}, seed=seed) for seed in (0, 1)]
     for seed, split in ((0, "PrivateTest"), (1, "PrivateTest"), (0, "test"), (1, "PrivateTest")):
         count_look(folders[seed], split, "data")
-    assert record(*folders, metric="test/acc")["private_test_looks"] == 3
-    assert record(*folders, metric="test/acc", looks=4)["private_test_looks"] == 4
+    assert record(*folders, metric="test/acc").private_test_looks == 3
+    assert record(*folders, metric="test/acc", looks=4).private_test_looks == 4
     with pytest.raises(UserError, match="--looks 2 is less than the runs have counted: 3"):
         record(*folders, metric="test/acc", looks=2)
     # An evaluation says what there were up to it.
     path = folders[0] / "provenance.json"
     told = {**json.loads(path.read_text()), "looks": {"split": "PrivateTest", "number": 7}}
     path.write_text(json.dumps(told), encoding="utf-8")
-    assert record(folders[0], metric="test/acc")["private_test_looks"] == 7
+    assert record(folders[0], metric="test/acc").private_test_looks == 7
 
 
 def test_code_that_no_commit_holds_is_refused(tmp_path: Path) -> None:
     dirty = run(tmp_path / "dirty", {"val/best_acc": 0.6}, dirty=True)
     with pytest.raises(UserError, match="no commit holds"):
         record(dirty)
-    assert record(dirty, allow_dirty=True)["what"] == "accuracy (with uncommitted changes)"
+    assert record(dirty, allow_dirty=True).what == "accuracy (with uncommitted changes)"
     without = run(tmp_path / "without", {"val/best_acc": 0.6}, commit=None)
     with pytest.raises(UserError, match="no commit holds"):
         record(without, allow_dirty=True)
@@ -155,7 +157,7 @@ def test_places_of_this_machine_are_kept_out(tmp_path: Path) -> None:
     folder = run(tmp_path / "run", {"val/best_acc": 0.6}, command=command)
     with pytest.raises(UserError, match="a place of this machine"):
         record(folder)
-    assert record(folder, command="python -m fer.train")["command"] == "python -m fer.train"
+    assert record(folder, command="python -m fer.train").command == "python -m fer.train"
 
 
 @pytest.mark.parametrize(
@@ -198,7 +200,7 @@ def test_the_hash_is_of_what_is_measured() -> None:
 
 def test_from_a_run_to_a_document(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "results").mkdir()
-    (tmp_path / "results" / "claims.json").write_text('{"claims": []}', encoding="utf-8")
+    (tmp_path / LEDGER).write_text('{"claims": []}', encoding="utf-8")
     readme = tmp_path / "README.md"
     readme.write_text("It reads <!-- claim:small -->?<!-- /claim -->.", encoding="utf-8")
     folder = run(tmp_path / "run", {"val/best_acc": 0.65})
@@ -221,7 +223,7 @@ def test_from_a_run_to_a_document(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 def test_wrong_use_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "--root", str(tmp_path)]) == 2
-    assert capsys.readouterr().err.startswith("fer claims: there is no ledger")
+    assert capsys.readouterr().err.startswith("tools.ledger: there is no ledger")
     for wrong in ([], ["add", "x"], ["add", "x", "--looks", "-1"]):
         with pytest.raises(SystemExit) as caught:
             main(wrong)
@@ -229,4 +231,4 @@ def test_wrong_use_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     with pytest.raises(SystemExit) as caught:
         main(["--help"])
     assert caught.value.code == 0
-    assert "examples:\n  fer claims check" in capsys.readouterr().out
+    assert "python -m tools.ledger check" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""How documents state a measured value."""
+"""A measured value as text."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ UNITS: Final[tuple[str, ...]] = (
 SPREAD: Final = "mean ± sd over seeds"
 
 
-def wording(
+def format_value(
     value: float | str,
     unit: str,
     interval: Sequence[float] | None = None,
     *,
     spread: bool = False,
 ) -> str:
-    """Return a value as documents state it.
+    """Return a measured value as text, rounded for its unit.
 
     Args:
         value: a number in its unit (a share for ``%`` and ``points``), or a word.
@@ -32,15 +32,17 @@ def wording(
         spread: the interval is a standard deviation to both sides, see :data:`SPREAD`.
 
     Example:
-        >>> wording(0.5862, "%", (0.5712, 0.6027)), wording(0.454, "number"), wording(2.61, "ms")
-        ('58.6 % (57.1–60.3)', '0.45', '2.6 ms')
-        >>> wording(0.5862, "%", (0.5819, 0.5905), spread=True)
+        >>> format_value(0.5862, "%", (0.5712, 0.6027))
+        '58.6 % (57.1–60.3)'
+        >>> format_value(0.454, "number"), format_value(2.61, "ms")
+        ('0.45', '2.6 ms')
+        >>> format_value(0.5862, "%", (0.5819, 0.5905), spread=True)
         '58.6 ± 0.4 %'
-        >>> wording(41.27, "s"), wording(312.4, "MiB")
+        >>> format_value(41.27, "s"), format_value(312.4, "MiB")
         ('41.3 s', '312 MiB')
-        >>> wording(-0.0121, "points", (-0.0204, 0.0003)), wording(687783, "count")
+        >>> format_value(-0.0121, "points", (-0.0204, 0.0003)), format_value(687783, "count")
         ('−1.2 points (−2.0 to +0.0)', '0.69 M')
-        >>> wording(-0.0001, "points", (-0.009, 0.009))
+        >>> format_value(-0.0001, "points", (-0.009, 0.009))
         '+0.0 points (−0.9 to +0.9)'
     """
     if isinstance(value, str):
