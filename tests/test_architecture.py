@@ -152,6 +152,12 @@ def test_rooms_import_only_what_they_may(path: Path) -> None:
     assert violations(name_of(path), path.read_text(encoding="utf-8")) == []
 
 
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_the_product_knows_nothing_of_the_checkout(path: Path) -> None:
+    names = [one.name for one in imports_of(path.read_text(encoding="utf-8"))]
+    assert not [n for n in names if any(covers(r, n) for r in ("tools", "tests", "benchmarks"))]
+
+
 @pytest.mark.parametrize("path", [p for p in MODULES if p.name == "__init__.py"], ids=name_of)
 def test_public_names_are_sorted_and_there(path: Path) -> None:
     package = ".".join(["fer", *path.relative_to(PACKAGE).parts[:-1]])

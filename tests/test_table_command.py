@@ -111,6 +111,10 @@ def test_a_table_is_run_and_written_and_goes_on(
     assert ("cnn", "difference") not in found
     assert found["hog_svm", "private"]["interval"] == "bootstrap"
     assert int(float(found["hog_svm", "parameters"]["value"])) == 7 * 901
+    stored = json.loads((folder / "table.json").read_text(encoding="utf-8"))
+    cnn = stored["tables"][0]["results"][0]
+    assert (stored["data"], stored["overrides"]) == ("synthetic", [*TINY, *ROWS])
+    assert cnn["figures"]["public"]["runs"] == ["cnn/seed0", "cnn/seed1"]
     # Again: nothing is run, and the table is the same.
     calls.clear()
     again = table(*TINY, *ROWS)

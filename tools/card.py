@@ -6,8 +6,8 @@
     python -m tools.card default FOLDER
 
 Every figure of the judgement becomes a record ``release-NAME-…`` of ``results/claims.json``, in the
-place of the model's older ones, and the tables of MODEL_CARD.md are filled. Without arguments the
-tables alone are written anew, from what the ledger holds.
+place of the model's older ones, and the tables of MODEL_CARD.md are filled. Which rows these have
+is said in the ledger, under ``tables``.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ from tools.card_figures import (
     file_figures,
     public_blocks,
 )
-from tools.card_tables import BY_HAND, MODELS, id_of, stale, tables
 from tools.ledger.claim import Claim
 from tools.ledger.documents import differences, write_documents
 from tools.ledger.runs import DIRTY, Run
@@ -39,6 +38,12 @@ from tools.ledger.store import put, read_ledger
 from tools.ship import check_portable, files_of, judged_file, without_places
 
 _ROOT: Final = Path(__file__).resolve().parents[1]
+#: The models that the card describes.
+MODELS: Final = ("default", "fast")
+
+#: Figures that no judgement measures; ``python -m tools.ledger add`` puts them beside the others.
+BY_HAND: Final = ("one-face", "batch-64")
+
 _MANIFEST: Final = Path("results") / "manifest.csv.gz"
 
 
@@ -49,8 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         epilog="Exit codes: 0 done, 1 documents differ from the ledger, 2 wrong use or input.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("name", nargs="?", choices=MODELS, help="of the shipped model")
-    parser.add_argument("folder", nargs="?", type=Path, help="of python -m fer.evaluate ckpt=NAME")
+    parser.add_argument("name", choices=MODELS, help="of the shipped model")
+    parser.add_argument("folder", type=Path, help="of python -m fer.evaluate ckpt=NAME")
     parser.add_argument("--looks", type=int, default=1, help="how often PrivateTest was looked at "
                         "with this model, this judgement included (1)")  # fmt: skip
     parser.add_argument("--allow-dirty", action="store_true", help="take a judgement from a "
@@ -58,17 +63,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--root", type=Path, default=_ROOT, help="of the checkout")
     options = parser.parse_args(arguments)
     try:
-        if (options.name is None) != (options.folder is None) or options.looks < 1:
-            raise UserError("name a model, the folder of its judgement, and at least one look")
-        claims: list[Claim] = []
-        if options.name is not None:
-            judgement = read_judgement(options.name, options.folder)
-            if judgement.dirty and not options.allow_dirty:
-                raise UserError(
-                    f"{options.folder} was judged, or the model trained, with uncommitted changes: "
-                    "commit, and judge again (or --allow-dirty where the changes don't matter)"
-                )
-            claims = claims_of(judgement, options.root, looks=options.looks)
+        if options.looks < 1:
+            raise UserError(f"--looks {options.looks}: the judgement itself is one")
+        judgement = read_judgement(options.name, options.folder)
+        if judgement.dirty and not options.allow_dirty:
+            raise UserError(
+                f"{options.folder} was judged, or the model trained, with uncommitted changes: "
+                "commit, and judge again (or --allow-dirty where the changes don't matter)"
+            )
+        claims = claims_of(judgement, options.root, looks=options.looks)
         fill(options.root, claims, options.name)
     except (UserError, OSError) as error:
         sys.stderr.write(f"tools.card: {error}\n")
@@ -130,7 +133,7 @@ def read_judgement(name: str, folder: Path) -> Judgement:
             f"{folder} judges {judged}, but {name}.onnx computes in {sidecar['precision']} and "
             f"answers otherwise: python -m fer.evaluate ckpt={name}"
         )
-    run.committed()
+    run.origin()
     judgement = Judgement(name, run, sidecar)
     check_portable(judgement.command)
     return judgement
@@ -173,36 +176,40 @@ def _claim(name: str, stated: Stated, judgement: Judgement, subject: str, looks:
         interval=stated.interval,
         interval_method=None if stated.interval is None else "bootstrap",
         command=judgement.command,
-        commit=run.committed(),
-        configuration=run.configuration,
-        data=run.data,
         seeds=(judgement.sidecar["recipe"]["seed"],),
         private_test_looks=looks if stated.looked else 0,
         mark=run.mark,
+        **run.origin(),
     )
 
 
-def fill(root: Path, claims: Sequence[Claim], name: str | None = None) -> None:
-    """Put claims and the card's tables into the ledger, and fill the documents.
+def fill(root: Path, claims: Sequence[Claim], name: str) -> None:
+    """Put a model's claims into the ledger in the place of its older ones, and fill the documents.
 
-    Args:
-        root: of the checkout.
-        claims: of one model; none writes the tables alone.
-        name: of the model, whose older ones are taken out.
+    What is put there by hand is left to the hand.
 
     Raises:
         UserError: the ledger is not valid.
         OSError: a file cannot be read or written.
     """
-    known, new = read_ledger(root).claims, {claim.id for claim in claims}
-    gone = set() if name is None else set(stale(known, name, new))
-    put(root, claims, tables((known.keys() - gone) | new), drop=gone)
-    said = [f"{len(claims)} claims, {len(gone)} older ones taken out"] if claims else []
+    by_hand = {id_of(name, figure) for figure in BY_HAND}
+    known = [one for one in read_ledger(root).claims if one.startswith(id_of(name, ""))]
+    gone = {*known} - {claim.id for claim in claims} - by_hand
+    put(root, claims, drop=gone)
+    said = [f"{len(claims)} claims, {len(gone)} older ones taken out"]
     said += [f"written: {path}" for path in write_documents(root)]
-    if name is not None:
-        kept = [one for one in (id_of(name, figure) for figure in BY_HAND) if one in known]
-        said += [f"kept as it was, measure it again: {one}" for one in kept]
+    said += [f"kept as it was, measure it again: {one}" for one in known if one in by_hand]
     sys.stdout.writelines(f"{line}\n" for line in said)
+
+
+def id_of(model: str, figure: str) -> str:
+    """Return the ID of a figure's claim.
+
+    Example:
+        >>> id_of("fast", "private-macro-f1")
+        'release-fast-private-macro-f1'
+    """
+    return f"release-{model}-{figure}"
 
 
 if __name__ == "__main__":

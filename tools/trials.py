@@ -86,20 +86,14 @@ def claims_of(trial: Trial, base: Sequence[Trial]) -> list[Claim]:
     if run.commit is None or run.dirty:
         raise UserError(f"{trial.name} was run from code that no commit holds")
     words = shlex.split(run.command)
-    origin: dict[str, Any] = {
-        "command": shlex.join(word for word in words if not word.startswith(_ASIDE)),
-        "commit": run.commit,
-        "configuration": run.configuration,
-        "data": run.data,
-        "seeds": (run.seed,),
-    }
+    command = shlex.join(word for word in words if not word.startswith(_ASIDE))
+    origin = {**run.origin(), "command": command, "seeds": (run.seed,)}
     value = round(trial.accuracies[-1], DIGITS)
-    stop = f" ({trial.stop})" if trial.stop else ""
+    what = f"accuracy of the trial {trial.name} on FER2013 PublicTest after its last epoch"
     found = [
         Claim(
             id=f"recipe-{trial.name.lower()}-public",
-            what=f"accuracy of the trial {trial.name} on FER2013 PublicTest after its last epoch"
-            + stop,
+            what=f"{what} ({trial.stop})" if trial.stop else what,
             value=value,
             unit="%",
             interval=wilson(value, _FACES),
@@ -111,7 +105,10 @@ def claims_of(trial: Trial, base: Sequence[Trial]) -> list[Claim]:
     if before and trial.name not in {one.name for one in base}:
         gain = round(value - fmean(before), DIGITS)
         # How far seeds of the base lie apart says what a gain of one run is worth.
-        sd = stdev(before) if len(before) > 1 else None
+        ends = None
+        if len(before) > 1:
+            sd = stdev(before)
+            ends = round(gain - sd, DIGITS), round(gain + sd, DIGITS)
         found.append(
             Claim(
                 id=f"recipe-{trial.name.lower()}-gain",
@@ -119,10 +116,8 @@ def claims_of(trial: Trial, base: Sequence[Trial]) -> list[Claim]:
                 f"after {done} epochs, with the standard deviation of the base's seeds",
                 value=gain,
                 unit="points",
-                interval=None
-                if sd is None
-                else (round(gain - sd, DIGITS), round(gain + sd, DIGITS)),
-                interval_method=None if sd is None else SPREAD,
+                interval=ends,
+                interval_method=None if ends is None else SPREAD,
                 **origin,
             )
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import math
@@ -69,15 +68,17 @@ class Run:
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise UserError(f"{folder} can't be read as a run ({error!r}): {_ADVICE}") from error
 
-    def committed(self) -> str:
-        """Return the commit.
+    def origin(self) -> dict[str, Any]:
+        """Return the fields of a claim that say where a number is from.
 
         Raises:
             UserError: no commit holds the code.
         """
         if self.commit is None:
             raise UserError(f"{self.folder} was made by code that no commit holds: commit, rerun")
-        return self.commit
+        return {
+            "commit": self.commit, "configuration": self.configuration, "data": self.data,
+        }  # fmt: skip
 
     @cached_property
     def metrics(self) -> Mapping[str, Any]:
@@ -119,7 +120,7 @@ class Run:
         split, _, last = key.replace(".", "/").rpartition("/")
         if last not in _SHARES:
             return None, None
-        n = n or self._faces.get(split) or self._counted(split)
+        n = n or self._faces.get(split)
         if n is None:
             raise UserError(f"{self.folder} doesn't say of how many faces {key} is: give --n")
         return wilson(value, n), "Wilson"
@@ -142,14 +143,6 @@ class Run:
         for part in key.split("."):
             node = node.get(part) if isinstance(node, Mapping) else None
         return node
-
-    def _counted(self, split: str) -> int | None:
-        """Return how many faces the run's confusion matrix counts, which is of its test split."""
-        path = self.folder / "figures" / "confusion_matrix.csv"
-        if split != "test" or not path.is_file():
-            return None
-        with path.open(encoding="utf-8", newline="") as file:
-            return sum(int(cell) for row in list(csv.reader(file))[1:] for cell in row[1:])
 
 
 def claim_from_runs(
@@ -229,12 +222,10 @@ def claim_from_runs(
         interval=interval,
         interval_method=method,
         command=stated,
-        commit=first.commit,
-        configuration=first.configuration,
-        data=first.data,
         seeds=seeds,
         private_test_looks=looks or 0,
         mark=first.mark,
+        **first.origin(),
     )
 
 

@@ -140,7 +140,7 @@ def _claim(
         runs: that have measured it.
     """
     figure, first = result["figures"][name], runs[0]
-    commits = list(dict.fromkeys(run.committed() for run in runs))
+    commits = list(dict.fromkeys(run.origin()["commit"] for run in runs))
     what = _what(result, name, names)
     if len(commits) > 1:
         what += f" (seeds at the commits {', '.join(commit[:9] for commit in commits)})"
@@ -154,12 +154,10 @@ def _claim(
         interval=figure["interval"] and tuple(figure["interval"]),
         interval_method=figure["method"],
         command=_command(result, name, rows, seeds),
-        commit=commits[0],
-        configuration=first.configuration,
-        data=first.data,
         seeds=tuple(seeds),
         private_test_looks=looks if figure["on_test"] else 0,
         mark=next(iter(result["marks"]), None),
+        **first.origin(),
     )
 
 

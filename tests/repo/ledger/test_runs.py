@@ -57,57 +57,46 @@ def test_a_claim_tells_all_that_makes_it_again(tmp_path: Path) -> None:
 
 def test_the_number_of_faces_is_that_of_the_split(tmp_path: Path) -> None:
     folder = run(tmp_path / "run", {"val/acc": 0.5, "test/acc": 0.5})
-    widths = {}
     for metric, n in (("val/acc", 100), ("test/acc", 400)):
-        found = record(folder, metric=metric, looks=1).interval
-        assert found is not None
-        widths[n] = found[1] - found[0]
-        assert record(folder, metric=metric, looks=1, n=n).interval == found
-    assert widths[400] == pytest.approx(widths[100] / 2, rel=0.02)
+        found = record(folder, metric=metric, looks=1)
+        assert found.interval == record(folder, metric=metric, looks=1, n=n).interval
+    uncounted = run(tmp_path / "uncounted", {"val/acc": 0.5}, faces={})
+    with pytest.raises(UserError, match="--n"):
+        record(uncounted, metric="val/acc")
 
 
-def test_of_a_run_that_did_not_count_its_faces(tmp_path: Path) -> None:
-    folder = run(tmp_path / "run", {"val/acc": 0.5, "test/acc": 0.5}, faces={})
-    with pytest.raises(UserError, match="of how many faces val/acc is: give --n"):
-        record(folder, metric="val/acc")
-    (folder / "figures").mkdir()
-    text = "true\\answer,a,b\na,100,50\nb,150,100\n"
-    (folder / "figures" / "confusion_matrix.csv").write_text(text, encoding="utf-8")
-    by_matrix = record(folder, metric="test/acc", looks=1)
-    assert by_matrix.interval == record(folder, metric="test/acc", looks=1, n=400).interval
-
-
-def test_an_evaluation_brings_its_own_interval(tmp_path: Path) -> None:
-    metrics = {
-        "official": {"accuracy": 0.61234, "accuracy_ci95": [0.59, 0.63], "macro_f1": 0.5},
-        "memorisation_ratio": 0.454,
-        "verdict": "ok",
-    }
-    folder = run(tmp_path / "run", metrics)
-    claim = record(folder, metric="official.accuracy", looks=1)
-    assert (claim.text, claim.interval_method) == ("61.2 % (59.0–63.0)", "bootstrap")
-    assert record(folder, metric="official.macro_f1", looks=1).text == "50.0 %"
-    ratio = record(folder, metric="memorisation_ratio", looks=1, unit="number")
-    assert (ratio.text, ratio.interval) == ("0.45", None)
-    verdict = record(folder, metric="verdict", looks=1)
-    assert (verdict.value, verdict.unit, verdict.text) == ("ok", "word", "ok")
+@pytest.mark.parametrize(
+    ("metric", "unit", "text", "method"),
+    [
+        ("official.accuracy", "%", "61.2 % (59.0–63.0)", "bootstrap"),
+        ("official.macro_f1", "%", "50.0 %", None),
+        ("memorisation_ratio", "number", "0.45", None),
+        ("verdict", "%", "ok", None),
+    ],
+)
+def test_an_evaluation_brings_its_own_interval(
+    tmp_path: Path, metric: str, unit: str, text: str, method: str | None
+) -> None:
+    official = {"accuracy": 0.61234, "accuracy_ci95": [0.59, 0.63], "macro_f1": 0.5}
+    metrics = {"official": official, "memorisation_ratio": 0.454, "verdict": "ok"}
+    claim = record(run(tmp_path / "run", metrics), metric=metric, unit=unit, looks=1)
+    assert (claim.text, claim.interval_method) == (text, method)
 
 
 def test_several_seeds_make_a_mean(tmp_path: Path) -> None:
-    values = [0.60, 0.62, 0.61]
     folders = [
         run(tmp_path / f"run{seed}", {"val/best_acc": value}, seed)
-        for seed, value in enumerate(values)
+        for seed, value in enumerate([0.60, 0.62, 0.61])
     ]
     claim = record(*folders)
     reach = t.ppf(0.975, 2) * 0.01 / 3**0.5
     assert claim.value == 0.61
     assert claim.interval == pytest.approx([0.61 - reach, 0.61 + reach], abs=5e-5)
     assert (claim.seeds, claim.interval_method) == ((0, 1, 2), "t over seeds")
-    with pytest.raises(UserError, match="need a seed each"):
+    with pytest.raises(UserError, match="seed"):
         record(folders[0], folders[0])
     other = run(tmp_path / "other", {"val/best_acc": 0.6}, 3, commit=COMMIT[::-1])
-    with pytest.raises(UserError, match="differ in their commit"):
+    with pytest.raises(UserError, match="commit"):
         record(*folders, other)
 
 
@@ -116,24 +105,19 @@ def test_several_seeds_make_a_mean(tmp_path: Path) -> None:
 )
 def test_the_mark_of_a_protocol_goes_along(tmp_path: Path, key: str, word: str) -> None:
     folder = run(tmp_path / "run", {key: "data.protocol=x: why", "test/acc": 0.9})
-    claim = record(folder, metric="test/acc", looks=0)
-    assert claim.mark == f"{word}: data.protocol=x: why"
-
-
-def test_looks_must_be_told_where_there_may_be_some(tmp_path: Path) -> None:
-    folder = run(tmp_path / "run", {"test/acc": 0.6})
-    with pytest.raises(UserError, match="say by --looks how often"):
-        record(folder, metric="test/acc")
-    assert record(folder, metric="test/acc", looks=2).private_test_looks == 2
+    assert record(folder, metric="test/acc", looks=0).mark == f"{word}: data.protocol=x: why"
 
 
 def test_looks_are_those_that_the_runs_have_counted(tmp_path: Path) -> None:
     folders = [run(tmp_path / str(seed), {"test/acc": 0.6}, seed=seed) for seed in (0, 1)]
+    with pytest.raises(UserError, match="--looks"):
+        record(folders[0], metric="test/acc")
+    assert record(folders[0], metric="test/acc", looks=2).private_test_looks == 2
     for seed, split in ((0, "PrivateTest"), (1, "PrivateTest"), (0, "test"), (1, "PrivateTest")):
         count_look(folders[seed], split, "data")
     assert record(*folders, metric="test/acc").private_test_looks == 3
     assert record(*folders, metric="test/acc", looks=4).private_test_looks == 4
-    with pytest.raises(UserError, match="--looks 2 is less than the runs have counted: 3"):
+    with pytest.raises(UserError, match="--looks 2"):
         record(*folders, metric="test/acc", looks=2)
     # An evaluation says what there were up to it.
     path = folders[0] / "provenance.json"
@@ -153,49 +137,33 @@ def test_code_that_no_commit_holds_is_refused(tmp_path: Path) -> None:
 
 
 def test_places_of_this_machine_are_kept_out(tmp_path: Path) -> None:
-    command = "python -m fer.train data.root=/home/me"
-    folder = run(tmp_path / "run", {"val/best_acc": 0.6}, command=command)
-    with pytest.raises(UserError, match="a place of this machine"):
+    folder = run(tmp_path / "run", {"val/best_acc": 0.6}, command="python x data.root=/home/me")
+    with pytest.raises(UserError, match="--command"):
         record(folder)
     assert record(folder, command="python -m fer.train").command == "python -m fer.train"
 
 
-@pytest.mark.parametrize(
-    ("metrics", "metric", "complaint"),
-    [
-        ({"val/acc": None}, "val/acc", "no number or word at 'val/acc'"),
-        ({"val/acc": True}, "val/acc", "no number or word"),
-        ({"a": {"b": 1}}, "val/a.c", "no number or word"),
-        ({}, "val/x", "no number or word at 'val/x'"),
-    ],
-)
-def test_a_metric_that_is_none(
-    tmp_path: Path, metrics: dict[str, Any], metric: str, complaint: str
-) -> None:
-    with pytest.raises(UserError, match=complaint):
-        record(run(tmp_path / "run", metrics), metric=metric)
+@pytest.mark.parametrize("metric", ["val/none", "val/true", "val/a.c", "val/x"])
+def test_a_metric_that_is_none(tmp_path: Path, metric: str) -> None:
+    folder = run(tmp_path / "run", {"val/none": None, "val/true": True, "val/a": {"b": 1}})
+    with pytest.raises(UserError, match=f"no number or word at '{metric}'"):
+        record(folder, metric=metric)
 
 
 def test_a_folder_that_holds_no_run(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"there is no .*config\.yaml: a claim is made from"):
+    with pytest.raises(UserError, match=r"there is no .*config\.yaml"):
         record(tmp_path)
-    folder = run(tmp_path / "run", {"val/best_acc": 0.6})
     for name, text in {"metrics.json": "{", "provenance.json": "[]", "config.yaml": "a: ["}.items():
-        before = (folder / name).read_text(encoding="utf-8")
+        folder = run(tmp_path / name, {"val/best_acc": 0.6})
         (folder / name).write_text(text, encoding="utf-8")
         with pytest.raises(UserError, match="can't be read as a run"):
             record(folder)
-        (folder / name).write_text(before, encoding="utf-8")
 
 
 def test_the_hash_is_of_what_is_measured() -> None:
     same = {"optimizer": {"lr": 0.1}, "seed": 5, "data": {"root": "elsewhere"}, "name": "x"}
     assert configuration_hash(same) == configuration_hash(CONFIG)
-    other = CONFIG | {"optimizer": {"lr": 0.2}}
-    assert configuration_hash(other) != configuration_hash(CONFIG)
-
-
-# --- the command ---------------------------------------------------------------------------------
+    assert configuration_hash(CONFIG | {"optimizer": {"lr": 0.2}}) != configuration_hash(CONFIG)
 
 
 def test_from_a_run_to_a_document(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -224,11 +192,7 @@ def test_from_a_run_to_a_document(tmp_path: Path, capsys: pytest.CaptureFixture[
 def test_wrong_use_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "--root", str(tmp_path)]) == 2
     assert capsys.readouterr().err.startswith("tools.ledger: there is no ledger")
-    for wrong in ([], ["add", "x"], ["add", "x", "--looks", "-1"]):
+    for arguments, code in (([], 2), (["add", "x", "--looks", "-1"], 2), (["--help"], 0)):
         with pytest.raises(SystemExit) as caught:
-            main(wrong)
-        assert caught.value.code == 2
-    with pytest.raises(SystemExit) as caught:
-        main(["--help"])
-    assert caught.value.code == 0
-    assert "python -m tools.ledger check" in capsys.readouterr().out
+            main(arguments)
+        assert caught.value.code == code
