@@ -267,7 +267,12 @@ def test_ctrl_c_gets_through_a_long_gap(video: Video, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(FilmWriter, "fill", fill)
     write_film("a.avi", moving(20))
-    code, out, err = video("a.avi", "--out", "b.avi")
+    # Where a shell started the tests in the background, Ctrl-C is ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        code, out, err = video("a.avi", "--out", "b.avi")
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert code == 130
     assert out.startswith("5 frames")
     assert "what was seen is kept" in err
