@@ -14,8 +14,8 @@ from fer.data._pictures import folders_in
 from fer.data.source import SPLITS, DataError
 from fer.labels import EMOTIONS, canonical
 
-#: What folders of splits are called, in any case.
-_SPLIT_OF: Final = {
+#: What splits are called, in any case, by folders and in tables.
+SPLIT_OF: Final = {
     "train": "train", "training": "train",
     "val": "val", "valid": "val", "validation": "val",
     "test": "test", "testing": "test",
@@ -47,7 +47,7 @@ class Layout:
 
 def split_of(name: str) -> str:
     """Return the split of a file by its name below the root."""
-    return _SPLIT_OF[name.partition("/")[0].lower()]
+    return SPLIT_OF[name.partition("/")[0].lower()]
 
 
 def split_folders(root: Path) -> dict[str, str]:
@@ -59,7 +59,7 @@ def split_folders(root: Path) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for name in folders_in(root) if root.is_dir() else ():
-        if (split := _SPLIT_OF.get(name.lower())) is None:
+        if (split := SPLIT_OF.get(name.lower())) is None:
             continue
         if split in found:
             raise DataError(f"{root}: {found[split]}/ and {name}/ both mean {split}: join them")

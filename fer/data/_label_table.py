@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from fer.data._class_folders import SPLIT_OF
 from fer.data._metadata import read_table
 from fer.data.source import SPLITS, DataError, DataNotFoundError
 from fer.labels import EMOTIONS, canonical
@@ -52,8 +53,9 @@ def read_label_table(path: Path) -> LabelTable:
     """Read a table, CSV or parquet (``.parquet``).
 
     The classes are the sorted labels of the training rows; where these are the seven emotions, or
-    synonyms of them, the classes are the emotions in the project's order. Without a column
-    ``split`` all rows are for training.
+    synonyms of them, the classes are the emotions in the project's order. Splits may be called as
+    folders of splits are (``Training``, ``validation``). Without a column ``split`` all rows are
+    for training.
 
     Raises:
         DataNotFoundError: there is no such table.
@@ -66,7 +68,10 @@ def read_label_table(path: Path) -> LabelTable:
     if "label" not in table.cells:
         raise DataError(f"{path} needs the columns path and label; it has no 'label'")
     words = table.cells.pop("label")
-    split_words = table.cells.pop("split", ["train"] * len(words))
+    split_words = [
+        SPLIT_OF.get(word.lower(), word)
+        for word in table.cells.pop("split", ["train"] * len(words))
+    ]
     paths = [_inside(key) for key in table.keys]
     seen: set[str] = set()
     for name, split, label, line in zip(paths, split_words, words, table.lines, strict=True):

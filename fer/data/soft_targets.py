@@ -122,10 +122,11 @@ def _read(path: Path) -> SoftTargets:
             or probabilities.shape != (len(rows), len(classes))
             or not len(rows)
         ):
-            raise ValueError("its arrays have shapes that do not fit each other")
+            raise ValueError("shapes")
         total = probabilities.sum(axis=1, keepdims=True)
         if not (probabilities >= 0).all() or not (abs(total - 1) < 0.01).all():
-            raise ValueError("its targets are no probabilities")
+            raise ValueError("not probabilities")
         return SoftTargets(classes, rows, probabilities / total, checksums, dict(about["made"]))
-    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} is not a file of soft targets, or damaged: {error}") from None
+    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+        # NumPy's own text advises to load it unsafely.
+        raise DataError(f"{path} is no file of soft targets, or damaged: make it again") from None

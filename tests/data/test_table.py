@@ -46,7 +46,9 @@ def load(path: Path, **options: Any) -> Faces:
 
 def test_csv_and_parquet_give_the_faces_of_the_folders(tmp_path: Path) -> None:
     rows = rows_of_table(tmp_path)
-    csv = write_csv(tmp_path / "faces.csv", rows)
+    other_words = {"train": "Training", "val": "validation"}
+    renamed = [row | {"split": other_words[row["split"]]} for row in rows]
+    csv = write_csv(tmp_path / "faces.csv", renamed)
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "faces.parquet")
     folders = ImageFolder(str(tmp_path), cache=str(tmp_path / "cache")).load()
     for path in (csv, tmp_path / "faces.parquet"):
