@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from math import inf, isfinite
 from typing import Any, Final, Literal
 
 from fer.errors import UserError
@@ -23,6 +24,12 @@ NO_CHECKSUM: Final = "0" * 64
 
 #: Raised when older versions of this package could no longer read what is written.
 FORMAT: Final = 1
+
+
+#: Whole numbers of JSON may be larger, and are no float then.
+_MAX: Final = sys.float_info.max
+#: Kinds of letters that steer a terminal, or that no file can hold.
+_NO_TEXT: Final = ("Cc", "Cs")
 
 
 class ModelFileError(UserError):
@@ -107,7 +114,7 @@ def _is_sound(known: Mapping[str, Any]) -> bool:
         and 1 <= size <= LARGEST
         and known.get("fit", "pad") in tuple(FITS)
         and type(temperature) in (int, float)
-        and 0 < temperature < inf
+        and 0 < temperature <= _MAX
         and are_columns(known.get("columns"))
         and (frames is None or (type(frames) is int and frames > 0))
         and known.get("precision", "float32") in ("float32", "int8")
@@ -118,13 +125,17 @@ def _is_sound(known: Mapping[str, Any]) -> bool:
 
 
 def are_names(value: Any) -> bool:
-    """Say whether a value is a list of class names, each of them once."""
+    """Say whether a value is a list of class names that can be written, each of them once."""
     return (
         isinstance(value, list | tuple)
         and len(value) > 0
-        and all(isinstance(name, str) for name in value)
+        and all(isinstance(name, str) and _is_text(name) for name in value)
         and len(set(value)) == len(value)
     )
+
+
+def _is_text(name: str) -> bool:
+    return not any(unicodedata.category(letter) in _NO_TEXT for letter in name)
 
 
 def are_columns(value: Any) -> bool:
@@ -140,6 +151,6 @@ def _is_column(column: Mapping[str, Any]) -> bool:
     if "values" in column:
         return are_names(column["values"])
     return all(
-        isinstance(one, int | float) and isfinite(one)
+        isinstance(one, int | float) and abs(one) <= _MAX
         for one in (column.get("mean"), column.get("std"))
     )

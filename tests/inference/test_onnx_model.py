@@ -96,6 +96,16 @@ def test_description_is_read_as_written() -> None:
     assert Description.from_json(known.as_json(), "here") == known
 
 
+@pytest.mark.parametrize("change", [
+    {"classes": ["\ud800", "b"]}, {"classes": ["\x1b[31ma", "b"]}, {"temperature": 10**400},
+    {"columns": {"age": {"mean": 10**400, "std": 1}}},
+])  # fmt: skip
+def test_what_no_file_and_no_terminal_takes_is_no_description(change: dict[str, object]) -> None:
+    text = json.dumps({**json.loads(GOOD), **change})
+    with pytest.raises(ModelFileError, match="rightly"):
+        Description.from_json(text, "here")
+
+
 @pytest.mark.parametrize("threads", [0, -1])
 def test_threads_must_be_some(small_onnx: Path, threads: int) -> None:
     with pytest.raises(ValueError, match="threads"):
