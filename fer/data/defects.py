@@ -62,7 +62,9 @@ class DefectiveRowsError(DataError):
     def __init__(self, origin: str, defects: Sequence[Defect], total: int, advice: str) -> None:
         # The arguments stay as they are (the message is made in __str__), so the error survives
         # pickling on its way out of a worker process.
-        super().__init__(origin, defects, total, advice)
+        place = f"{origin}:{defects[0].line}" if defects else origin
+        super().__init__(code="defective_rows", where=place)
+        self.args = (origin, defects, total, advice)
         self.origin = origin
         self.defects = tuple(defects)
         self.total = total
