@@ -12,10 +12,11 @@ from fer.errors import UserError
 from fer.inference.description import ModelFileError
 from fer.inference.detection import DETECT_SIZE, Detector, make_detector
 from fer.inference.model import Model
+from fer.inference.onnx_check import check_in_child
 from fer.inference.onnx_model import OnnxModel, usable_threads
 from fer.inference.recognizer import MIN_FACE, Recognizer
 from fer.pictures import shown
-from fer.shipped import file_of
+from fer.shipped import FOLDER, file_of
 
 
 def load(
@@ -113,6 +114,8 @@ def load_model(
         return load_checkpoint(path, device=device, threads=cores, allow=allow)
     if device != "cpu":
         raise UserError(f"{path} is an exported model, which computes on the CPU: leave device out")
+    if path.is_file() and path.parent != FOLDER:
+        check_in_child(path, max(1, usable_threads() if threads is None else threads))
     return OnnxModel(path, threads=threads)
 
 

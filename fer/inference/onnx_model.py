@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from threading import Timer
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -27,8 +26,6 @@ LENGTHS: Final = "lengths"
 PROBABILITIES: Final = "probabilities"
 LOGITS: Final = "logits"
 
-#: Seconds that the first answer may take: a file of anybody may ask for any.
-_SECONDS: Final = 20
 #: Larger files are none that ONNX can be.
 _LARGEST_FILE: Final = 2**31
 
@@ -160,16 +157,11 @@ class OnnxModel:
         face = np.full((1, *steps, self.size, self.size), 127, dtype=np.uint8)
         options = ort.RunOptions()
         options.log_severity_level = FATAL
-        timer = Timer(_SECONDS, setattr, (options, "terminate", True))
-        timer.daemon = True
-        timer.start()
         try:
             found = self._run(face, None, options)
         except Exception as error:
             # Its errors have no common class, and whatever a file brings about is the file's fault.
             raise ModelFileError(f"{self.path} can't answer: {first_line(error)}") from None
-        finally:
-            timer.cancel()
         wanted = (1, len(self.classes))
         if any(np.shape(one) != wanted or one.dtype != np.float32 for one in found):
             raise ModelFileError(
