@@ -129,16 +129,16 @@ def measured_peer(python: Path, scenes: list[Frame], threads: int) -> dict[str, 
 
 def growth(recognizer: fer.Recognizer, faces: Pixels, count: int) -> float:
     """Return by how many MiB the process grows after the first :data:`_SETTLED` frames."""
-    from fer.live import Follower
+    from fer.live import FacePipeline
     from fer.live import Frame as Seen
 
     scenes = list(frames(faces, 50, each=5, sides=(60, 90), size=(320, 180)))
-    follower = Follower(recognizer)
+    pipeline = FacePipeline(recognizer)
     before = 0.0
     for number in range(count):
         if number == _SETTLED:
             before = resident_mib()
-        follower.step(Seen(scenes[number // 20 % len(scenes)].image, number / 25, number))
+        pipeline.step(Seen(scenes[number // 20 % len(scenes)].image, number / 25, number))
     return resident_mib() - before
 
 

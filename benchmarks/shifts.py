@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fer.labels import EMOTIONS
-from fer.live.aggregation import SECONDS, VALENCE, ShiftWatch, Window
+from fer.live.aggregation import SECONDS, VALENCE, ShiftDetector, Window
 from fer.live.aggregation.capping import EXACT, inside, ranges
 
 #: Chances of the labels in a class at work, and in one that is lively.
@@ -57,7 +57,7 @@ def told_of(labels: npt.NDArray[np.int64]) -> Iterator[Window]:
 
 def notices(labels: npt.NDArray[np.int64]) -> list[float]:
     """Return when shifts were told."""
-    watch = ShiftWatch()
+    watch = ShiftDetector()
     return [one.time for window in told_of(labels) if (one := watch.add(window)) is not None]
 
 

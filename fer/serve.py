@@ -100,15 +100,15 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _settings(options: argparse.Namespace) -> Settings:
+    from fer.live import source_title
     from fer.live.server import Settings
-    from fer.video_session import title_of
 
     return Settings(
         host=options.host,
         port=options.port,
         view=options.view,
         has_source=options.source is not None,
-        source_name="" if options.source is None else title_of(options.source),
+        source_name="" if options.source is None else source_title(options.source),
         min_group=options.min_group or MIN_GROUP,
         seconds=options.window or WINDOW,
         index=options.index,

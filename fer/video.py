@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from fer.errors import UserError
-from fer.options import add_group_options, add_model_options, recognizer_of
-from fer.words import counted
+from fer.options import MIN_GROUP, WINDOW, add_group_options, add_model_options, recognizer_of
+from fer.words import clock, counted
 
 if TYPE_CHECKING:
     from fer.inference import Recognizer
     from fer.live import Frame, Source
-    from fer.live.films import FilmWriter
+    from fer.live.report import Record
+    from fer.live.video_writer import VideoWriter
 
 _DESCRIPTION: Final = """\
 Follow the faces of a film, a camera or a stream and say what they show over time: the label that
@@ -92,37 +93,35 @@ class Tally:
 def _video(options: argparse.Namespace) -> int:
     _check_group(options)
     if options.session is not None:
-        from fer.video_session import write
-
-        return write(options)
+        return _session(options)
     from fer.inference.drawing import annotated
     from fer.live import (
-        Follower,
-        check_film_name,
-        check_tracks_name,
-        film_file,
+        FacePipeline,
+        check_tracks_path,
+        check_video_path,
         open_source,
-        track_file,
+        open_track_writer,
+        open_video_writer,
     )
 
     if options.out is not None:
-        check_film_name(options.out)
+        check_video_path(options.out)
     if options.tracks is not None:
-        check_tracks_name(options.tracks)
+        check_tracks_path(options.tracks)
     _check_apart(options)
     recognizer = recognizer_of(options)
-    source = open_source(options.source, say=say)
-    follower = Follower(recognizer)
+    source = open_source(options.source, say=_say)
+    pipeline = FacePipeline(recognizer)
     tally = Tally()
     with ExitStack() as stack:
         film = tracks = None
         if options.out is not None:
-            film = stack.enter_context(film_file(options.out, source.rate))
+            film = stack.enter_context(open_video_writer(options.out, source.rate))
         if options.tracks is not None:
-            tracks = stack.enter_context(track_file(options.tracks, recognizer.classes))
+            tracks = stack.enter_context(open_track_writer(options.tracks, recognizer.classes))
 
         def step(frame: Frame) -> Callable[[], None]:
-            faces = follower.step(frame)
+            faces = pipeline.step(frame)
             image = None
             if film is not None:
                 image = annotated(frame.image, [one.face for one in faces])
@@ -139,16 +138,56 @@ def _video(options: argparse.Namespace) -> int:
 
             return write
 
-        work(source, step, tally)
+        _work(source, step, tally)
         if not tally.frames:
             raise KeyboardInterrupt
-    _summarise(tally, follower.tracker.count, recognizer)
+    _summarise(tally, pipeline.tracker.count, recognizer)
     if film is not None:
         _tell_film(options.out, film)
-    return ended(source, tally)
+    return _ended(source, tally)
 
 
-def work(source: Source, step: Callable[[Frame], Callable[[], None]], tally: Tally) -> None:
+def _session(options: argparse.Namespace) -> int:
+    """Write what may be told of the group in a film or stream, and nothing of a single face."""
+    from fer.live import Session, open_source, source_title
+    from fer.live.report import Record, check_session_folder, write_session
+
+    check_session_folder(options.session)
+    recognizer = recognizer_of(options)
+    source = open_source(options.source, say=_say)
+    session = Session(
+        recognizer,
+        seconds=options.window or WINDOW,
+        min_group=options.min_group or MIN_GROUP,
+        index=options.index,
+    )
+    record = Record(session.aggregator, source_title(options.source), Path(options.model).name)
+    if not session.aggregator.measures.has_valence:
+        left_out = "valence" if options.index is None else f"valence and --index {options.index}"
+        _say(f"{left_out} left out: the model's classes are not the seven emotions")
+    tally = Tally()
+
+    def step(frame: Frame) -> Callable[[], None]:
+        window = session.step(frame).window
+
+        def keep() -> None:
+            record.add(window)
+            tally.frames, tally.seconds = tally.frames + 1, frame.time
+
+        return keep
+
+    _work(source, step, tally)
+    if not tally.frames:
+        raise KeyboardInterrupt
+    record.add(session.close())
+    names = write_session(options.session, record)
+    if "timeline.parquet" not in names:
+        _say("no timeline.parquet without pyarrow: pip install '.[video]'")
+    _summarise_group(tally, record)
+    return _ended(source, tally)
+
+
+def _work(source: Source, step: Callable[[Frame], Callable[[], None]], tally: Tally) -> None:
     """Take all frames, until the source ends or Ctrl-C, which does not cut what a step returns."""
     from tqdm import tqdm
 
@@ -170,12 +209,12 @@ def work(source: Source, step: Callable[[Frame], Callable[[], None]], tally: Tal
         bar.close()
 
 
-def ended(source: Source, tally: Tally) -> int:
+def _ended(source: Source, tally: Tally) -> int:
     """Return the exit code of work that is over."""
     if tally.interrupted:
-        say("interrupted; what was seen is kept")
+        _say("interrupted; what was seen is kept")
         return 130
-    return 1 if getattr(source, "is_lost", False) else 0
+    return 1 if source.is_lost else 0
 
 
 def _summarise(tally: Tally, tracks: int, recognizer: Recognizer) -> None:
@@ -194,13 +233,25 @@ def _summarise(tally: Tally, tracks: int, recognizer: Recognizer) -> None:
         put(f"  {name:<12}{100 * tally.labels[name] / seen:>5.1f} %\n")
 
 
-def _tell_film(path: Path, film: FilmWriter) -> None:
-    from fer.live.films import GAP
+def _summarise_group(tally: Tally, record: Record) -> None:
+    """Write what may be told of the group in a few lines."""
+    put = sys.stdout.write
+    frames = counted(tally.frames, "frame")
+    put(f"{frames}, {tally.seconds:.1f} s, {record.heads:.1f} faces in sight\n")
+    told = sum(one.end - one.start for one in record.told)
+    put(f"emotions of the group told for {clock(told)}, withheld for ")
+    put(f"{clock(max(0.0, tally.seconds - told))}\n")
+    for point in record.turning():
+        put(f"turning point at {clock(point.time)}\n")
+
+
+def _tell_film(path: Path, film: VideoWriter) -> None:
+    from fer.live.video_writer import GAP
     from fer.pictures import shown
 
     sys.stdout.write(f"{shown(path)}: {film.coding}\n")
     if film.gaps:
-        say(f"of {counted(film.gaps, 'gap')} in the times, longer than {GAP:g} s, "
+        _say(f"of {counted(film.gaps, 'gap')} in the times, longer than {GAP:g} s, "
             f"{film.left_out:,.1f} s are left out of {shown(path)}")  # fmt: skip
 
 
@@ -230,7 +281,7 @@ def _check_apart(options: argparse.Namespace) -> None:
             raise UserError(f"{shown(path)} is the film that is read: name another file")
 
 
-def say(what: str) -> None:
+def _say(what: str) -> None:
     """Tell something beside the progress bar."""
     from tqdm import tqdm
 

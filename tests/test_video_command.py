@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from fer.cli import main as cli
-from fer.live import FilmWriter, LiveSource
+from fer.live import LiveSource, VideoWriter
 from tests.support.faces_in_frames import RedSquares, scene
 from tests.support.films import FakeCapture, frames_of, write_film
 from tests.support.pattern_faces import CLASSES
@@ -153,7 +153,7 @@ def test_what_is_refused(video: Video, name: str) -> None:
 
 def test_parquet_without_pyarrow(video: Video, monkeypatch: pytest.MonkeyPatch) -> None:
     write_film("a.avi", moving(3))
-    monkeypatch.setattr("fer.live.tracks.find_spec", lambda name: None)
+    monkeypatch.setattr("fer.live.track_writer.find_spec", lambda name: None)
     code, _, err = video("a.avi", "--tracks", "a.parquet")
     assert code == 2
     assert ".[video]" in err
@@ -222,13 +222,13 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 import fer.inference.loading as loading
 from tests.support.faces_in_frames import RedSquares
 loading.make_detector = lambda *_, **__: RedSquares()
-from fer.live.films import FilmWriter
-plain = FilmWriter.add
+from fer.live.video_writer import VideoWriter
+plain = VideoWriter.add
 def add(self, *more):
     plain(self, *more)
     if self.count == 20:
         print("working", flush=True)
-FilmWriter.add = add
+VideoWriter.add = add
 from fer.cli import main
 raise SystemExit(main())
 """
@@ -257,15 +257,15 @@ raise SystemExit(main())
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 def test_ctrl_c_gets_through_a_long_gap(video: Video, monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = FilmWriter.fill
+    plain = VideoWriter.fill
 
-    def fill(self: FilmWriter, time: float) -> None:
+    def fill(self: VideoWriter, time: float) -> None:
         plain(self, time)
         if self.count == 5:
             os.kill(os.getpid(), signal.SIGINT)
             raise AssertionError("it was held back")
 
-    monkeypatch.setattr(FilmWriter, "fill", fill)
+    monkeypatch.setattr(VideoWriter, "fill", fill)
     write_film("a.avi", moving(20))
     # Where a shell started the tests in the background, Ctrl-C is ignored.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -31,7 +31,7 @@ def video(
 ) -> Video:
     """Run ``fer video`` in an empty folder, with a recognizer of squares."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("fer.video_session.recognizer_of", lambda _: square_recognizer())
+    monkeypatch.setattr("fer.video.recognizer_of", lambda _: square_recognizer())
 
     def run(*arguments: str | Path) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["fer", "video", *map(str, arguments)])
@@ -79,7 +79,7 @@ def test_a_class_of_twenty_turns_when_it_does(video: Video) -> None:
     assert out.count("turning point at") == 3
     rows = rows_of("s")
     assert len(rows) == 75
-    assert {row["heads"] for row in rows} == {"20"}
+    assert {row["faces_median"] for row in rows} == {"20"}
     assert [bool(row["withheld"]) for row in rows[:4]] == [True, True, False, False]
     for row in rows[2:]:
         assert sum(float(row[f"share_{name}"]) for name in EMOTIONS) == pytest.approx(1)
@@ -110,7 +110,7 @@ def test_four_faces_are_withheld(video: Video) -> None:
         assert code == 0
         assert not any(name in out for name in EMOTIONS)
         rows = rows_of(emotion)
-        assert all(row["withheld"] == "few" and row["heads"] == "4" for row in rows)
+        assert all(row["withheld"] == "few" and row["faces_median"] == "4" for row in rows)
         assert not any(row[f"share_{name}"] + row["valence"] for row in rows for name in EMOTIONS)
         pages.append(Path(emotion, "session.html").read_text(encoding="utf-8"))
         rows_text = Path(emotion, "timeline.csv").read_text()
@@ -128,7 +128,7 @@ def test_eleven_and_then_ten(video: Video) -> None:
     write_film("a.avi", [eleven] * 30 + [ten] * 30, RATE)
     assert video("a.avi", "--session", "s")[0] == 0
     told = [row for row in rows_of("s") if not row["withheld"]]
-    assert {row["heads"] for row in told} == {"11", "10"}
+    assert {row["faces_median"] for row in told} == {"11", "10"}
     sums = {
         tuple(int(row["faces"]) * float(row[f"share_{name}"]) for name in EMOTIONS) for row in told
     }
@@ -250,7 +250,7 @@ def test_real_faces_found_and_followed(video: Video, monkeypatch: pytest.MonkeyP
     labels = np.repeat([EMOTIONS.index(name) for name in chosen], 20)
     model = Nearest(np.concatenate([np.array(some) for some in chosen.values()]), labels)
     recognizer = Recognizer(model, detector=detector)  # type: ignore[arg-type]
-    monkeypatch.setattr("fer.video_session.recognizer_of", lambda _: recognizer)
+    monkeypatch.setattr("fer.video.recognizer_of", lambda _: recognizer)
     phases = [(0.0, "neutral"), (31.0, "happy"), (63.0, "surprise"), (90.0, "")]
 
     def frames() -> Iterator[Image]:

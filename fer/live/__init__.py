@@ -1,18 +1,18 @@
-"""Faces in time: sources of frames, tracking, smoothing, and what becomes of it."""
+"""Faces in time: sources of frames, tracking, smoothing, and what may be told of a group."""
 
-from fer.live.films import FilmWriter, check_film_name, film_file
-from fer.live.following import Follower, TrackedFace
+from fer.live.camera import LiveSource
+from fer.live.frames import Frame, Source, SourceError
+from fer.live.pipeline import FacePipeline, TrackedFace
 from fer.live.session import Session, Step
 from fer.live.smoothing import Smoother
-from fer.live.sources import Film, Frame, Source, SourceError, open_source
-from fer.live.streams import LiveSource
+from fer.live.sources import open_source, source_title
+from fer.live.track_writer import TrackWriter, check_tracks_path, open_track_writer
 from fer.live.tracking import Tracker
-from fer.live.tracks import TrackFile, check_tracks_name, track_file
+from fer.live.video_file import VideoFile
+from fer.live.video_writer import VideoWriter, check_video_path, open_video_writer
 
 __all__ = [
-    "Film",
-    "FilmWriter",
-    "Follower",
+    "FacePipeline",
     "Frame",
     "LiveSource",
     "Session",
@@ -20,12 +20,15 @@ __all__ = [
     "Source",
     "SourceError",
     "Step",
-    "TrackFile",
+    "TrackWriter",
     "TrackedFace",
     "Tracker",
-    "check_film_name",
-    "check_tracks_name",
-    "film_file",
+    "VideoFile",
+    "VideoWriter",
+    "check_tracks_path",
+    "check_video_path",
     "open_source",
-    "track_file",
+    "open_track_writer",
+    "open_video_writer",
+    "source_title",
 ]

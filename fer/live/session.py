@@ -7,8 +7,8 @@ from typing import Final
 
 from fer.inference import Recognizer
 from fer.live.aggregation import MIN_GROUP, SECONDS, Aggregator, Cohort, Measures, Window
-from fer.live.following import Follower, TrackedFace
-from fer.live.sources import Frame
+from fer.live.frames import Frame
+from fer.live.pipeline import FacePipeline, TrackedFace
 from fer.live.tracking import Tracker
 
 #: For how many seconds a face may be out of sight and count as the same: it turned away, or
@@ -37,7 +37,7 @@ class Session:
         seconds: length of a window.
         min_group: faces below which no emotion is told.
         index: name of an index that is told too, see ``fer.live.aggregation.INDICES``.
-        follower: in place of the usual detection, tracking and smoothing.
+        pipeline: in place of the usual detection, tracking and smoothing.
         aggregator: in place of the usual one.
     """
 
@@ -48,21 +48,21 @@ class Session:
         seconds: float = SECONDS,
         min_group: int = MIN_GROUP,
         index: str | None = None,
-        follower: Follower | None = None,
+        pipeline: FacePipeline | None = None,
         aggregator: Aggregator | None = None,
     ) -> None:
-        if follower is None:
-            follower = Follower(recognizer, tracker=Tracker(patience=PATIENCE))
+        if pipeline is None:
+            pipeline = FacePipeline(recognizer, tracker=Tracker(patience=PATIENCE))
         if aggregator is None:
             measures = Measures(recognizer.classes, index)
             aggregator = Aggregator(measures, seconds=seconds, cohort=Cohort(min_group))
-        self.follower = follower
+        self.pipeline = pipeline
         self.aggregator = aggregator
 
     def step(self, frame: Frame) -> Step:
         """Return what the next frame brought."""
-        faces = self.follower.step(frame)
-        window = self.aggregator.add(frame.time, faces, self.follower.tracker.alive)
+        faces = self.pipeline.step(frame)
+        window = self.aggregator.add(frame.time, faces, self.pipeline.tracker.alive)
         return Step(faces, window)
 
     def close(self) -> Window | None:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from fer.inference.detection import overlap
-from fer.live.assignment import assign
 
 #: Intersection over union from which a face is that of the frames before.
 LEAST_OVERLAP: Final = 0.25
@@ -30,10 +30,9 @@ class _Track:
 class Tracker:
     """Gives the faces of one session names that last while they are in sight.
 
-    Each face goes to the track whose last box it overlaps, so that the overlaps sum to the most
-    (Hungarian assignment on intersection over union). Nothing of the face itself is kept, so that
-    nobody is recognised: who leaves and comes back gets a new name, and names begin with a word
-    that is drawn at random for the session, so that they link no two of them.
+    Faces and tracks are paired by the overlap of their boxes, the largest first. Nothing of the
+    face itself is kept, so that nobody is recognised: who leaves and comes back gets a new name,
+    and names begin with a word drawn at random for the session, so that they link no two of them.
 
     Args:
         least_overlap: intersection over union from which a face can be that of a track.
@@ -60,12 +59,12 @@ class Tracker:
             boxes: ``(x, y, w, h)`` of the faces.
             time: of the frame, in seconds; never less than the last one's.
         """
-        self._tracks = [one for one in self._tracks if time - one.seen <= self._patience]
+        self._tracks = [track for track in self._tracks if time - track.seen <= self._patience]
         names = [""] * len(boxes)
         if self._tracks and boxes:
-            last = np.array([one.box for one in self._tracks], dtype=np.float64)
-            gain = overlap(last, np.array(boxes, dtype=np.float64))
-            for row, column in assign(gain, least=self._least):
+            last = np.array([track.box for track in self._tracks], dtype=np.float64)
+            overlaps = overlap(last, np.array(boxes, dtype=np.float64))
+            for row, column in greedy_pairs(overlaps, least=self._least):
                 track = self._tracks[row]
                 track.box, track.seen = boxes[column], time
                 names[column] = track.name
@@ -75,3 +74,23 @@ class Tracker:
                 names[place] = f"{self._session}-{self.count}"
                 self._tracks.append(_Track(names[place], box, time))
         return names
+
+
+def greedy_pairs(gain: npt.NDArray[np.float64], *, least: float) -> list[tuple[int, int]]:
+    """Return pairs of rows and columns, each in one pair at most, the largest gain first.
+
+    Args:
+        gain: ``[N, M]``, what each pair brings.
+        least: pairs that bring less are not made.
+
+    Example:
+        >>> greedy_pairs(np.array([[0.5, 0.6], [0.0, 0.5]]), least=0.1)
+        [(0, 1)]
+    """
+    rows, columns = np.nonzero(gain >= least)
+    order = np.argsort(-gain[rows, columns], kind="stable")
+    pairs: dict[int, int] = {}
+    for row, column in zip(rows[order].tolist(), columns[order].tolist(), strict=True):
+        if row not in pairs and column not in pairs.values():
+            pairs[row] = column
+    return list(pairs.items())

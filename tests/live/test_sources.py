@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fer.live import Film, LiveSource, SourceError, open_source
+from fer.live import LiveSource, SourceError, VideoFile, open_source
 from fer.live.sources import without_password
 from tests.support.films import FakeCapture, write_film
 
@@ -53,7 +53,7 @@ def test_an_animated_picture_is_a_film(tmp_path: Path) -> None:
 
 
 def test_times_go_on_where_a_film_has_none() -> None:
-    source = Film(FakeCapture(greys(5), rate=0), "a film")
+    source = VideoFile(FakeCapture(greys(5), rate=0), "a film")
     times = [one.time for one in source.frames()]
     assert source.rate == 25
     np.testing.assert_allclose(times, np.arange(5) / 25)
@@ -90,14 +90,14 @@ def test_frames_that_are_missing_at_the_end(
 ) -> None:
     told: list[str] = []
     capture = FakeCapture(greys(40), rate, total=said, pause=pause)
-    source = Film(capture, "a film", say=told.append)
+    source = VideoFile(capture, "a film", say=told.append)
     assert len(list(source.frames())) == 40
     assert (source.is_lost, len(told)) == (is_short, int(is_short))
 
 
 def test_a_film_that_is_left_is_not_lost() -> None:
     told: list[str] = []
-    source = Film(FakeCapture(greys(40), total=400), "a film", say=told.append)
+    source = VideoFile(FakeCapture(greys(40), total=400), "a film", say=told.append)
     frames = source.frames()
     next(frames)
     frames.close()
@@ -140,7 +140,7 @@ def test_cut_off_film_and_folder(film: Path, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="is a folder"):
         open_source(str(tmp_path))
     with pytest.raises(SourceError, match="no frame"):
-        list(Film(FakeCapture([]), "a film").frames())
+        list(VideoFile(FakeCapture([]), "a film").frames())
 
 
 def test_no_camera_and_no_stream() -> None:

@@ -1,8 +1,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from fer.live import Tracker
+from fer.live.tracking import greedy_pairs
 
 SIDE = 60
 
@@ -32,13 +37,33 @@ def test_seated_faces_keep_their_names() -> None:
     assert tracker.count == 30
 
 
-def test_a_moving_camera_and_neighbours() -> None:
+@pytest.mark.parametrize("step", [-20, 11, 24])
+def test_a_moving_camera_and_neighbours(step: int) -> None:
+    """Shoulder to shoulder, moved by less than half a face from frame to frame."""
     tracker = Tracker()
-    boxes = [(100 + 40 * n, 50, 60, 60) for n in range(6)]
+    boxes = [(2000 + 60 * n, 50, 60, 60) for n in range(6)]
     first = tracker.update(boxes, 0.0)
-    for step in range(1, 20):
-        moved = [(x + 22 * step, y, w, h) for x, y, w, h in boxes]
-        assert tracker.update(moved, step / 25) == first
+    for number in range(1, 20):
+        moved = [(x + step * number, y, w, h) for x, y, w, h in boxes]
+        assert tracker.update(moved, number / 25) == first
+
+
+shapes = st.tuples(st.integers(0, 6), st.integers(0, 6))
+# Few different values, so that there are ties.
+gains = arrays(np.float64, shapes, elements=st.sampled_from([0.0, 0.2, 0.25, 0.5, 0.6, 1.0]))
+
+
+@given(gains)
+def test_pairs(gain: np.ndarray) -> None:  # type: ignore[type-arg]
+    pairs = greedy_pairs(gain, least=0.25)
+    rows, columns = ([pair[side] for pair in pairs] for side in (0, 1))
+    assert len(set(rows)) == len(set(columns)) == len(pairs)
+    for row, column in np.ndindex(gain.shape):
+        better = [gain[pair] for pair in pairs if pair[0] == row or pair[1] == column]
+        if gain[row, column] >= 0.25:
+            assert max(better) >= gain[row, column], "left out for a better pair alone"
+        else:
+            assert (row, column) not in pairs
 
 
 def test_who_leaves_is_forgotten() -> None:

@@ -1,9 +1,9 @@
 """From the faces of a group to what may be told about it: pure numbers, used by page and files."""
 
+from fer.live.aggregation.changepoints import TurningPoint, turning_points
 from fer.live.aggregation.cohort import LEAST, MIN_GROUP, Cohort, Group
 from fer.live.aggregation.measures import INDICES, VALENCE, Index, Measures
-from fer.live.aggregation.shifts import Shift, ShiftWatch
-from fer.live.aggregation.turning import TurningPoint, turning_points
+from fer.live.aggregation.shifts import Shift, ShiftDetector
 from fer.live.aggregation.windows import SECONDS, WITHHELD, Aggregator, Window
 
 __all__ = [
@@ -19,7 +19,7 @@ __all__ = [
     "Index",
     "Measures",
     "Shift",
-    "ShiftWatch",
+    "ShiftDetector",
     "TurningPoint",
     "Window",
     "turning_points",

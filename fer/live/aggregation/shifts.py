@@ -42,7 +42,7 @@ class Shift:
     threshold: float
 
 
-class ShiftWatch:
+class ShiftDetector:
     """Holds the last ten seconds against the two minutes before them.
 
     The mean valence of the last ten seconds is a shift if it lies further from the mean of the

@@ -17,7 +17,7 @@ from fer.inference import UNCERTAIN
 from fer.live.aggregation.capping import EXACT, Range, inside, ranges, whole
 from fer.live.aggregation.cohort import Cohort
 from fer.live.aggregation.measures import Measures, Values
-from fer.live.following import TrackedFace
+from fer.live.pipeline import TrackedFace
 
 #: Length of a window in seconds, where nobody asks for another.
 SECONDS: Final = 2.0
@@ -44,9 +44,9 @@ class Window:
         number: which window of the session; those without a frame are left out.
         start: in seconds since the session began.
         end: likewise.
-        heads: the median number of faces in sight.
-        most: the largest.
-        stay: for how many seconds the faces in sight have been so, their median; zero without any.
+        faces_median: the median number of faces in sight.
+        faces_max: the largest.
+        dwell_seconds: median of how long the faces in sight have been so; zero without any.
         withheld: why no emotion is told, a key of :data:`WITHHELD`; empty where they are.
         faces: how many the emotions are of; zero where they are withheld, as all that follows.
         read: how many of them were read in this window; the others count as last seen.
@@ -65,9 +65,9 @@ class Window:
     number: int
     start: float
     end: float
-    heads: int
-    most: int
-    stay: float
+    faces_median: int
+    faces_max: int
+    dwell_seconds: float
     withheld: str
     faces: int = 0
     read: int = 0

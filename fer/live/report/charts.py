@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Final
 
 from fer.live.aggregation import TurningPoint, Window
-from fer.live.aggregation.turning import mean_shares, mean_valence
+from fer.live.aggregation.changepoints import mean_shares, mean_valence
 from fer.words import clock
 
 #: Size of a figure in units, and its margins: left, right, top, bottom.
@@ -79,12 +79,12 @@ def valence_chart(windows: Sequence[Window], points: Sequence[TurningPoint]) -> 
 
 def heads_chart(windows: Sequence[Window]) -> str:
     """Return how many faces were in sight, and how many of those counted were read."""
-    most = max([1, *(max(one.most, one.faces) for one in windows)])
+    most = max([1, *(max(one.faces_max, one.faces) for one in windows)])
     step = next(n for n in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if most / n <= 5)
     axes = _Axes(windows[-1].end if windows else 0, 160, 0, most)
     parts = [*_grid(axes, list(range(0, most + 1, step)), lambda v: f"{v:.0f}")]
     for run in _following(windows):
-        edge = _steps(axes, run, [one.heads for one in run])
+        edge = _steps(axes, run, [one.faces_median for one in run])
         ground = [(edge[-1][0], axes.y(0)), (edge[0][0], axes.y(0))]
         path = " ".join(f"{x},{y}" for x, y in edge + ground)
         parts.append(f'<polygon class="heads" points="{path}"/>')

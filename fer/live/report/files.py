@@ -14,13 +14,14 @@ from fer.live.report.page import page
 from fer.live.report.record import Record
 from fer.pictures import shown
 
-_TIMES: Final = ("start", "end", "stay")
-_COUNTS: Final = ("number", "heads", "most", "faces", "read", "generation")
+_TIMES: Final = ("start", "end", "dwell_seconds")
+_COUNTS: Final = ("number", "faces_median", "faces_max", "faces", "read", "generation")
 _MEANS: Final = ("valence", "volatility", "confidence", "index")
 #: Columns of the timeline; then come ``share_`` of each class, and ``at_least_`` and ``at_most_``
 #: faces of each, empty from 20 counted faces on.
 COLUMNS: Final = (
-    "number", "start", "end", "heads", "most", "stay", "withheld", "faces", "read", "generation",
+    "number", "start", "end", "faces_median", "faces_max", "dwell_seconds", "withheld",
+    "faces", "read", "generation",
     *_MEANS,
 )  # fmt: skip
 

@@ -11,7 +11,7 @@ from string import Template
 
 from fer.live.aggregation import VALENCE, WITHHELD, TurningPoint
 from fer.live.aggregation.capping import EXACT
-from fer.live.aggregation.turning import mean_shares, mean_valence
+from fer.live.aggregation.changepoints import mean_shares, mean_valence
 from fer.live.report.charts import color_of, heads_chart, shares_chart, valence_chart
 from fer.live.report.record import Record
 from fer.words import clock

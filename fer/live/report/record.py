@@ -48,12 +48,12 @@ class Record:
     @property
     def heads(self) -> float:
         """The mean number of faces in sight."""
-        return statistics.fmean([one.heads for one in self.windows]) if self.windows else 0.0
+        return statistics.fmean([one.faces_median for one in self.windows]) if self.windows else 0.0
 
     @property
     def most(self) -> int:
         """The largest number of faces that were in sight together."""
-        return max((one.most for one in self.windows), default=0)
+        return max((one.faces_max for one in self.windows), default=0)
 
     @property
     def read(self) -> float:

@@ -9,12 +9,12 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from fer.inference import Face
-from fer.live.server.limits import Buckets
+from fer.live.server.limits import ClientBuckets
 from fer.live.server.metrics import Metrics
 from fer.live.server.places import client_of
 from fer.live.server.settings import ANALYSES, ANALYSES_BURST, Settings
 from fer.live.server.uploads import Refused, Uploads
-from fer.live.server.workshop import Workshop, is_too_large
+from fer.live.server.worker import InferenceWorker, is_too_large
 from fer.pictures import PictureError
 
 _BODY: Final = {
@@ -73,10 +73,10 @@ class Answer(BaseModel):
     faces: list[FaceAnswer]
 
 
-def routes(settings: Settings, workshop: Workshop, metrics: Metrics) -> APIRouter:
+def routes(settings: Settings, workshop: InferenceWorker, metrics: Metrics) -> APIRouter:
     """Return the route of the analysis."""
     router = APIRouter()
-    buckets, uploads = Buckets(ANALYSES, ANALYSES_BURST), Uploads()
+    buckets, uploads = ClientBuckets(ANALYSES, ANALYSES_BURST), Uploads()
 
     @router.post("/v1/analyze", response_model=Answer, responses=_WORDS, openapi_extra=_BODY)
     async def analyze(request: Request) -> JSONResponse:
@@ -86,7 +86,7 @@ def routes(settings: Settings, workshop: Workshop, metrics: Metrics) -> APIRoute
                 raise Refused(403, "off in the class view, where no single face is told of: "
                                "fer serve --view individual")  # fmt: skip
             client = client_of(request.client.host if request.client else "")
-            if not buckets.of(client).takes():
+            if not buckets.of(client).try_acquire():
                 raise Refused(429, "too many pictures a second: wait a moment")
             async with uploads.picture(request) as picture:
                 image = await workshop.decode(picture)

@@ -14,16 +14,16 @@ from fastapi.staticfiles import StaticFiles
 from fer import __version__
 from fer.inference import Recognizer
 from fer.live.aggregation import Measures
+from fer.live.frames import Source
 from fer.live.server.analysis import routes
-from fer.live.server.conversation import Conversations
-from fer.live.server.group import Groups, LiveGroup
-from fer.live.server.guard import PROTOCOL, Guard
+from fer.live.server.broadcaster import Broadcaster
+from fer.live.server.connection import ConnectionHandler
+from fer.live.server.messages import welcome
 from fer.live.server.metrics import Metrics
+from fer.live.server.security import PROTOCOL, SecurityMiddleware
+from fer.live.server.sessions import LiveSession, SessionStore
 from fer.live.server.settings import Settings
-from fer.live.server.telling import welcome
-from fer.live.server.watching import Watch
-from fer.live.server.workshop import Workshop
-from fer.live.sources import Source
+from fer.live.server.worker import InferenceWorker
 
 _PAGE: Final = Path(__file__).parent / "page"
 
@@ -37,11 +37,11 @@ def make_app(settings: Settings, recognizer: Recognizer, source: Source | None =
         source: of frames, where they are not the pages'.
     """
     metrics = Metrics()
-    workshop = Workshop(recognizer)
+    workshop = InferenceWorker(recognizer)
     watch = None
     if source is not None:
-        watch = Watch(source, LiveGroup(recognizer, settings, metrics), workshop, metrics)
-    talks = Conversations(workshop, Groups(recognizer, settings, metrics), watch, metrics)
+        watch = Broadcaster(source, LiveSession(recognizer, settings, metrics), workshop, metrics)
+    talks = ConnectionHandler(workshop, SessionStore(recognizer, settings, metrics), watch, metrics)
     greeting = welcome(settings, Measures(recognizer.classes, settings.index))
 
     @asynccontextmanager
@@ -56,7 +56,7 @@ def make_app(settings: Settings, recognizer: Recognizer, source: Source | None =
     # The framework's own pages of the interface would fetch scripts from elsewhere.
     app = FastAPI(title="fer", version=__version__, lifespan=life, docs_url=None, redoc_url=None)
     app.state.metrics = metrics
-    app.add_middleware(Guard, settings=settings, metrics=metrics)
+    app.add_middleware(SecurityMiddleware, settings=settings, metrics=metrics)
     app.include_router(routes(settings, workshop, metrics))
     app.mount("/page", StaticFiles(directory=_PAGE), name="page")
 
@@ -91,6 +91,6 @@ def make_app(settings: Settings, recognizer: Recognizer, source: Source | None =
     @app.websocket("/v1/live")
     async def live(socket: WebSocket) -> None:
         asked = socket.scope.get("subprotocols", [])
-        await talks.hold(socket, PROTOCOL if PROTOCOL in asked else None)
+        await talks.handle(socket, PROTOCOL if PROTOCOL in asked else None)
 
     return app

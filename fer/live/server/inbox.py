@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from fer.live.server.limits import Bucket
+from fer.live.server.limits import TokenBucket
 from fer.live.server.metrics import Metrics
-from fer.live.server.places import Place
+from fer.live.server.places import Slot
 from fer.live.server.settings import BURST, RATE
 
 #: Before the bytes of a picture: its number, which its answer repeats, as four bytes.
@@ -36,7 +36,7 @@ class Inbox:
         place: that the page holds.
     """
 
-    def __init__(self, socket: WebSocket, metrics: Metrics, place: Place) -> None:
+    def __init__(self, socket: WebSocket, metrics: Metrics, place: Slot) -> None:
         self._socket = socket
         self.place = place
         self._metrics = metrics
@@ -62,12 +62,12 @@ class Inbox:
             Closed: it sends too much, or what nobody understands.
             WebSocketDisconnect: it left.
         """
-        bucket = Bucket(RATE, BURST)
+        bucket = TokenBucket(RATE, BURST)
         while True:
             message = await self._socket.receive()
             if message["type"] == "websocket.disconnect":
                 raise WebSocketDisconnect(message.get("code", 1005))
-            if not bucket.takes():
+            if not bucket.try_acquire():
                 raise Closed(1008, "too many messages a second")
             data = message.get("bytes")
             if data is None:

@@ -10,7 +10,7 @@ from typing import Final
 _CLIENTS: Final = 4096
 
 
-class Bucket:
+class TokenBucket:
     """Lets things happen at a rate, and some at once after a rest (token bucket).
 
     Args:
@@ -31,7 +31,7 @@ class Bucket:
         self._time = now
         return self._left >= 1
 
-    def takes(self) -> bool:
+    def try_acquire(self) -> bool:
         """Say whether one more may happen now, and count it if so."""
         if not self.has_one:
             return False
@@ -39,7 +39,7 @@ class Bucket:
         return True
 
 
-class Buckets:
+class ClientBuckets:
     """One bucket for each client.
 
     Args:
@@ -49,11 +49,11 @@ class Buckets:
 
     def __init__(self, rate: float, burst: int) -> None:
         self._rate, self._burst = rate, burst
-        self._kept: OrderedDict[str, Bucket] = OrderedDict()
+        self._kept: OrderedDict[str, TokenBucket] = OrderedDict()
 
-    def of(self, client: str) -> Bucket:
+    def of(self, client: str) -> TokenBucket:
         """Return the bucket of a client."""
-        bucket = self._kept.pop(client, None) or Bucket(self._rate, self._burst)
+        bucket = self._kept.pop(client, None) or TokenBucket(self._rate, self._burst)
         self._kept[client] = bucket
         if len(self._kept) > _CLIENTS:
             self._kept.popitem(last=False)

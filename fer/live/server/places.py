@@ -1,4 +1,4 @@
-"""Places that clients share: when all are taken, whoever holds most or says nothing gives way."""
+"""Slots that clients share: when all are taken, whoever holds most or says nothing gives way."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Final
 _NETWORK: Final = 64
 
 
-class Place:
+class Slot:
     """A place that a client holds.
 
     Args:
@@ -40,7 +40,7 @@ class Place:
         self.is_busy = True
 
 
-class Places:
+class Slots:
     """So many places, shared by all clients.
 
     When all are taken, a newcomer gets the longest silent one of the client that holds most: if
@@ -53,12 +53,12 @@ class Places:
 
     def __init__(self, most: int, patience: float) -> None:
         self._most, self._patience = most, patience
-        self._taken: set[Place] = set()
+        self._taken: set[Slot] = set()
 
     def __len__(self) -> int:
         return len(self._taken)
 
-    def take(self, address: str, leave: Callable[[], None]) -> Place | None:
+    def take(self, address: str, leave: Callable[[], None]) -> Slot | None:
         """Return a place for a client, or None where there is none.
 
         Args:
@@ -72,15 +72,15 @@ class Places:
                 return None
             self._taken.discard(lost)
             lost.leave()
-        place = Place(client, leave)
+        place = Slot(client, leave)
         self._taken.add(place)
         return place
 
-    def free(self, place: Place) -> None:
+    def free(self, place: Slot) -> None:
         """Give a place back, if it is not gone yet."""
         self._taken.discard(place)
 
-    def _given_up_for(self, client: str) -> Place | None:
+    def _given_up_for(self, client: str) -> Slot | None:
         held = Counter(place.client for place in self._taken)
         own, oldest = held[client], time.monotonic() - self._patience
         candidates = (

@@ -10,9 +10,9 @@ from typing import Final
 import uvicorn
 from fastapi import FastAPI
 
-from fer.live.server.connections import Config, PatientHttp, PatientProtocol
-from fer.live.server.places import Places
+from fer.live.server.places import Slots
 from fer.live.server.settings import LINKS, MESSAGE, Settings
+from fer.live.server.transport import Config, HttpProtocol, WebSocketProtocol
 
 #: What uvicorn writes down of a client's mistake, with a traceback even; here it is counted.
 _MISTAKES: Final = ("Invalid HTTP request", "Invalid UTF-8", "Unsupported upgrade request")
@@ -27,10 +27,10 @@ def configuration(app: FastAPI, settings: Settings) -> Config:
     room = _room()
     made = Config(
         app,
-        Places(room, 0),
+        Slots(room, 0),
         tls,
-        http=PatientHttp,
-        ws=PatientProtocol,
+        http=HttpProtocol,
+        ws=WebSocketProtocol,
         ws_max_size=MESSAGE,
         ws_ping_interval=10,
         ws_ping_timeout=10,

@@ -12,7 +12,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect
 
-from fer.live.server.places import Place, Places
+from fer.live.server.places import Slot, Slots
 from fer.live.server.settings import BODIES, PARTS, PICTURE, STALLED
 
 #: Letters of a boundary (RFC 2046, section 5.1.1).
@@ -31,7 +31,7 @@ class Uploads:
     """Takes pictures of all clients, so many at once."""
 
     def __init__(self) -> None:
-        self._places = Places(BODIES, STALLED)
+        self._places = Slots(BODIES, STALLED)
 
     @asynccontextmanager
     async def picture(self, request: Request) -> AsyncIterator[bytes]:
@@ -65,7 +65,7 @@ class Uploads:
             self._places.free(place)
 
 
-async def _body(request: Request, place: Place) -> bytes:
+async def _body(request: Request, place: Slot) -> bytes:
     large = Refused(413, f"the picture has more than {PICTURE:,} bytes")
     told = request.headers.get("content-length", "")
     if told.isdecimal() and int(told) > PICTURE:

@@ -36,7 +36,7 @@ def test_too_few_faces(count: int) -> None:
     windows = told([some(count, "happy")] * 20)
     assert len(windows) == 20
     for one in windows:
-        assert one.heads == count
+        assert one.faces_median == count
         assert one.withheld == ("few" if count else "nobody")
         assert (one.shares, one.valence, one.volatility, one.confidence) == (None,) * 4
         assert (one.faces, one.read, one.generation) == (0, 0, 0)
@@ -56,7 +56,7 @@ def test_one_leaves(seed: int) -> None:
     """The attack of the six and then five, whether or not the lot fell on the one who leaves."""
     frames = [some(5) | {"odd": "angry"}] * 10 + [some(5)] * 30
     windows = told(frames, cohort=Cohort(LEAST, lot=Random(seed)))
-    assert [one.heads for one in windows] == [6] * 10 + [5] * 30
+    assert [one.faces_median for one in windows] == [6] * 10 + [5] * 30
     open_ = [one for one in windows if not one.withheld]
     assert len(open_) in {8, 38}
     # Nothing to subtract: of five drawn by lot, or withheld.
@@ -110,7 +110,7 @@ def test_uncertain_faces_are_as_if_away() -> None:
     frames = [some(10)] * 10 + [some(9) | {FACES[9]: "uncertain"}] * 20
     windows = told(frames)
     assert len({tuple(sums(one)) for one in windows if not one.withheld}) == 1
-    assert (windows[-1].heads, windows[-1].faces, windows[-1].read) == (10, 10, 9)
+    assert (windows[-1].faces_median, windows[-1].faces, windows[-1].read) == (10, 10, 9)
     assert all(one.withheld == "few" for one in told([some(4) | {"odd": "uncertain"}] * 9))
 
 

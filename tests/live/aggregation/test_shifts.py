@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.shifts import LIVELY, notices, told_of, unchanging
 from fer.labels import EMOTIONS
-from fer.live.aggregation import ShiftWatch, Window, turning_points
+from fer.live.aggregation import ShiftDetector, Window, turning_points
 from fer.live.aggregation.windows import coarse_shares
 
 SECONDS = 2.0
@@ -36,7 +36,7 @@ def restless(count: int, seed: int, level: float = 0.0) -> list[Window]:
 
 
 def shifts_of(some: list[Window]) -> list[float]:
-    watch = ShiftWatch(SECONDS)
+    watch = ShiftDetector(SECONDS)
     return [shift.time for one in some if (shift := watch.add(one)) is not None]
 
 
@@ -79,7 +79,7 @@ def test_a_shift_is_noticed_soon() -> None:
 def test_a_shift_is_told_once() -> None:
     flat = windows(np.tile(np.full(7, 1 / 7), (200, 1)), np.repeat([0.0, 0.5], 100))
     assert len(shifts_of(flat)) == 1
-    watch = ShiftWatch(SECONDS)
+    watch = ShiftDetector(SECONDS)
     told = [watch.add(one) for one in flat]
     (shift,) = [one for one in told if one is not None]
     assert shift.before == 0.0
@@ -87,7 +87,7 @@ def test_a_shift_is_told_once() -> None:
 
 
 def test_the_threshold_is_known_after_two_minutes() -> None:
-    watch = ShiftWatch(SECONDS)
+    watch = ShiftDetector(SECONDS)
     known = []
     for one in restless(80, 0):
         watch.add(one)

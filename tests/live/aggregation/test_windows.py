@@ -54,8 +54,8 @@ def test_volatility_is_rmssd() -> None:
 def test_heads_and_presence() -> None:
     counts = [0, 1, 7, 7, 7, 3]
     windows = told([dict.fromkeys(FACES[:n], "sad") for n in counts])
-    assert [one.heads for one in windows] == counts
-    assert [one.stay for one in windows] == [0, 0, 0, 1, 2, 3]
+    assert [one.faces_median for one in windows] == counts
+    assert [one.dwell_seconds for one in windows] == [0, 0, 0, 1, 2, 3]
     assert [one.number for one in windows] == list(range(6))
     assert [one.start for one in windows] == list(range(6))
 

@@ -238,7 +238,7 @@ function windowTold(message) {
   if (paused) return;
   panel.window(message);
   timeline.draw();
-  const faces = `${message.heads} ${message.heads === 1 ? "face" : "faces"}`;
+  const faces = `${message.faces_median} ${message.faces_median === 1 ? "face" : "faces"}`;
   speak(`${faces}. ${message.withheld ? welcome.withheld[message.withheld] : timeline.words()}`, 30000);
 }
 

@@ -75,7 +75,7 @@ export class Panel {
     const put = (key, text) => {
       if (this.tiles[key] !== undefined) this.tiles[key].textContent = text;
     };
-    put("stay", one.heads === 0 ? "–" : clock(one.stay));
+    put("stay", one.faces_median === 0 ? "–" : clock(one.dwell_seconds));
     put("valence", one.valence === null ? "–" : signed(one.valence));
     put("volatility", one.volatility === null ? "–" : one.volatility.toFixed(2));
     put("confidence", one.confidence === null ? "–" : percent(one.confidence));

@@ -102,7 +102,7 @@ export class Timeline {
     const { classes, valence } = this.welcome;
     const head = ["time", "faces", ...classes, ...(valence ? ["valence", "volatility"] : []), "confidence"];
     const rows = this.windows.slice(-ROWS).reverse().map((one) => {
-      const cells = [clock(one.end), one.heads];
+      const cells = [clock(one.end), one.faces_median];
       if (one.shares === null) return [...cells, this.welcome.withheld[one.withheld]];
       cells.push(...classes.map((name) => shareOf(one, name)));
       if (valence) cells.push(signed(one.valence), one.volatility === null ? "–" : one.volatility.toFixed(2));

@@ -12,7 +12,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from fer.live.server.limits import Buckets
+from fer.live.server.limits import ClientBuckets
 from fer.live.server.metrics import Metrics
 from fer.live.server.places import client_of
 from fer.live.server.settings import WRONG, WRONG_BURST, Settings
@@ -39,7 +39,7 @@ _HEADERS: Final = {
 }
 
 
-class Guard:
+class SecurityMiddleware:
     """Lets through what may come, and gives every answer its security headers.
 
     Args:
@@ -53,7 +53,7 @@ class Guard:
         self._settings = settings
         self._metrics = metrics
         self._names = settings.known_names
-        self._wrong = Buckets(WRONG, WRONG_BURST)
+        self._wrong = ClientBuckets(WRONG, WRONG_BURST)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take a request or a WebSocket."""
@@ -106,7 +106,7 @@ class Guard:
         if sum(hmac.compare_digest(one.encode(), right) for one in told) > 0:
             return None
         if told:
-            bucket.takes()
+            bucket.try_acquire()
         return "token", 401, "the token is missing or wrong"
 
     def _is_ours(self, host: str) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from fer.inference import UNCERTAIN
 from fer.live.aggregation import WITHHELD, Measures, Shift, Window
-from fer.live.following import TrackedFace
+from fer.live.pipeline import TrackedFace
 from fer.live.server.settings import (
     BURST,
     CONNECTIONS,

@@ -13,7 +13,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from fer.live.server.metrics import Metrics
-from fer.live.server.places import Place, Places
+from fer.live.server.places import Slot, Slots
 from fer.live.server.settings import BODY, FRAGMENTS, HEAD, MESSAGE, SILENT, SLOW, WAITING
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Config(uvicorn.Config):
     """
 
     def __init__(
-        self, app: FastAPI, links: Places, tls: ssl.SSLContext | None = None, **options: Any
+        self, app: FastAPI, links: Slots, tls: ssl.SSLContext | None = None, **options: Any
     ) -> None:
         super().__init__(app, **options)
         self.links, self.tls = links, tls
@@ -61,11 +61,11 @@ class _Patient(asyncio.Protocol):
             self._deadline = None
 
 
-class PatientProtocol(_Patient, WebSocketsSansIOProtocol):
+class WebSocketProtocol(_Patient, WebSocketsSansIOProtocol):
     """A WebSocket that drops who takes nothing, or goes on after its end."""
 
     #: Set by the connection that it was made from.
-    place: Place | None = None
+    place: Slot | None = None
     _after_end = _fragments = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -99,10 +99,10 @@ class PatientProtocol(_Patient, WebSocketsSansIOProtocol):
         super().connection_lost(exc)
 
 
-class PatientHttp(_Patient, H11Protocol):
+class HttpProtocol(_Patient, H11Protocol):
     """HTTP for clients that send what they have to in time; the others give their place up."""
 
-    place: Place | None = None
+    place: Slot | None = None
     _clock: asyncio.TimerHandle | None = None
     _has_begun = False
     _since = 0.0
@@ -196,7 +196,7 @@ class PatientHttp(_Patient, H11Protocol):
         super().handle_websocket_upgrade(event)
         self._stop()
         link = self.transport.get_protocol()
-        if isinstance(link, PatientProtocol) and self.place is not None:
+        if isinstance(link, WebSocketProtocol) and self.place is not None:
             link.place, self.place = self.place, None
             # Its end is the conversation's business.
             link.place.rest()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient, WebSocketDenialResponse
 
-from fer.live.server.guard import PROTOCOL, token_protocol
+from fer.live.server.security import PROTOCOL, token_protocol
 from tests.live.server.conftest import Serve
 
 PAGE = Path(__file__).parents[3] / "fer" / "live" / "server" / "page"
@@ -139,7 +139,8 @@ def test_tokens_are_compared_in_constant_time(
 ) -> None:
     compared = []
     monkeypatch.setattr(
-        "fer.live.server.guard.hmac.compare_digest", lambda a, b: compared.append((a, b)) or a == b
+        "fer.live.server.security.hmac.compare_digest",
+        lambda a, b: compared.append((a, b)) or a == b,
     )
     client = serve(token="right")
     assert client.get("/v1/welcome", headers={"Authorization": "Bearer x"}).status_code == 401

@@ -10,19 +10,19 @@ from collections import deque
 from typing import Any
 
 from fer.inference import Recognizer
-from fer.live.aggregation import ShiftWatch
-from fer.live.following import Follower
+from fer.live.aggregation import ShiftDetector
+from fer.live.frames import Frame
+from fer.live.pipeline import FacePipeline
+from fer.live.server.messages import group_faces, own_face, shift_told, window_told
 from fer.live.server.metrics import Metrics
 from fer.live.server.settings import CONNECTIONS, HISTORY, KEPT, Settings
-from fer.live.server.telling import group_faces, own_face, shift_told, window_told
 from fer.live.session import Session
-from fer.live.sources import Frame
 from fer.pixels import Image
 
 _now = time.monotonic
 
 
-class LiveGroup:
+class LiveSession:
     """A session and its rolling timeline; in the individual view there is no timeline.
 
     Args:
@@ -33,17 +33,17 @@ class LiveGroup:
 
     def __init__(self, recognizer: Recognizer, settings: Settings, metrics: Metrics) -> None:
         self._is_class = settings.view == "class"
-        follower = None if self._is_class else Follower(recognizer, largest_only=True)
+        pipeline = None if self._is_class else FacePipeline(recognizer, largest_only=True)
         self._session = Session(
             recognizer,
             seconds=settings.seconds,
             min_group=settings.min_group,
             index=settings.index,
-            follower=follower,
+            pipeline=pipeline,
         )
         self._classes = recognizer.classes
         self._metrics = metrics
-        self._watch = ShiftWatch(settings.seconds)
+        self._watch = ShiftDetector(settings.seconds)
         self._start = _now()
         self._frames = 0
         #: What was told, the oldest first.
@@ -60,9 +60,9 @@ class LiveGroup:
         frame = Frame(image, when, self._frames)
         self._frames += 1
         if not self._is_class:
-            follower = self._session.follower
-            own = next(iter(follower.step(frame)), None)
-            return [own_face(image, follower.boxes, own, self._classes)]
+            pipeline = self._session.pipeline
+            own = next(iter(pipeline.step(frame)), None)
+            return [own_face(image, pipeline.boxes, own, self._classes)]
         step = self._session.step(frame)
         messages = [group_faces(image, [one.face.box for one in step.faces])]
         if step.window is not None:
@@ -78,7 +78,7 @@ class LiveGroup:
         return messages
 
 
-class Groups:
+class SessionStore:
     """The sessions of all pages, and of those that may come back soon.
 
     A page that loses its link goes on with the same session, and so does another tab of the same
@@ -94,18 +94,18 @@ class Groups:
     def __init__(self, recognizer: Recognizer, settings: Settings, metrics: Metrics) -> None:
         self._made = (recognizer, settings, metrics)
         #: Each session, whose it is, and until when it is kept without anybody.
-        self._all: dict[str, tuple[LiveGroup, object | None, float]] = {}
+        self._all: dict[str, tuple[LiveSession, object | None, float]] = {}
 
     def __len__(self) -> int:
         return len(self._all)
 
-    def take(self, key: str, owner: object) -> tuple[str, LiveGroup]:
+    def take(self, key: str, owner: object) -> tuple[str, LiveSession]:
         """Return the session under a key, or a new one, and its key; it is the owner's now."""
         self._forget()
         if key in self._all:
             group = self._all[key][0]
         else:
-            key, group = secrets.token_urlsafe(18), LiveGroup(*self._made)
+            key, group = secrets.token_urlsafe(18), LiveSession(*self._made)
         self._all[key] = group, owner, math.inf
         return key, group
 

@@ -7,10 +7,10 @@ import time
 from collections.abc import Generator
 
 from fer.live import Frame
-from fer.live.server.watching import paced
+from fer.live.server.broadcaster import paced
 from fer.pixels import Image
 from tests.live.server.conftest import Serve
-from tests.live.server.test_conversation import told
+from tests.live.server.test_connection import told
 from tests.support.emotion_squares import room
 
 
@@ -18,6 +18,7 @@ class Given:
     """A source of some frames, at a rate, that can be slow."""
 
     total = None
+    is_lost = False
 
     def __init__(self, frames: list[Image], rate: float = 50, live: bool = False) -> None:
         self._frames = frames
@@ -64,7 +65,7 @@ def test_four_faces_are_withheld_by_the_interface(serve: Serve) -> None:
     windows = client.get("/v1/timeline").json()["timeline"]
     assert len(windows) == 2
     assert all(one["withheld"] == "few" and one["shares"] is None for one in windows)
-    assert all(one["heads"] == 4 for one in windows)
+    assert all(one["faces_median"] == 4 for one in windows)
 
 
 def test_there_is_no_common_timeline_of_own_cameras(serve: Serve) -> None:

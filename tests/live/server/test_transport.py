@@ -8,7 +8,7 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from fer.live.server import connections
+from fer.live.server import transport as transport_module
 
 
 class Transport(asyncio.Transport):
@@ -28,7 +28,7 @@ class Transport(asyncio.Transport):
 
 @pytest.mark.parametrize("recovers", [True, False])
 def test_who_takes_nothing_is_cut(recovers: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "SLOW", 0.05)
+    monkeypatch.setattr(transport_module, "SLOW", 0.05)
 
     async def slow() -> Transport:
         async def app(scope: object, receive: object, send: object) -> None:
@@ -36,7 +36,7 @@ def test_who_takes_nothing_is_cut(recovers: bool, monkeypatch: pytest.MonkeyPatc
 
         config = uvicorn.Config(app, lifespan="off", interface="asgi3")
         config.load()
-        protocol = connections.PatientProtocol(config, ServerState(), {})
+        protocol = transport_module.WebSocketProtocol(config, ServerState(), {})
         transport = Transport()
         protocol.connection_made(transport)
         protocol.pause_writing()
@@ -47,4 +47,4 @@ def test_who_takes_nothing_is_cut(recovers: bool, monkeypatch: pytest.MonkeyPatc
 
     transport = asyncio.run(slow())
     assert transport.is_cut is not recovers
-    assert transport.high == connections.WAITING
+    assert transport.high == transport_module.WAITING

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from fer.errors import UserError
-from fer.live import check_film_name, film_file
-from fer.live.films import CODECS
+from fer.live import check_video_path, open_video_writer
+from fer.live.video_writer import CODECS
 from tests.support.films import frames_of
 
 
@@ -20,7 +20,7 @@ def grey(value: int, size: tuple[int, int] = (64, 48)) -> np.ndarray:  # type: i
 @pytest.mark.parametrize("suffix", [".webm", ".mp4", ".avi", ".mkv", ".mov"])
 def test_a_frame_for_each(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"a{suffix}"
-    with film_file(path, 25) as film:
+    with open_video_writer(path, 25) as film:
         for number in range(10):
             film.add(grey(20 * number), number / 25)
     values = [int(frame.mean()) for frame in frames_of(path)]
@@ -32,7 +32,7 @@ def test_time_is_kept(tmp_path: Path) -> None:
     """A camera that says 25 frames a second and gives 10, then 50."""
     path = tmp_path / "a.avi"
     times = [*np.arange(10) / 10, *(1 + np.arange(50) / 50)]
-    with film_file(path, 25) as film:
+    with open_video_writer(path, 25) as film:
         for time in times:
             film.add(grey(int(100 * time)), float(time))
     values = np.array([int(frame.mean()) for frame in frames_of(path)])
@@ -41,7 +41,7 @@ def test_time_is_kept(tmp_path: Path) -> None:
 
 
 def test_other_sizes_are_scaled(tmp_path: Path) -> None:
-    with film_file(tmp_path / "a.avi", 25) as film:
+    with open_video_writer(tmp_path / "a.avi", 25) as film:
         film.add(grey(9), 0.0)
         film.add(grey(90, (128, 96)), 0.04)
     assert [frame.shape for frame in frames_of(tmp_path / "a.avi")] == [(48, 64, 3)] * 2
@@ -49,7 +49,7 @@ def test_other_sizes_are_scaled(tmp_path: Path) -> None:
 
 def write_noise(path: Path) -> None:
     rng = np.random.default_rng(0)
-    with film_file(path, 25) as film:
+    with open_video_writer(path, 25) as film:
         for number in range(30):
             film.add(rng.integers(0, 256, (48, 64, 3), dtype=np.uint8), number / 25)
 
@@ -79,13 +79,13 @@ def test_names_that_no_film_can_have(tmp_path: Path) -> None:
     for name, says in (("a.txt", "must end in"), ("folder.mp4", "is a folder"),
                        (os.fsdecode(b"\xe9.mp4"), "UTF-8 alone")):  # fmt: skip
         with pytest.raises(UserError, match=says):
-            check_film_name(tmp_path / name)
+            check_video_path(tmp_path / name)
 
 
 @pytest.mark.parametrize("suffix", [".webm", ".mp4"])
 def test_browsers_play_it(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"a{suffix}"
-    with film_file(path, 25) as film:
+    with open_video_writer(path, 25) as film:
         for number in range(5):
             film.add(grey(20 * number), number / 25)
     capture = cv2.VideoCapture(str(path))
@@ -99,7 +99,7 @@ def test_where_no_encoder_of_browsers_is_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(CODECS, ".mp4", ("none", "mp4v"))
-    with film_file(tmp_path / "a.mp4", 25) as film:
+    with open_video_writer(tmp_path / "a.mp4", 25) as film:
         film.add(grey(9), 0.0)
     assert "browsers don't play" in film.coding
     assert len(frames_of(tmp_path / "a.mp4")) == 1
@@ -108,7 +108,7 @@ def test_where_no_encoder_of_browsers_is_there(
 def test_gaps_are_bounded(tmp_path: Path) -> None:
     """The frame before is shown for ten seconds; the rest is left out, and counted."""
     path = tmp_path / "a.avi"
-    with film_file(path, 5) as film:
+    with open_video_writer(path, 5) as film:
         for time in (0.0, 0.2, 1e6, 1e6 + 0.2):
             film.add(grey(200 if time > 1 else 20), time)
     values = np.array([frame.mean() for frame in frames_of(path)])

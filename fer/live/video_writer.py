@@ -12,7 +12,7 @@ import cv2
 
 from fer.errors import UserError
 from fer.files import written_beside
-from fer.live.sources import capture_of, quiet_opencv
+from fer.live.frames import open_capture, quiet_opencv
 from fer.pictures import shown
 from fer.pixels import Image
 
@@ -36,7 +36,7 @@ GAP: Final = 10.0
 _LOST: Final = 2
 
 
-class FilmWriter:
+class VideoWriter:
     """Writes frames.
 
     Args:
@@ -137,7 +137,7 @@ def _quiet_stderr() -> Iterator[None]:
         os.close(nowhere)
 
 
-def check_film_name(path: Path) -> None:
+def check_video_path(path: Path) -> None:
     """Refuse names that no film can be written to.
 
     Raises:
@@ -154,14 +154,14 @@ def check_film_name(path: Path) -> None:
 
 
 @contextmanager
-def film_file(path: Path, rate: float) -> Iterator[FilmWriter]:
+def open_video_writer(path: Path, rate: float) -> Iterator[VideoWriter]:
     """Yield what writes a film, which is there whole or not at all; ended early, it plays.
 
     Raises:
         OSError: it can't be written.
     """
     with written_beside(path) as beside:
-        writer = FilmWriter(beside, rate)
+        writer = VideoWriter(beside, rate)
         try:
             yield writer
         finally:
@@ -180,7 +180,7 @@ def _readable(path: Path, count: int) -> int:
     """
     if not count:
         return 0
-    capture = capture_of(str(path))
+    capture = open_capture(str(path))
     if capture is None:
         return 0
     try:

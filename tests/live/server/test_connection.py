@@ -17,8 +17,8 @@ from starlette.websockets import WebSocketDisconnect
 
 from fer.labels import EMOTIONS
 from fer.live.server import settings
-from fer.live.server.group import Groups
 from fer.live.server.metrics import Metrics
+from fer.live.server.sessions import SessionStore
 from fer.pixels import Image
 from tests.live.server.conftest import Serve
 from tests.support.emotion_squares import as_file, room, square_recognizer
@@ -56,7 +56,7 @@ def look(
 def half_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let half a second pass from frame to frame."""
     clock = itertools.count()
-    monkeypatch.setattr("fer.live.server.group._now", lambda: next(clock) / 2)
+    monkeypatch.setattr("fer.live.server.sessions._now", lambda: next(clock) / 2)
 
 
 def test_boxes_without_emotions(serve: Serve) -> None:
@@ -95,7 +95,7 @@ def test_the_group_is_told(serve: Serve) -> None:
     assert windows[0]["withheld"] == "changing"
     last = windows[-1]
     assert (last["counts"]["happy"], last["counts"]["angry"]) == ([6, 8], [0, 2])
-    assert (last["heads"], last["faces"], last["read"]) == (10, 10, 10)
+    assert (last["faces_median"], last["faces"], last["read"]) == (10, 10, 10)
     assert last["index"] == pytest.approx(0.5, abs=0.06)
 
 
@@ -147,7 +147,7 @@ def test_a_page_that_comes_back_goes_on(serve: Serve) -> None:
     assert len(windows) > 9
     assert len({json.dumps(one["shares"]) for one in windows if one["shares"]}) == 1
     assert {one["faces"] for one in windows if one["shares"]} == {10}
-    assert windows[-1]["heads"] == 10
+    assert windows[-1]["faces_median"] == 10
     assert not windows[-1]["withheld"]
 
 
@@ -173,10 +173,10 @@ def test_another_tab_takes_the_session_over(serve: Serve) -> None:
 
 
 def test_a_session_is_forgotten_without_another_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fer.live.server.group.KEPT", 0.05)
+    monkeypatch.setattr("fer.live.server.sessions.KEPT", 0.05)
 
     async def leaves() -> tuple[int, int]:
-        groups = Groups(square_recognizer(), settings.Settings(), Metrics())
+        groups = SessionStore(square_recognizer(), settings.Settings(), Metrics())
         key, _ = groups.take("", "page")
         groups.leave(key, "page")
         kept = len(groups)
@@ -272,16 +272,17 @@ def test_a_slow_picture_holds_up_no_other_page(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nor do many: each page has one in work at most."""
-    from fer.live.server import workshop
 
-    decoded, ended = workshop.decoded, threading.Event()
+    from fer.live.server import worker
+
+    decoded, ended = worker.decoded, threading.Event()
 
     def slowly(data: bytes, **options: int) -> Image:
         if data == b"slow":
             assert ended.wait(20)
         return decoded(data, **options)
 
-    monkeypatch.setattr(workshop, "decoded", slowly)
+    monkeypatch.setattr(worker, "decoded", slowly)
     client = serve()
     with ExitStack() as stack:
         for _ in range(settings.CONNECTIONS - 1):
@@ -294,7 +295,7 @@ def test_a_slow_picture_holds_up_no_other_page(
 
 
 def test_a_page_that_is_silent_gives_way(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fer.live.server.conversation.IDLE", 0.2)
+    monkeypatch.setattr("fer.live.server.connection.IDLE", 0.2)
     client = serve()
     with ExitStack() as stack:
         sockets = [stack.enter_context(client.websocket_connect("/v1/live")) for _ in range(16)]
@@ -338,7 +339,7 @@ def test_a_defect_is_told_without_details(serve: Serve, monkeypatch: pytest.Monk
     def broken(*_: object) -> None:
         raise RuntimeError("/secret/path")
 
-    monkeypatch.setattr("fer.live.server.group.group_faces", broken)
+    monkeypatch.setattr("fer.live.server.sessions.group_faces", broken)
     with client.websocket_connect("/v1/live") as socket:
         socket.send_bytes(frame(1, as_file(room(["happy"]))))
         words = told(socket, "end")["words"]

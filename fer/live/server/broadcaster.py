@@ -11,11 +11,11 @@ from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from typing import Any, Final
 
-from fer.live.server.group import LiveGroup
+from fer.live.frames import Frame, Source, SourceError
 from fer.live.server.metrics import Metrics
 from fer.live.server.outbox import Outbox
-from fer.live.server.workshop import Workshop
-from fer.live.sources import Frame, Source, SourceError
+from fer.live.server.sessions import LiveSession
+from fer.live.server.worker import InferenceWorker
 
 _log = logging.getLogger("fer.serve")
 
@@ -23,7 +23,7 @@ _log = logging.getLogger("fer.serve")
 _LONGEST_GAP: Final = 0.5
 
 
-class Watch:
+class Broadcaster:
     """Reads the source in a thread of its own and tells all pages the same.
 
     Pictures stay here: pages get where the faces are, and what is told of the group.
@@ -36,7 +36,7 @@ class Watch:
     """
 
     def __init__(
-        self, source: Source, group: LiveGroup, workshop: Workshop, metrics: Metrics
+        self, source: Source, group: LiveSession, workshop: InferenceWorker, metrics: Metrics
     ) -> None:
         self._source = source
         self.group = group
@@ -83,7 +83,7 @@ class Watch:
                 self._metrics.took(seconds)
                 messages[0]["took"] = round(seconds, 3)
                 self._tell(messages)
-            if getattr(self._source, "is_lost", False):
+            if self._source.is_lost:
                 state = "lost"
         except SourceError as error:
             _log.warning("%s", error)

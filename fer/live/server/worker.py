@@ -17,7 +17,7 @@ from fer.pixels import Image
 _T = TypeVar("_T")
 
 
-class Workshop:
+class InferenceWorker:
     """Works for all pages in turn.
 
     Each page has one frame in work at most, so that they take turns, and the model uses all its

@@ -11,14 +11,14 @@ from typing import Any, Final
 import anyio
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from fer.live.server.group import Groups, LiveGroup
+from fer.live.server.broadcaster import Broadcaster
 from fer.live.server.inbox import Closed, Inbox
 from fer.live.server.metrics import Metrics
 from fer.live.server.outbox import Outbox
-from fer.live.server.places import Place, Places
+from fer.live.server.places import Slot, Slots
+from fer.live.server.sessions import LiveSession, SessionStore
 from fer.live.server.settings import BAD, CONNECTIONS, IDLE, START, TAKEN
-from fer.live.server.watching import Watch
-from fer.live.server.workshop import Workshop
+from fer.live.server.worker import InferenceWorker
 from fer.pictures import PictureError
 
 _log = logging.getLogger("fer.serve")
@@ -27,7 +27,7 @@ _log = logging.getLogger("fer.serve")
 _FULL: Final = 1013
 
 
-class Conversations:
+class ConnectionHandler:
     """Talks with all pages.
 
     Args:
@@ -38,15 +38,19 @@ class Conversations:
     """
 
     def __init__(
-        self, workshop: Workshop, groups: Groups, watch: Watch | None, metrics: Metrics
+        self,
+        workshop: InferenceWorker,
+        groups: SessionStore,
+        watch: Broadcaster | None,
+        metrics: Metrics,
     ) -> None:
         self._workshop = workshop
         self._groups = groups
         self._watch = watch
         self._metrics = metrics
-        self._places = Places(CONNECTIONS, IDLE)
+        self._places = Slots(CONNECTIONS, IDLE)
 
-    async def hold(self, socket: WebSocket, protocol: str | None) -> None:
+    async def handle(self, socket: WebSocket, protocol: str | None) -> None:
         """Talk with a page until one of the two ends it."""
         await socket.accept(subprotocol=protocol)
         lost = asyncio.Event()
@@ -71,7 +75,7 @@ class Conversations:
             self._places.free(place)
             self._metrics.clients = len(self._places)
 
-    async def _talk(self, socket: WebSocket, place: Place, lost: asyncio.Event) -> None:
+    async def _talk(self, socket: WebSocket, place: Slot, lost: asyncio.Event) -> None:
         inbox, outbox = Inbox(socket, self._metrics, place), Outbox()
         failed: list[Exception] = []
         async with anyio.create_task_group() as tasks:
@@ -97,7 +101,7 @@ class Conversations:
             return self._show(inbox, outbox, self._watch)
         return self._look(inbox, outbox)
 
-    async def _show(self, inbox: Inbox, outbox: Outbox, watch: Watch) -> None:
+    async def _show(self, inbox: Inbox, outbox: Outbox, watch: Broadcaster) -> None:
         """Tell what the server's own source shows."""
         await inbox.begun(START)
         # Its page has nothing more to say.
@@ -117,7 +121,7 @@ class Conversations:
             self._groups.leave(key, inbox)
 
     async def _answer_frames(
-        self, inbox: Inbox, outbox: Outbox, key: str, group: LiveGroup
+        self, inbox: Inbox, outbox: Outbox, key: str, group: LiveSession
     ) -> None:
         bad = 0
         while True:
