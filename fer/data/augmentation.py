@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import numpy as np
 import numpy.typing as npt
+from annotated_types import Ge, Gt, Le, Len
+
+from fer.ranges import Share, ShareBelowOne
 
 if TYPE_CHECKING:
     import albumentations
@@ -51,14 +54,14 @@ class Augmentation:
     def __init__(
         self,
         *,
-        rotation: float = 0.0,
-        zoom: float = 0.0,
-        shift: float = 0.0,
-        flip: float = 0.0,
-        brightness: float = 0.0,
-        contrast: float = 0.0,
-        erase: float = 0.0,
-        erase_area: Sequence[float] = (0.02, 0.2),
+        rotation: Annotated[float, Ge(0), Le(180)] = 0.0,
+        zoom: ShareBelowOne = 0.0,
+        shift: ShareBelowOne = 0.0,
+        flip: Share = 0.0,
+        brightness: ShareBelowOne = 0.0,
+        contrast: ShareBelowOne = 0.0,
+        erase: Share = 0.0,
+        erase_area: Annotated[Sequence[Annotated[float, Gt(0), Le(0.3)]], Len(2, 2)] = (0.02, 0.2),
     ) -> None:
         if not 0 <= rotation <= 180:
             raise ValueError(f"rotation must be 0 to 180 degrees, not {rotation}")

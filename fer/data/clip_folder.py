@@ -30,6 +30,7 @@ from fer.data.findings import Finding
 from fer.data.picture_source import PictureSource
 from fer.data.source import DataError, DataNotFoundError, Faces, Split
 from fer.metadata import Columns
+from fer.ranges import FrameCount
 
 
 class ClipFolder(PictureSource):
@@ -55,7 +56,12 @@ class ClipFolder(PictureSource):
     """
 
     def __init__(
-        self, root: str | None, *, labels: str | None = None, frames: int = 32, **options: Any
+        self,
+        root: str | None,
+        *,
+        labels: str | None = None,
+        frames: FrameCount = 32,
+        **options: Any,
     ) -> None:
         super().__init__(root, **options)
         if frames < 1:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
-from typing import Literal
+from typing import Annotated, Literal
 
 import lightning
 import torch
+from annotated_types import Ge, Le
 from torch.utils.data import DataLoader
 
 from fer.data.augmentation import Augmentation
@@ -18,6 +19,7 @@ from fer.data.scaling import scaled
 from fer.data.source import DataError, Faces, Source, Split
 from fer.metadata import Columns, encode
 from fer.pixels import Fit
+from fer.ranges import PictureSide, PositiveInt
 
 Loader = DataLoader[Batch] | ResidentLoader
 
@@ -45,11 +47,11 @@ class FaceDataModule(lightning.LightningDataModule):
         source: Source,
         augmentation: Augmentation,
         *,
-        size: int,
+        size: PictureSide,
         fit: Fit = "pad",
-        batch_size: int,
+        batch_size: PositiveInt,
         resident: bool | Literal["auto"] = "auto",
-        workers: int | None = None,
+        workers: Annotated[int, Ge(0), Le(256)] | None = None,
         columns: Columns | None = None,
         seed: int,
     ) -> None:

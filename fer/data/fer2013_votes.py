@@ -14,6 +14,7 @@ from fer.data.fer2013 import Defects, Fer2013
 from fer.data.ferplus import load_joined
 from fer.data.source import Faces, WrappedSource
 from fer.labels import EMOTIONS
+from fer.ranges import Share
 
 
 class Fer2013WithVotes(WrappedSource):
@@ -42,7 +43,7 @@ class Fer2013WithVotes(WrappedSource):
         root: str | None = None,
         *,
         votes: str | None = None,
-        votes_weight: float = 0.5,
+        votes_weight: Share = 0.5,
         manifest: str | None = None,
         cache: str | None = None,
         defects: Defects = "fatal",

@@ -64,7 +64,7 @@ class FerPlus:
         *,
         votes: str | None = None,
         target: Target = "majority",
-        classes: int = 7,
+        classes: Literal[7, 8] = 7,
         manifest: str | None = None,
         cache: str | None = None,
         defects: Defects = "fatal",

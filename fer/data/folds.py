@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
+from annotated_types import Ge
 
 from fer.data._hashing import pixel_hash
 from fer.data.source import DataError, Faces, Source, Split, WrappedSource
+from fer.ranges import NonNegativeInt
 
 
 def fold_of_each(split: Split, folds: int) -> npt.NDArray[np.int64]:
@@ -59,7 +62,9 @@ class WithoutFold(WrappedSource):
         ValueError: there are fewer than two folds, or there is no such fold.
     """
 
-    def __init__(self, source: Source, *, folds: int | None, fold: int | None) -> None:
+    def __init__(
+        self, source: Source, *, folds: Annotated[int, Ge(2)] | None, fold: NonNegativeInt | None
+    ) -> None:
         if folds is None or fold is None:
             raise ValueError("data.folds and data.fold go together")
         if folds < 2 or not 0 <= fold < folds:

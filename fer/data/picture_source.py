@@ -20,6 +20,7 @@ from fer.data.findings import Finding
 from fer.data.source import SPLITS, DataError, Faces, Split
 from fer.metadata import Columns, describe
 from fer.pixels import FITS, Fit, square_grey
+from fer.ranges import PictureSide, ShareBelowOne
 
 _LOG: Final = logging.getLogger(__name__)
 _VERSION: Final = 3  # raise it when the same files would be read as something else
@@ -78,9 +79,9 @@ class PictureSource:
         self,
         root: str | None,
         *,
-        size: int = 48,
+        size: PictureSide = 48,
         fit: Fit = "pad",
-        val_share: float = 0.1,
+        val_share: ShareBelowOne = 0.1,
         seed: int = 0,
         cache: str | None = None,
         defects: Literal["fatal", "drop"] = "fatal",

@@ -31,6 +31,7 @@ from fer.data.action_units import PROTOTYPES
 from fer.data.source import SPLITS, Faces, Split
 from fer.labels import EMOTIONS
 from fer.metadata import Columns
+from fer.ranges import PictureSide, PositiveInt
 
 __all__ = [
     "CONTEXTS",
@@ -76,7 +77,7 @@ class Recipe:
     context: str
     noise: np.random.SeedSequence
 
-    def draw(self, size: int = 48) -> Image:
+    def draw(self, size: PictureSide = 48) -> Image:
         """Return the picture, uint8 ``[size, size]``; the same one every time.
 
         Raises:
@@ -128,10 +129,10 @@ class SyntheticFaces:
         (7, 48, 48)
     """
 
-    train: int = 4000
-    val: int = 700
-    test: int = 1400
-    size: int = 48
+    train: PositiveInt = 4000
+    val: PositiveInt = 700
+    test: PositiveInt = 1400
+    size: PictureSide = 48
     seed: int = 0
     noise_free: bool = False
     min_intensity: float = 0.25

@@ -21,10 +21,11 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 import numpy as np
 import numpy.typing as npt
+from annotated_types import Ge, Le
 from tqdm import tqdm
 
 from fer.clips import stacked
@@ -43,6 +44,7 @@ from fer.data.source import SPLITS, Faces, Split
 from fer.data.synthetic import RENDERER_VERSION
 from fer.labels import EMOTIONS
 from fer.metadata import Columns
+from fer.ranges import FrameCount, PictureSide, PositiveInt, Share
 
 #: Counts up whenever the same arguments come to give other clips.
 CLIPS_VERSION: Final = 1
@@ -77,7 +79,7 @@ class ClipRecipe:
     camera: Camera
     noise: np.random.SeedSequence
 
-    def draw(self, size: int = 48) -> npt.NDArray[np.uint8]:
+    def draw(self, size: PictureSide = 48) -> npt.NDArray[np.uint8]:
         """Return the frames, uint8 ``[T, size, size]``; the same ones every time."""
         rng = np.random.default_rng(self.noise)
         return np.stack(
@@ -126,13 +128,13 @@ class SyntheticClips:
             number of frames too small, or the share none.
     """
 
-    train: int = 1120
-    val: int = 210
-    test: int = 560
-    frames: int = 16
-    shortest: int = SHORTEST
-    size: int = 48
-    carried: float = 0.6
+    train: PositiveInt = 1120
+    val: PositiveInt = 210
+    test: PositiveInt = 560
+    frames: FrameCount = 16
+    shortest: Annotated[int, Ge(8), Le(1024)] = SHORTEST
+    size: PictureSide = 48
+    carried: Share = 0.6
     seed: int = 0
     cache: str | None = None
 

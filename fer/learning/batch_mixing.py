@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from fer.learning.losses import as_distribution
+from fer.ranges import NonNegativeFloat, Share
 
 
 class BatchMixing:
@@ -29,7 +30,11 @@ class BatchMixing:
     """
 
     def __init__(
-        self, *, mixup: float = 0.0, cutmix: float = 0.0, probability: float = 1.0
+        self,
+        *,
+        mixup: NonNegativeFloat = 0.0,
+        cutmix: NonNegativeFloat = 0.0,
+        probability: Share = 1.0,
     ) -> None:
         if mixup < 0 or cutmix < 0:
             raise ValueError(f"mixup and cutmix must be at least 0, not {mixup} and {cutmix}")

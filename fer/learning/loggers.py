@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from fer.learning.callbacks.wandb_run import begin, earlier_id
+from fer.ranges import NonNegativeInt
 
 
 def csv(folder: Path, name: str) -> Logger:
@@ -44,9 +45,9 @@ def wandb(
     job_type: str | None = None,
     notes: str | None = None,
     tags: Sequence[str] = (),
-    mode: str | None = None,
+    mode: Literal["online", "offline", "disabled"] | None = None,
     log_model: bool = False,
-    pictures: int = 0,
+    pictures: NonNegativeInt = 0,
     artifacts: bool = True,
 ) -> Logger:
     """Weights & Biases, online or offline.

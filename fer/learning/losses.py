@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fer.ranges import NonNegativeFloat, Share, ShareBelowOne
+
 
 def as_distribution(target: Tensor, classes: int) -> Tensor:
     """Return labels ``[B]`` as one-hot rows ``[B, C]``; distributions are returned as they are.
@@ -58,7 +60,7 @@ class WeightedCrossEntropy(nn.Module):
     needs_counts: ClassVar[bool] = True
     weight: Tensor | None
 
-    def __init__(self, *, power: float = 0.5, label_smoothing: float = 0.0) -> None:
+    def __init__(self, *, power: Share = 0.5, label_smoothing: ShareBelowOne = 0.0) -> None:
         super().__init__()
         self.power = power
         self.label_smoothing = label_smoothing
@@ -95,7 +97,7 @@ class FocalLoss(nn.Module):
         True
     """
 
-    def __init__(self, *, gamma: float = 2.0) -> None:
+    def __init__(self, *, gamma: NonNegativeFloat = 2.0) -> None:
         super().__init__()
         self.gamma = gamma
 

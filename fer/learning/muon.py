@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from fer.learning.precision import cpu_flags, fast_bf16
+from fer.ranges import NonNegativeFloat, PositiveFloat, ShareBelowOne
 
 #: Of the quintic iteration, tuned by Jordan et al. to raise small singular values fast: they end
 #: near 1, not at it, which training does not mind.
@@ -47,11 +48,11 @@ class Muon(Optimizer):
     def __init__(
         self,
         params: Iterable[Any],
-        lr: float = 0.02,
+        lr: PositiveFloat = 0.02,
         *,
-        momentum: float = 0.95,
-        weight_decay: float = 0.0,
-        aux_rate: float = 1.0,
+        momentum: ShareBelowOne = 0.95,
+        weight_decay: NonNegativeFloat = 0.0,
+        aux_rate: NonNegativeFloat = 1.0,
     ) -> None:
         if not 0 <= momentum < 1:
             raise ValueError(f"momentum must be at least 0 and below 1, not {momentum}")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
+from annotated_types import Gt, Lt
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
+
+from fer.ranges import PositiveShare, ShareBelowOne
 
 
 class _PlannedSchedule(LambdaLR):
@@ -40,7 +43,9 @@ class Cosine(_PlannedSchedule):
         warmup: share of the steps in which the rate rises from zero.
     """
 
-    def __init__(self, optimizer: Optimizer, total_steps: int, *, warmup: float = 0.05) -> None:
+    def __init__(
+        self, optimizer: Optimizer, total_steps: int, *, warmup: ShareBelowOne = 0.05
+    ) -> None:
         self.total_steps = max(1, total_steps)
         self.warmup_steps = round(warmup * self.total_steps)
         super().__init__(optimizer, self._share)
@@ -63,7 +68,12 @@ class OneCycle(_PlannedSchedule):
     """
 
     def __init__(
-        self, optimizer: Optimizer, total_steps: int, *, rise: float = 0.25, start: float = 0.04
+        self,
+        optimizer: Optimizer,
+        total_steps: int,
+        *,
+        rise: Annotated[float, Gt(0), Lt(1)] = 0.25,
+        start: PositiveShare = 0.04,
     ) -> None:
         self.total_steps = max(1, total_steps)
         self.peak = max(1, round(rise * self.total_steps))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Literal
 
 import torch
 from torch import Tensor, nn
@@ -167,7 +167,7 @@ class ClipFrames(ClipNetwork):
         preprocessing: Spec,
         head: Spec,
         frame: Spec,
-        vote: str = "probabilities",
+        vote: Literal["probabilities", "logits"] = "probabilities",
         **parts: Spec | None,
     ) -> None:
         if vote not in _VOTES:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import torch
+from annotated_types import Ge, Predicate
 from torch import Tensor, nn
 from torch._higher_order_ops.scan import scan
 
@@ -14,6 +14,7 @@ from fer.models.build import BuildError, build
 from fer.models.clips import ClipNetwork, each_frame
 from fer.models.network import Spec, check_pooling
 from fer.models.time import is_real
+from fer.ranges import Widths, is_odd
 
 
 class ConvLSTMLayer(nn.Module):
@@ -114,8 +115,8 @@ class ConvLSTM(ClipNetwork):
         preprocessing: Spec,
         head: Spec,
         backbone: Spec | None = None,
-        widths: Sequence[int] = (32,),
-        kernel: int = 3,
+        widths: Widths = (32,),
+        kernel: Annotated[int, Ge(1), Predicate(is_odd)] = 3,
         **parts: Spec | None,
     ) -> None:
         super().__init__(size=size, preprocessing=preprocessing)

@@ -8,6 +8,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from fer.ranges import PositiveInt, ShareBelowOne
+
 
 class Fusion(nn.Module):
     """Joins the branches: a list of ``[B, in_features[i]]`` → ``[B, out_features]``.
@@ -66,7 +68,7 @@ class Sum(Fusion):
         list of ``[B, Di]`` → ``[B, width]``.
     """
 
-    def __init__(self, in_features: Sequence[int], *, width: int = 256) -> None:
+    def __init__(self, in_features: Sequence[int], *, width: PositiveInt = 256) -> None:
         super().__init__(in_features)
         self.project = nn.ModuleList(nn.Linear(n, width) for n in self.in_features)
         self.out_features = width
@@ -90,7 +92,7 @@ class Gated(Fusion):
         list of ``[B, Di]`` → ``[B, width]``.
     """
 
-    def __init__(self, in_features: Sequence[int], *, width: int = 256) -> None:
+    def __init__(self, in_features: Sequence[int], *, width: PositiveInt = 256) -> None:
         super().__init__(in_features)
         self.project = nn.ModuleList(nn.Linear(n, width) for n in self.in_features)
         gates = 1 if len(self.in_features) == 2 else len(self.in_features)
@@ -134,9 +136,9 @@ class Attention(Fusion):
         self,
         in_features: Sequence[int],
         *,
-        width: int = 128,
-        heads: int = 4,
-        dropout: float = 0.0,
+        width: PositiveInt = 128,
+        heads: PositiveInt = 4,
+        dropout: ShareBelowOne = 0.0,
     ) -> None:
         super().__init__(in_features)
         if width % heads:
@@ -172,7 +174,9 @@ class Bilinear(Fusion):
         list of ``[B, Di]`` → ``[B, width]``.
     """
 
-    def __init__(self, in_features: Sequence[int], *, rank: int = 256, width: int = 256) -> None:
+    def __init__(
+        self, in_features: Sequence[int], *, rank: PositiveInt = 256, width: PositiveInt = 256
+    ) -> None:
         super().__init__(in_features)
         self.project = nn.ModuleList(nn.Linear(n, rank) for n in self.in_features)
         self.read = nn.Linear(rank, width)

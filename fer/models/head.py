@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from fer.ranges import PositiveInt, ShareBelowOne
+
 
 class DenseHead(nn.Module):
     """Fully connected layers with ReLU and dropout, then one logit a class.
@@ -27,8 +29,8 @@ class DenseHead(nn.Module):
         in_features: int,
         classes: int,
         *,
-        hidden: Sequence[int] = (256,),
-        dropout: float = 0.5,
+        hidden: Sequence[PositiveInt] = (256,),
+        dropout: ShareBelowOne = 0.5,
     ) -> None:
         super().__init__()
         layers: list[nn.Module] = []

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from fer.models.branch import Branch
+from fer.ranges import PositiveInt, ShareBelowOne
 
 
 class MetadataBranch(Branch):
@@ -30,7 +31,11 @@ class MetadataBranch(Branch):
     """
 
     def __init__(
-        self, *, columns: Mapping[str, Mapping[str, Any]], units: int = 32, drop: float = 0.5
+        self,
+        *,
+        columns: Mapping[str, Mapping[str, Any]],
+        units: PositiveInt = 32,
+        drop: ShareBelowOne = 0.5,
     ) -> None:
         if not columns:
             raise ValueError("the metadata branch has no columns to read")

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 import torch.nn.functional as F
+from annotated_types import Ge
 from torch import Tensor, nn
+
+from fer.ranges import PictureSide, PositiveFloat
 
 
 class Preprocessing(nn.Module):
@@ -42,9 +47,9 @@ class Preprocessing(nn.Module):
         self,
         *,
         mean: float = 0.0,
-        std: float = 1.0,
-        crop: int | None = None,
-        resize: int | None = None,
+        std: PositiveFloat = 1.0,
+        crop: Annotated[int, Ge(8)] | None = None,
+        resize: PictureSide | None = None,
     ) -> None:
         super().__init__()
         if std <= 0:

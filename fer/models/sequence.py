@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from fer.models.branch import Branch
 from fer.models.build import build
 from fer.models.views import View
+from fer.ranges import PositiveInt, ShareBelowOne
 
 Pooling = Literal["last", "mean", "max", "attention"]
 _POOLINGS: Final = ("last", "mean", "max", "attention")
@@ -94,10 +95,10 @@ class SequenceBranch(Branch):
         *,
         view: Mapping[str, Any],
         channels: int = 1,
-        units: int = 64,
-        depth: int = 2,
+        units: PositiveInt = 64,
+        depth: PositiveInt = 2,
         bidirectional: bool = True,
-        dropout: float = 0.0,
+        dropout: ShareBelowOne = 0.0,
         pooling: Pooling = "last",
     ) -> None:
         super().__init__()

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from fer.models.sequence import Pooling, StepAttention, check_sequence
+from fer.ranges import PositiveInt, ShareBelowOne
 
 
 def is_real(lengths: Tensor, steps: int) -> Tensor:
@@ -50,10 +51,10 @@ class TimeLSTM(nn.Module):
         self,
         features: int,
         *,
-        units: int = 64,
-        depth: int = 1,
+        units: PositiveInt = 64,
+        depth: PositiveInt = 1,
         bidirectional: bool = False,
-        dropout: float = 0.0,
+        dropout: ShareBelowOne = 0.0,
         pooling: Pooling = "last",
     ) -> None:
         super().__init__()

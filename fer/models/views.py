@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fer.ranges import PositiveInt
+
 
 class View(nn.Module):
     """A picture as a sequence: ``[B, channels, size, size]`` → ``[B, steps, features]``.
@@ -84,7 +86,7 @@ class Patches(View):
         torch.Size([2, 36, 64])
     """
 
-    def __init__(self, size: int, *, channels: int = 1, patch: int = 8) -> None:
+    def __init__(self, size: int, *, channels: int = 1, patch: PositiveInt = 8) -> None:
         super().__init__(size, channels=channels)
         if patch < 1 or size % patch:
             fits = [str(n) for n in range(2, size // 2 + 1) if size % n == 0]
@@ -116,7 +118,7 @@ class Pixels(View):
         ValueError: ``side`` does not divide ``size``.
     """
 
-    def __init__(self, size: int, *, channels: int = 1, side: int | None = 24) -> None:
+    def __init__(self, size: int, *, channels: int = 1, side: PositiveInt | None = 24) -> None:
         super().__init__(size, channels=channels)
         side = size if side is None else side
         if side < 1 or size % side:

@@ -14,6 +14,8 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from fer.ranges import ShareBelowOne
+
 
 class ExponentialAverage(WeightAveraging):
     """An exponential moving average of the weights (Polyak & Juditsky 1992), warmed up.
@@ -33,7 +35,7 @@ class ExponentialAverage(WeightAveraging):
         ValueError: the decay is out of its range.
     """
 
-    def __init__(self, *, decay: float = 0.999) -> None:
+    def __init__(self, *, decay: ShareBelowOne = 0.999) -> None:
         if not 0 <= decay < 1:
             raise ValueError(f"decay must be at least 0 and below 1, not {decay}")
 

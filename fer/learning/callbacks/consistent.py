@@ -10,6 +10,7 @@ from lightning.pytorch.callbacks import Callback
 from fer.errors import UserError
 from fer.learning.consistency import Consistency
 from fer.learning.module import FerModule
+from fer.ranges import NonNegativeFloat, ShareBelowOne
 
 
 class Consistent(Callback):
@@ -28,7 +29,13 @@ class Consistent(Callback):
         ValueError: a number is out of range.
     """
 
-    def __init__(self, *, weight: float = 1.0, zoom: float = 0.3, shift: float = 0.1) -> None:
+    def __init__(
+        self,
+        *,
+        weight: NonNegativeFloat = 1.0,
+        zoom: ShareBelowOne = 0.3,
+        shift: ShareBelowOne = 0.1,
+    ) -> None:
         self._consistency = Consistency(weight=weight, zoom=zoom, shift=shift)
 
     def plan(self, module: FerModule) -> None:

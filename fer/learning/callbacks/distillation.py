@@ -15,6 +15,7 @@ from fer.data.soft_targets import SoftTargets, read_soft_targets
 from fer.errors import UserError
 from fer.learning.module import FerModule
 from fer.learning.teachers import StoredAnswers, Teachers, read_teachers
+from fer.ranges import PositiveFloat, PositiveShare
 
 if TYPE_CHECKING:
     from fer.data.datamodule import FaceDataModule
@@ -44,8 +45,8 @@ class Distillation(Callback):
         teachers: Sequence[str] = (),
         out_of_fold: bool = False,
         soft_targets: Sequence[str] = (),
-        weight: float = 0.5,
-        temperature: float = 1.0,
+        weight: PositiveShare = 0.5,
+        temperature: PositiveFloat = 1.0,
     ) -> None:
         self._networks = bool(teachers)
         self.paths = [Path(path).expanduser() for path in (*teachers, *soft_targets)]

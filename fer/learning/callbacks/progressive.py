@@ -19,6 +19,7 @@ from fer.learning.stages import (
     members,
     unfreeze,
 )
+from fer.ranges import PositiveInt, PositiveShare
 
 
 class Progressive(Callback):
@@ -49,9 +50,9 @@ class Progressive(Callback):
         self,
         *,
         stages: Sequence[Mapping[str, Any]] | None = None,
-        pieces: int = 3,
-        every: int = 1,
-        decay: float = 0.385,
+        pieces: PositiveInt = 3,
+        every: PositiveInt = 1,
+        decay: PositiveShare = 0.385,
     ) -> None:
         if pieces < 1 or every < 1 or not 0 < decay <= 1:
             raise ValueError(

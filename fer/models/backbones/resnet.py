@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
+from annotated_types import MinLen
 from torch import Tensor, nn
 
 from fer.models.backbones._blocks import ConvNorm, MapAttention, Residual
 from fer.models.branch import MapBranch, Pool
+from fer.ranges import NonNegativeInt, ShareBelowOne, Widths
 
 Stem = Literal["space_to_depth", "conv"]
 
@@ -43,12 +45,12 @@ class ResNet(MapBranch):
         self,
         size: int,
         *,
-        widths: Sequence[int] = (64, 128, 256),
-        blocks: Sequence[int] = (1, 1, 1),
+        widths: Widths = (64, 128, 256),
+        blocks: Annotated[Sequence[NonNegativeInt], MinLen(1)] = (1, 1, 1),
         stem: Stem = "space_to_depth",
         pool: Pool = "mean",
         attention: MapAttention = "none",
-        dropout: float = 0.0,
+        dropout: ShareBelowOne = 0.0,
     ) -> None:
         if not widths or len(widths) != len(blocks):
             raise ValueError(

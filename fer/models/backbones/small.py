@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Annotated, Final, Literal
 
 import torch
+from annotated_types import MinLen
 from torch import Tensor, nn
 
 from fer.models.backbones._blocks import MapAttention, map_attention
 from fer.models.branch import MapBranch
+from fer.ranges import ShareBelowOne, Widths
 
 _POOLS: Final[dict[str, Callable[[], nn.Module]]] = {
     "max": lambda: nn.MaxPool2d(2),
@@ -83,11 +85,16 @@ class SmallCNN(MapBranch):
         self,
         size: int,
         *,
-        widths: Sequence[int] = (32, 64, 128, 192),
+        widths: Widths = (32, 64, 128, 192),
         kernels: Sequence[Sequence[int]] = ((3, 5, 7), (3, 5), (3, 5), (3,)),
-        pools: Sequence[str] = ("max", "max", "avg", "avg"),
+        pools: Annotated[Sequence[Literal["max", "avg", "none"]], MinLen(1)] = (
+            "max",
+            "max",
+            "avg",
+            "avg",
+        ),
         attention: MapAttention = "none",
-        dropout: float = 0.0,
+        dropout: ShareBelowOne = 0.0,
     ) -> None:
         if not widths or not len(widths) == len(kernels) == len(pools):
             raise ValueError(

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fer.models.branch import Branch
+from fer.ranges import PictureSide
 
 
 class Timm(Branch):
@@ -40,7 +41,7 @@ class Timm(Branch):
         name: str,
         pretrained: bool = False,
         weights: str | None = None,
-        resize: int | None = None,
+        resize: PictureSide | None = None,
     ) -> None:
         super().__init__()
         if not timm.is_model(name):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from torch import Tensor, nn
 
 from fer.models.backbones._blocks import ConvNorm, MapAttention, map_attention
 from fer.models.branch import MapBranch
+from fer.ranges import ShareBelowOne, Widths
 
 
 class VGG(MapBranch):
@@ -35,10 +34,10 @@ class VGG(MapBranch):
         self,
         size: int,
         *,
-        widths: Sequence[int] = (32, 64, 128, 256),
-        convs: Sequence[int] = (1, 2, 2, 2),
+        widths: Widths = (32, 64, 128, 256),
+        convs: Widths = (1, 2, 2, 2),
         attention: MapAttention = "none",
-        dropout: float = 0.0,
+        dropout: ShareBelowOne = 0.0,
     ) -> None:
         if not widths or len(widths) != len(convs):
             raise ValueError(

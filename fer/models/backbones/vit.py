@@ -11,6 +11,7 @@ from timm.models.vision_transformer_hybrid import ConvStem
 from torch import Tensor
 
 from fer.models.branch import MapBranch, Pool
+from fer.ranges import PositiveInt, ShareBelowOne
 
 Stem = Literal["patch", "conv"]
 
@@ -55,14 +56,14 @@ class ViT(MapBranch):
         self,
         size: int,
         *,
-        patch: int = 8,
+        patch: PositiveInt = 8,
         stem: Stem = "conv",
-        width: int = 128,
-        depth: int = 6,
-        heads: int = 4,
-        drop_path: float = 0.1,
+        width: PositiveInt = 128,
+        depth: PositiveInt = 6,
+        heads: PositiveInt = 4,
+        drop_path: ShareBelowOne = 0.1,
         pool: Pool = "mean",
-        dropout: float = 0.0,
+        dropout: ShareBelowOne = 0.0,
     ) -> None:
         if stem not in ("patch", "conv"):
             raise ValueError(f"unknown stem {stem!r} of a transformer; there are patch, conv")
