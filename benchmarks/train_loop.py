@@ -85,7 +85,7 @@ def bare(overrides: Sequence[str]) -> float:
 
     from fer.config.building import build_parts
     from fer.config.compose import compose
-    from fer.data.batch_augmentation import augment, draw
+    from fer.data.augmentation.batch import augment, draw
     from fer.learning.precision import auto_precision
 
     config = compose("train", [*_BASE, *overrides])

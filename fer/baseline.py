@@ -39,9 +39,9 @@ def baseline(config: DictConfig) -> None:
     from fer.config.evaluating import evaluation_source
     from fer.config.folder import record_evaluation, run_folder
     from fer.config.sources import cleaned_source
-    from fer.data.benchmark import split_names
     from fer.data.disk_images import in_memory
-    from fer.data.findings import findings_csv, findings_table
+    from fer.data.fer2013_reference import split_names
+    from fer.data.issues import findings_csv, findings_table
     from fer.data.scaling import scaled
     from fer.data.source import SPLITS
     from fer.files import write_json, write_text
@@ -149,8 +149,8 @@ def fitted(config: DictConfig, faces: Faces) -> tuple[LinearModel, dict[str, Any
 
 def judged(config: DictConfig, source: Any, model: LinearModel, folder: Path) -> dict[str, Any]:
     """Judge a classifier as ``python -m fer.evaluate`` does, and write its answers and page."""
-    from fer.data.benchmark import crowd_or_why_not, has_earlier_copy, split_names
     from fer.data.disk_images import in_memory
+    from fer.data.fer2013_reference import annotator_votes_or_reason, has_earlier_copy, split_names
     from fer.data.scaling import scaled
     from fer.evaluation import Case, judge, predict, write_predictions
     from fer.evaluation.report import write_report
@@ -159,7 +159,7 @@ def judged(config: DictConfig, source: Any, model: LinearModel, folder: Path) ->
     from fer.evaluation.summary import judgement_table
 
     original = source.load()
-    crowd, no_crowd = crowd_or_why_not(source, original)
+    crowd, no_crowd = annotator_votes_or_reason(source, original)
     faces = scaled(in_memory(original, "test"), model.size, model.fit)
     names = split_names(source)
     predictions, views = predict(model, faces, names, tta=config.tta)

@@ -105,7 +105,7 @@ def _serve(arguments: list[str]) -> int:
 
 
 def _data(arguments: list[str]) -> int:
-    from fer.data.quality.command import main as data
+    from fer.data.check.command import main as data
 
     return data(arguments)
 

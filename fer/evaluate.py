@@ -57,8 +57,8 @@ def judge_one(config: DictConfig, folder: Path) -> None:
     """Judge a checkpoint or a file of answers on a data set."""
     from fer.config.evaluating import check_form, chosen_data, evaluation_source
     from fer.config.folder import record_evaluation
-    from fer.data.benchmark import crowd_or_why_not, has_earlier_copy, split_names
     from fer.data.disk_images import in_memory
+    from fer.data.fer2013_reference import annotator_votes_or_reason, has_earlier_copy, split_names
     from fer.evaluation import Case, judge, write_predictions
     from fer.evaluation.judgement import MARKS
     from fer.evaluation.predicting import check_classes, check_faces, unread_metadata
@@ -78,7 +78,7 @@ def judge_one(config: DictConfig, folder: Path) -> None:
     check_classes(f"data={chosen_data()}", source.class_names(), model)
     original = source.load()
     check_faces(original, model)
-    crowd, no_crowd = crowd_or_why_not(source, original)
+    crowd, no_crowd = annotator_votes_or_reason(source, original)
     # Each test face is looked at several times.
     faces = in_memory(original, "test")
     if model is None:
@@ -136,7 +136,7 @@ def _count_look(
     config: DictConfig, folder: Path, source: Source, fingerprint: str
 ) -> dict[str, Any]:
     """Take down a look at the test split: with the run that a checkpoint is of, or else here."""
-    from fer.data.benchmark import split_names
+    from fer.data.fer2013_reference import split_names
     from fer.looks import count_look, run_of
     from fer.shipped import file_of
 
@@ -170,7 +170,7 @@ class _Answers(NamedTuple):
 
 def _asked(config: DictConfig, model: Model, faces: Faces, source: Source) -> _Answers:
     """Ask the model."""
-    from fer.data.benchmark import split_names
+    from fer.data.fer2013_reference import split_names
     from fer.data.scaling import scaled
     from fer.evaluation import predict
 
@@ -183,7 +183,7 @@ def _asked(config: DictConfig, model: Model, faces: Faces, source: Source) -> _A
 
 def _read(config: DictConfig, faces: Faces, source: Source) -> _Answers:
     """Read what some system answered."""
-    from fer.data.benchmark import check_rows_tell, split_names
+    from fer.data.fer2013_reference import check_rows_tell, split_names
     from fer.evaluation import read_answers
 
     check_rows_tell(source, faces)

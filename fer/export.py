@@ -152,7 +152,7 @@ def _samples(
     """Return training faces to calibrate by, and faces of the validation split with labels."""
     import numpy as np
 
-    from fer.data.quality.opening import load_any
+    from fer.data.check.open_dataset import open_dataset
     from fer.data.scaling import scaled
 
     if path is None:
@@ -163,7 +163,7 @@ def _samples(
                 "was trained on by --data PATH, or set FER_DATA_ROOT"
             )
         path = Path(root)
-    faces, _ = load_any(path, size=model.size, fit=model.fit, val_share=0.1)
+    faces, _ = open_dataset(path, size=model.size, fit=model.fit, val_share=0.1)
     if faces.classes != model.classes:
         raise UserError(
             f"{faces.origin} has the classes {', '.join(faces.classes)}, but the model "

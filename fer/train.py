@@ -51,7 +51,7 @@ def train(config: DictConfig) -> float | None:
     from fer.config.folder import record, run_folder
     from fer.config.hardware import missing_hardware
     from fer.config.resume import go_on_in_sweep
-    from fer.data.findings import findings_table
+    from fer.data.issues import findings_table
     from fer.learning.callbacks import closing_run, hand_in
     from fer.learning.run import check_faces, fit, prepare, report
     from fer.learning.summary import network_table
@@ -96,7 +96,7 @@ def train(config: DictConfig) -> float | None:
 def about_test(config: DictConfig, folder: Path, data: FaceDataModule) -> str:
     """Count a look at the test split that is about to be taken, or say how one is taken later."""
     from fer.config.scoring import scoring_command
-    from fer.data.benchmark import split_names
+    from fer.data.fer2013_reference import split_names
     from fer.looks import count_look, looks_line
 
     split = split_names(data.source)["test"]

@@ -13,7 +13,7 @@ import torch
 from fer.config.building import build_parts
 from fer.config.compose import compose
 from fer.config.problems import ConfigError
-from fer.data.protocols import mark_of
+from fer.data.cleaning.protocols import mark_of
 from fer.learning import FerModule, run
 from tests.support.train_command import SMALL, Answer, run_process
 

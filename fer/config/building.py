@@ -33,9 +33,9 @@ from fer.config.resume import check_its_run
 from fer.config.sources import cleaned_source
 from fer.config.training import misfit_of_clips, reads_clips
 from fer.data.augmentation import Augmentation
+from fer.data.cleaning.protocols import ProtocolSource, mark_of
 from fer.data.datamodule import FaceDataModule
 from fer.data.folds import WithoutFold
-from fer.data.protocols import UnderProtocol, mark_of
 from fer.data.source import DataError, Source
 from fer.labels import EMOTIONS
 from fer.learning import FerModule
@@ -199,7 +199,7 @@ def _build_source(config: DictConfig, augmentation: Augmentation | None) -> Sour
     if config.data.folds is not None or config.data.fold is not None:
         source = WithoutFold(source, folds=config.data.folds, fold=config.data.fold)
     # Divided last: what is found is said of the faces as they came.
-    return UnderProtocol(
+    return ProtocolSource(
         source,
         config.data.protocol,
         seed=config.seed,

@@ -162,7 +162,7 @@ def evaluation_source(
         data.frames = frames
     source: Source = instantiate(data.source, _convert_="all")
     if data.get("manifest") is not None:
-        from fer.data.benchmark import WithOfficialRows
+        from fer.data.fer2013_reference import WithOfficialRows
 
         source = WithOfficialRows(source)
     if data.get("metadata") is not None:

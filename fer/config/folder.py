@@ -14,8 +14,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from fer import locks
 from fer.config.processes import is_follower, let_others_begin
-from fer.data.findings import findings_csv
-from fer.data.protocols import mark_of
+from fer.data.cleaning.protocols import mark_of
+from fer.data.issues import findings_csv
 from fer.data.source import DataError, Faces
 from fer.errors import UserError
 from fer.files import FULL, write_json, write_text

@@ -7,8 +7,8 @@ from pathlib import Path
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from fer.data.cleaning import Cleaned, Cleaning
-from fer.data.fixes import read_fixes
+from fer.data.cleaning.clean import Cleaned, Cleaning
+from fer.data.cleaning.fixes import read_fixes
 from fer.data.metadata_table import WithMetadata
 from fer.data.source import Source
 

@@ -16,7 +16,7 @@ _LABELS_ALONE: Final = (
     "fer.data.folder.ImageFolder",
     "fer.data.table.FaceTable",
     "fer.data.synthetic.SyntheticFaces",
-    "fer.data.synthetic_clips.SyntheticClips",
+    "fer.data.synthetic.SyntheticClips",
     "fer.data.clip_folder.ClipFolder",
 )
 #: Models of clips; others are told apart once they are made.

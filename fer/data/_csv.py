@@ -13,7 +13,7 @@ from typing import Final, Self
 import numpy as np
 import numpy.typing as npt
 
-from fer.data.defects import KEPT, Defect, DefectiveRowsError, RowError
+from fer.data.issues import KEPT, Defect, DefectiveRowsError, RowError
 from fer.data.source import DataError
 from fer.labels import EMOTIONS, canonical
 

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from fer.data.defects import LISTED
+from fer.data.issues import LISTED
 from fer.data.source import DataError
 from fer.picture_folders import is_folder, left_out, list_pictures
 from fer.pictures import decoded, file_bytes

@@ -92,7 +92,7 @@ class Verdicts:
         shares: float32 ``[N, C]``: the share of each class among the votes for any of the classes;
             zeros where no vote is for one.
         reasons: ``N`` texts: why a face has no majority among the classes, one of
-            :data:`fer.data.findings.KINDS`; empty where it has one.
+            :data:`fer.data.issues.KINDS`; empty where it has one.
     """
 
     labels: npt.NDArray[np.int64]

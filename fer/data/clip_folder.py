@@ -25,8 +25,7 @@ from fer.data._clip_files import (
 )
 from fer.data._label_table import read_label_table
 from fer.data._pictures import PictureFile, said_of
-from fer.data.defects import LISTED
-from fer.data.findings import Finding
+from fer.data.issues import LISTED, Finding
 from fer.data.picture_source import PictureSource
 from fer.data.source import DataError, DataNotFoundError, Faces, Split
 from fer.metadata import Columns

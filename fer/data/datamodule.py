@@ -13,15 +13,16 @@ from annotated_types import Ge, Le
 from torch.utils.data import DataLoader
 
 from fer.data.augmentation import Augmentation
-from fer.data.loading import Batch, EpochSampler, FaceDataset, as_is
-from fer.data.resident import ResidentLoader, fits
+from fer.data.loading.dataset import Batch, FaceDataset, as_is
+from fer.data.loading.device_loader import DeviceLoader, fits
+from fer.data.loading.sampler import EpochSampler
 from fer.data.scaling import scaled
 from fer.data.source import DataError, Faces, Source, Split
 from fer.metadata import Columns, encode
 from fer.pixels import Fit
 from fer.ranges import PictureSide, PositiveInt
 
-Loader = DataLoader[Batch] | ResidentLoader
+Loader = DataLoader[Batch] | DeviceLoader
 
 
 class FaceDataModule(lightning.LightningDataModule):
@@ -34,7 +35,7 @@ class FaceDataModule(lightning.LightningDataModule):
         fit: how faces that are not square become so, see :func:`fer.pixels.square_grey`.
         batch_size: faces a step and process.
         resident: whether the faces live on the trainer's device and are augmented there; ``"auto"``
-            for where they fit, see :func:`fer.data.resident.fits`.
+            for where they fit, see :func:`fer.data.loading.device_loader.fits`.
         workers: loader processes where faces are not resident; ``None`` for one where there are two
             cores or more, since one keeps up with a training on two cores, and none on a single
             core.
@@ -120,7 +121,7 @@ class FaceDataModule(lightning.LightningDataModule):
             metadata = encode(split.metadata, self.columns, len(split))
         device = trainer.strategy.root_device if trainer else torch.device("cpu")
         if self._is_resident(device):
-            return ResidentLoader(
+            return DeviceLoader(
                 split,
                 sampler,
                 batch_size=self.batch_size,

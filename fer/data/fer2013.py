@@ -15,7 +15,7 @@ from fer.data._csv import USAGES, parse_faces
 from fer.data._fer2013_folders import is_picture_folder, list_folders, parse_folders
 from fer.data._pictures import said_of
 from fer.data.cache import Cache, Entry, default_folder, file_key, folder_key
-from fer.data.findings import Finding
+from fer.data.issues import Finding
 from fer.data.source import SPLITS, DataError, DataNotFoundError, Faces, Split
 from fer.labels import EMOTIONS
 from fer.metadata import Columns
@@ -79,7 +79,7 @@ class Fer2013:
         defects: rows or pictures that are structurally broken: ``fatal`` refuses the whole, with a
             list of them; ``drop`` leaves them out and reports them.
         manifest: which pixels are which row; a judgement joins FER+'s votes and other systems'
-            answers to folders of pictures by it (:mod:`fer.data.benchmark`).
+            answers to folders of pictures by it (:mod:`fer.data.fer2013_reference`).
 
     Raises:
         ValueError: ``defects`` is something else.

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from fer.data._archive import open_data_file
 from fer.data._csv import USAGES
 from fer.data._hashing import pixel_hash
-from fer.data.cleaning import Cleaning
+from fer.data.cleaning.clean import Cleaning
 from fer.data.source import SPLITS, DataError, DataNotFoundError, Faces
 from fer.files import written_beside
 

@@ -16,7 +16,7 @@ from fer.data._drawing import stratified
 from fer.data._pictures import PictureFile, read_pictures
 from fer.data.cache import Cache, Entry, folder_key, folder_of
 from fer.data.disk_images import rows_of
-from fer.data.findings import Finding
+from fer.data.issues import Finding
 from fer.data.source import SPLITS, DataError, Faces, Split
 from fer.metadata import Columns, describe
 from fer.pixels import FITS, Fit, square_grey

@@ -9,24 +9,21 @@ from typing import Final, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
-from fer.data.findings import Finding
-from fer.errors import UserError
+from fer.data.issues import DataError, DataNotFoundError, Finding
 from fer.metadata import Columns
+
+__all__ = [
+    "SPLITS",
+    "DataError",
+    "DataNotFoundError",
+    "Faces",
+    "Source",
+    "Split",
+    "WrappedSource",
+]
 
 #: The splits a source may have, in the order in which they are used.
 SPLITS: Final[tuple[str, ...]] = ("train", "val", "test")
-
-
-class DataError(UserError):
-    """A data set is not what it should be; the message says what, where and what to do."""
-
-
-class DataNotFoundError(DataError, FileNotFoundError):
-    """A data set is not where it was looked for; the message lists the places."""
-
-    def __str__(self) -> str:
-        # FileNotFoundError.__str__ prints an errno form when it has two arguments: we have one.
-        return str(self.args[0])
 
 
 @dataclass(frozen=True, slots=True)

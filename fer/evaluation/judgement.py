@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from fer.data.benchmark import Crowd
+from fer.data.fer2013_reference import AnnotatorVotes
 from fer.data.source import Faces
 from fer.evaluation.calibration import fit_temperature, log_probabilities, tempered
 from fer.evaluation.memorisation import agreement_with_crowd, crowd_accuracy, memorisation
@@ -53,7 +53,7 @@ class Case:
     names: Mapping[str, str]
     copied: Bools
     views: npt.NDArray[np.float32] | None = None
-    crowd: Crowd | None = None
+    crowd: AnnotatorVotes | None = None
     temperature: float | None = None
     why_not: Mapping[str, str] = field(default_factory=dict)
     fingerprints: Mapping[str, str | None] = field(default_factory=dict)

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fer.data.batch_augmentation import resampled
+from fer.data.augmentation.batch import resampled
 
 
 class Consistency:

@@ -17,7 +17,8 @@ from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
-from fer.data.loading import Batch, beside, stream
+from fer.data.loading.dataset import Batch, beside
+from fer.data.loading.sampler import stream
 from fer.learning.batch_mixing import BatchMixing
 from fer.learning.metrics import PER_CLASS, Scores, classification_metrics, flatten
 from fer.learning.stages import RateGroup

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import lightning
 
+from fer.data.cleaning.protocols import ValidityMark
 from fer.data.datamodule import FaceDataModule
-from fer.data.protocols import Mark
 from fer.data.source import DataError, Faces
 from fer.files import FULL, write_json, write_text
 from fer.learning.callbacks import (
@@ -275,7 +275,7 @@ def _summary(
     return "\n".join(lines)
 
 
-def _mark(module: FerModule) -> Mark | None:
+def _mark(module: FerModule) -> ValidityMark | None:
     if module.invalid:
-        return Mark("INVALID", module.invalid)
-    return Mark("NOT COMPARABLE", module.not_comparable) if module.not_comparable else None
+        return ValidityMark("INVALID", module.invalid)
+    return ValidityMark("NOT COMPARABLE", module.not_comparable) if module.not_comparable else None

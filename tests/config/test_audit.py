@@ -7,7 +7,7 @@ import pytest
 from fer.config.compose import compose
 from fer.config.problems import ConfigError
 from fer.config.rules import rule_for
-from fer.data.protocols import PROTOCOLS
+from fer.data.cleaning.protocols import PROTOCOLS
 
 #: Faces in the training split of the real FER2013 under each protocol.
 ROWS = {

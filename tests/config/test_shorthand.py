@@ -13,7 +13,7 @@ from fer.config.building import build_parts
 from fer.config.compose import compose
 from fer.config.problems import ConfigError
 from fer.config.shorthand import spelled_out
-from fer.data.fixes import Fix, Fixes, write_fixes
+from fer.data.cleaning.fixes import Fix, Fixes, write_fixes
 from fer.data.source import DataNotFoundError
 from fer.data.synthetic import SyntheticFaces
 from fer.files import option_at_home

@@ -4,7 +4,7 @@ from itertools import combinations
 
 import pytest
 
-from fer.data.action_units import ACTION_UNITS, PROTOTYPES, check_units, shared_units
+from fer.data.synthetic.action_units import ACTION_UNITS, PROTOTYPES, check_units, shared_units
 from fer.labels import EMOTIONS
 
 

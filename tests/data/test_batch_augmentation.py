@@ -14,8 +14,8 @@ import pytest
 import torch
 from scipy import stats
 
-from fer.data.augmentation import ERASED_GREY, Augmentation
-from fer.data.batch_augmentation import Draws, augment, draw
+from fer.data.augmentation.batch import Draws, augment, draw
+from fer.data.augmentation.parameters import ERASED_GREY, Augmentation
 from tests.support.pattern_faces import make_split
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from fer.data.augmentation import Augmentation
-from fer.data.loading import EpochSampler, FaceDataset, beside
-from fer.data.resident import ResidentLoader
+from fer.data.loading.dataset import FaceDataset, beside
+from fer.data.loading.device_loader import DeviceLoader
+from fer.data.loading.sampler import EpochSampler
 from fer.data.source import Split
 
 STRONG = Augmentation(
@@ -27,7 +28,7 @@ def still() -> Split:
 
 def resident(split: Split, augmentation: Augmentation | None) -> dict[str, torch.Tensor]:
     sampler = EpochSampler(len(split), seed=0, shuffle=False)
-    loader = ResidentLoader(
+    loader = DeviceLoader(
         split,
         sampler,
         batch_size=len(split),

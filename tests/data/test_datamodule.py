@@ -16,7 +16,7 @@ import torch
 
 from fer.data.augmentation import Augmentation
 from fer.data.datamodule import FaceDataModule, Loader, default_workers
-from fer.data.loading import FaceDataset
+from fer.data.loading.dataset import FaceDataset
 from fer.data.source import DataError, Faces, Source, Split
 from fer.pixels import square_grey
 from tests.support.pattern_faces import CLASSES, PatternFaces, make_split

@@ -12,8 +12,8 @@ import pytest
 
 import fer.data.fer2013 as module
 from fer.data.cache import Entry
-from fer.data.defects import DefectiveRowsError
 from fer.data.fer2013 import Defects, Fer2013
+from fer.data.issues import DefectiveRowsError
 from fer.data.source import DataError, Faces
 from tests.support.fer2013_csv import HEADER, make_faces, row_text, write_fer2013, write_lines
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fer.data.fixes import COLUMNS, Fix, Fixes, read_fixes, write_fixes
+from fer.data.cleaning.fixes import COLUMNS, Fix, Fixes, read_fixes, write_fixes
 from fer.data.source import DataError, DataNotFoundError, Faces
 from fer.data.synthetic import SyntheticFaces
 

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 import fer.data.picture_source as module
+from fer.data.check.check import check
+from fer.data.check.open_dataset import open_dataset
+from fer.data.check.text_report import text_report
 from fer.data.folder import ImageFolder
-from fer.data.quality.checking import check
-from fer.data.quality.opening import load_any
-from fer.data.quality.screen import as_text
 from fer.data.source import DataError, DataNotFoundError, Faces
 from fer.labels import EMOTIONS
 from fer.pixels import Fit, square_grey
@@ -218,7 +218,9 @@ def test_splits_by_other_names(
             assert faces.names[row].startswith(f"{names[name]}/{faces.classes[label]}/")
             np.testing.assert_array_equal(image, square_grey(pictures[faces.names[row]], 48))
     assert np.nansum(faces.splits["train"].metadata["age"]) == 7
-    (checked, _) = load_any(root, size=48, fit="pad", val_share=0.1, cache=str(root / "../cache"))
+    (checked, _) = open_dataset(
+        root, size=48, fit="pad", val_share=0.1, cache=str(root / "../cache")
+    )
     assert checked.fingerprint == faces.fingerprint
 
 
@@ -249,7 +251,7 @@ def test_what_is_read_and_what_is_left_out(
                  "1 picture in no class (val/loose.png)"):  # fmt: skip
         assert kind in note
     assert note in caplog.text
-    assert note in as_text(check(faces, "folder"))
+    assert note in text_report(check(faces, "folder"))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need rights there")

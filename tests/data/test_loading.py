@@ -10,7 +10,8 @@ import torch
 from torch.utils.data import DataLoader
 
 from fer.data.augmentation import Augmentation
-from fer.data.loading import _USES, Batch, EpochSampler, FaceDataset, as_is, stream
+from fer.data.loading.dataset import Batch, FaceDataset, as_is
+from fer.data.loading.sampler import _USES, EpochSampler, stream
 from fer.data.source import Split
 from tests.support.pattern_faces import make_split
 

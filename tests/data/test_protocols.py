@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fer.data.augmentation import Augmentation
-from fer.data.protocols import PROTOCOLS, SHARES, UnderProtocol, mark_of
+from fer.data.cleaning.protocols import PROTOCOLS, SHARES, ProtocolSource, mark_of
 from fer.data.source import SPLITS, DataError, Faces, Split
 from fer.metadata import Columns
 from tests.support.pattern_faces import CLASSES, PatternFaces, make_split
@@ -36,7 +36,7 @@ class Given:
 def under(protocol: str, *, seed: int = 0, augmentation: Augmentation | None = None) -> Faces:
     only = ["left", "up"] if protocol == "fewer_classes" else None
     source = PatternFaces(COUNTS)
-    return UnderProtocol(
+    return ProtocolSource(
         source, protocol, seed=seed, augmentation=augmentation, only_classes=only
     ).load()
 
@@ -111,7 +111,7 @@ def test_a_resplit_moves_faces_between_splits_and_loses_none() -> None:
 
 def test_a_resplit_takes_the_same_share_of_each_class() -> None:
     faces = Given(uneven())
-    divided = UnderProtocol(faces, "resplit").load()
+    divided = ProtocolSource(faces, "resplit").load()
     for name, share in zip(SPLITS, SHARES, strict=True):
         counts = np.bincount(divided.splits[name].labels, minlength=len(CLASSES))
         np.testing.assert_array_equal(counts, np.array([40, 10, 10, 10]) * share)
@@ -119,7 +119,7 @@ def test_a_resplit_takes_the_same_share_of_each_class() -> None:
 
 def test_whatever_a_split_has_goes_along() -> None:
     for protocol in ("resplit", "augment_first", "train_on_test"):
-        divided = UnderProtocol(Given(uneven()), protocol).load()
+        divided = ProtocolSource(Given(uneven()), protocol).load()
         for split in divided.splits.values():
             np.testing.assert_array_equal(split.metadata["age"], split.rows)
             assert split.targets is not None
@@ -133,7 +133,7 @@ def test_a_face_of_a_split_without_targets_is_learnt_by_its_label() -> None:
     soft = replace(split, targets=0.5 * split.targets + 0.5 / len(CLASSES))
     rest = {n: replace(s, targets=None) for n, s in faces.splits.items() if n != "train"}
     given = Given(replace(faces, splits={"train": soft, **rest}))
-    train = UnderProtocol(given, "train_on_test").load().splits["train"]
+    train = ProtocolSource(given, "train_on_test").load().splits["train"]
     assert train.targets is not None
     was_soft = np.isin(train.rows, soft.rows)
     np.testing.assert_array_equal(train.targets[was_soft], soft.targets)
@@ -142,7 +142,7 @@ def test_a_face_of_a_split_without_targets_is_learnt_by_its_label() -> None:
 
 
 def test_augmenting_first_balances_the_classes_and_leaks_into_the_test_split() -> None:
-    divided = UnderProtocol(Given(uneven()), "augment_first", augmentation=FLIP).load()
+    divided = ProtocolSource(Given(uneven()), "augment_first", augmentation=FLIP).load()
     total = sum(np.bincount(s.labels, minlength=len(CLASSES)) for s in divided.splits.values())
     np.testing.assert_array_equal(total, [40] * 4)
     parts = rows(divided)
@@ -155,7 +155,7 @@ def test_augmenting_first_balances_the_classes_and_leaks_into_the_test_split() -
 
 def test_copies_are_altered_and_originals_are_not() -> None:
     faces = uneven()
-    divided = UnderProtocol(Given(faces), "augment_first", augmentation=FLIP).load()
+    divided = ProtocolSource(Given(faces), "augment_first", augmentation=FLIP).load()
     original = {int(r): i for s in faces.splits.values() for r, i in zip(s.rows, s.images)}  # noqa: B905
     same = flipped = 0
     for split in divided.splits.values():
@@ -194,14 +194,14 @@ def test_fewer_classes_leave_the_faces_of_the_others_out() -> None:
 
 def test_a_source_without_a_test_split_is_divided_too() -> None:
     source = PatternFaces({"train": 80, "val": 20})
-    assert set(UnderProtocol(source, "resplit").load().splits) == set(SPLITS)
+    assert set(ProtocolSource(source, "resplit").load().splits) == set(SPLITS)
 
 
 def test_a_class_without_faces_has_nothing_to_copy() -> None:
     split = make_split(40)
     faces = Faces(CLASSES, {"train": split.take(split.labels != 2)}, "f", "some faces")
     with pytest.raises(DataError, match="some faces has no face of the class 'left'"):
-        UnderProtocol(Given(faces), "augment_first").load()
+        ProtocolSource(Given(faces), "augment_first").load()
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ def test_a_class_without_faces_has_nothing_to_copy() -> None:
 )
 def test_what_cannot_be_is_refused(protocol: str, only: list[str] | None, words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        UnderProtocol(PatternFaces(COUNTS), protocol, only_classes=only)
+        ProtocolSource(PatternFaces(COUNTS), protocol, only_classes=only)
 
 
 def test_read_only_pictures_are_left_as_they_are() -> None:
@@ -231,4 +231,4 @@ def test_read_only_pictures_are_left_as_they_are() -> None:
     source = Given(replace(faces, splits=frozen))
     for protocol in PROTOCOLS:
         if protocol != "fewer_classes":
-            UnderProtocol(source, protocol, augmentation=FLIP).load()
+            ProtocolSource(source, protocol, augmentation=FLIP).load()

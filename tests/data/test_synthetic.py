@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from fer.data.action_units import ACTION_UNITS, PROTOTYPES
 from fer.data.source import SPLITS, Faces, Source
 from fer.data.synthetic import CONTEXTS, Camera, Identity, Light, Pose, SyntheticFaces, draw_face
+from fer.data.synthetic.action_units import ACTION_UNITS, PROTOTYPES
 from fer.labels import EMOTIONS
 
 # Rows of a 48-pixel picture in which each region of a frontal face lies.

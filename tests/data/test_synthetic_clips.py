@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fer.data import synthetic_clips
-from fer.data._clip_sampling import sample_course
-from fer.data.action_units import PROTOTYPES
-from fer.data.synthetic_clips import SyntheticClips
+from fer.data.synthetic.action_units import PROTOTYPES
+from fer.data.synthetic.clip_sampling import sample_course
+from fer.data.synthetic.clips import ClipRecipe, SyntheticClips
 from fer.labels import EMOTIONS
 
 
@@ -40,7 +39,7 @@ def test_clips_are_as_their_recipes_say(
             np.testing.assert_array_equal(split.images[i, :length], frames)
             assert (split.images[i, length:] == frames[-1]).all()
     # Again: from the cache, which the seed and every knob tell apart.
-    monkeypatch.setattr(synthetic_clips.ClipRecipe, "draw", None)
+    monkeypatch.setattr(ClipRecipe, "draw", None)
     again = clips.load()
     assert again.fingerprint == faces.fingerprint
     assert np.array_equal(again.splits["train"].images, faces.splits["train"].images)

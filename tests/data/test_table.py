@@ -12,7 +12,7 @@ import pytest
 
 from fer.data import disk_images
 from fer.data.augmentation import Augmentation
-from fer.data.cleaning import Cleaned, Cleaning
+from fer.data.cleaning.clean import Cleaned, Cleaning
 from fer.data.datamodule import FaceDataModule
 from fer.data.disk_images import DiskImages, in_memory
 from fer.data.folder import ImageFolder

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from fer.data.loading import FaceDataset
+from fer.data.loading.dataset import FaceDataset
 from fer.data.source import Split
 
 

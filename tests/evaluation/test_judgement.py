@@ -12,7 +12,7 @@ import pytest
 import sklearn.metrics as sk
 from scipy.special import softmax
 
-from fer.data.benchmark import Crowd
+from fer.data.fer2013_reference import AnnotatorVotes
 from fer.evaluation import Case, judge, read_predictions, write_predictions
 from fer.evaluation.calibration import (
     calibration_error,
@@ -28,7 +28,7 @@ P = some_predictions(FACES, skill=2.0)
 COPIED = np.arange(300) < 60
 
 
-def a_crowd() -> Crowd:
+def a_crowd() -> AnnotatorVotes:
     """Return votes that contradict a third of the labels and are silent on a tenth."""
     rows = max(split.rows.max() for split in FACES.splits.values()) + 1
     label = np.zeros(rows, dtype=np.int64)
@@ -36,7 +36,7 @@ def a_crowd() -> Crowd:
         label[split.rows] = split.labels
     winner = np.where(np.arange(rows) % 3 == 0, (label + 1) % 7, label)
     winner[np.arange(rows) % 10 == 0] = -1
-    return Crowd(np.zeros((rows, 10), dtype=np.int64), winner, winner, "votes")
+    return AnnotatorVotes(np.zeros((rows, 10), dtype=np.int64), winner, winner, "votes")
 
 
 def case(**changed: Any) -> Case:

@@ -10,8 +10,8 @@ import pytest
 from scipy import stats
 from sklearn.metrics import accuracy_score
 
-from fer.data.benchmark import read_crowd
 from fer.data.fer2013 import Fer2013
+from fer.data.fer2013_reference import read_annotator_votes
 from fer.evaluation.memorisation import agreement_with_crowd, crowd_accuracy, memorisation
 from fer.labels import EMOTIONS
 
@@ -90,7 +90,7 @@ def test_the_figures_of_fer2013() -> None:
     source = Fer2013()
     faces = source.load()
     test = faces.splits["test"]
-    crowd = read_crowd(source, faces)
+    crowd = read_annotator_votes(source, faces)
     winner = crowd.winner[test.rows]
     contradicted = (winner >= 0) & (winner != test.labels)
     assert (int(contradicted.sum()), int((~contradicted).sum())) == (1153, 2436)

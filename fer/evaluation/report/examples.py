@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from fer.data.benchmark import Crowd
+from fer.data.fer2013_reference import AnnotatorVotes
 from fer.data.source import Faces, Split
 from fer.evaluation.gradcam import grad_cam
 from fer.evaluation.judgement import Case
@@ -154,7 +154,7 @@ def _name(faces: Faces, row: int) -> str:
     return faces.names[row] if row < len(faces.names) else f"row {row}"
 
 
-def _votes(crowd: Crowd | None, row: int) -> str:
+def _votes(crowd: AnnotatorVotes | None, row: int) -> str:
     """Return the votes in words: ``happy 8, neutral 2``."""
     if crowd is None:
         return ""
@@ -164,7 +164,7 @@ def _votes(crowd: Crowd | None, row: int) -> str:
     return ", ".join(named) or "left out of FER+"
 
 
-def _side(crowd: Crowd | None, row: int, label: int, answer: int) -> str:
+def _side(crowd: AnnotatorVotes | None, row: int, label: int, answer: int) -> str:
     if crowd is None or crowd.winner[row] < 0:
         return ""
     winner = int(crowd.winner[row])

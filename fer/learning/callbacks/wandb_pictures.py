@@ -9,7 +9,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import WandbLogger
 
-from fer.data.loading import Batch
+from fer.data.loading.dataset import Batch
 from fer.learning.module import FerModule
 
 

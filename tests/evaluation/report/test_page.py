@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fer.data.benchmark import Crowd
+from fer.data.fer2013_reference import AnnotatorVotes
 from fer.evaluation import Case, judge
 from fer.evaluation.branches import branch_contributions
 from fer.evaluation.report import write_report
@@ -102,13 +102,13 @@ def a_case(**changed: Any) -> Case:
     return Case(some_predictions(faces), faces, NAMES, np.arange(90) < 9, **changed)
 
 
-def a_crowd() -> Crowd:
+def a_crowd() -> AnnotatorVotes:
     """Return votes that are all for fear."""
     counts = np.zeros((180, 10), dtype=np.int64)
     counts[:, list(FERPLUS.values()).index("fear")] = 7
     counts[:, list(FERPLUS).index("NF")] = 3
     winner = np.full(180, EMOTIONS.index("fear"))
-    return Crowd(counts, winner, winner, "votes")
+    return AnnotatorVotes(counts, winner, winner, "votes")
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ import pytest
 
 from fer import shipped
 from fer.config.compose import compose
-from fer.data.benchmark import Crowd
+from fer.data.fer2013_reference import AnnotatorVotes
 from fer.evaluation import Case, judge, write_predictions
 from fer.labels import EMOTIONS
 from tests.inference.conftest import checkpoint
@@ -58,7 +58,7 @@ def judgement(folder: Path, fingerprint: str, *, tta: bool = True, **origin: Any
         NAMES,
         np.arange(300) < 60,
         views=np.stack([p.of("PrivateTest").logits] * 2) if tta else None,
-        crowd=Crowd(np.zeros((rows, 10), dtype=np.int64), winner, winner, "votes"),
+        crowd=AnnotatorVotes(np.zeros((rows, 10), dtype=np.int64), winner, winner, "votes"),
         fingerprints={"data": "d", "checkpoint": fingerprint},
     )
     folder.mkdir()

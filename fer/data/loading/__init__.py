@@ -1,0 +1,1 @@
+"""From a split to batches: order, seeds, loader processes, faces on the device."""

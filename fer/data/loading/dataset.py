@@ -1,0 +1,127 @@
+"""From a split to batches in loader processes."""
+
+from __future__ import annotations
+
+from typing import Any, NotRequired, TypedDict, cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, get_worker_info
+
+from fer.data.augmentation import Augmentation
+from fer.data.loading.sampler import stream
+from fer.data.source import DataError, Split
+from fer.errors import UserError
+
+
+class Batch(TypedDict):
+    """What a loader yields.
+
+    Attributes:
+        image: uint8 ``[B, 1, H, W]``, 0–255; of clips ``[B, 1, T, H, W]``.
+        label: int64 ``[B]``.
+        row: int64 ``[B]``, each face's place in its source.
+        target: float32 ``[B, C]``, a distribution over the classes, where there is one.
+        metadata: float32 ``[B, columns]`` by :func:`fer.metadata.encode`, where the model reads it.
+        length: int64 ``[B]``, how many frames of each clip are real; of clips alone.
+        taught: float32 ``[B, C]``, what teachers answer; added by the learner in training.
+    """
+
+    image: Tensor
+    label: Tensor
+    row: Tensor
+    target: NotRequired[Tensor]
+    metadata: NotRequired[Tensor]
+    length: NotRequired[Tensor]
+    taught: NotRequired[Tensor]
+
+
+class LoaderError(DataError):
+    """Faces can't be read, as a loader process found.
+
+    Torch raises it again in the training with the text of a traceback, at the end of which is the
+    message; that alone is kept.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text.rpartition(f"{__name__}.{type(self).__name__}: ")[2].strip())
+
+
+class FaceDataset(Dataset[Batch]):
+    """The faces of a split, augmented by draw.
+
+    It answers whole lists of draws with a finished batch (``__getitems__``), which spares a
+    thousand small tensors a batch; use it with :func:`as_is` as the loader's ``collate_fn``.
+
+    Args:
+        split: the faces.
+        augmentation: what may happen to them; ``None`` for nothing.
+        seed: of the augmentation.
+        metadata: float32 ``[N, columns]`` of each face, where the model reads it.
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        augmentation: Augmentation | None,
+        seed: int,
+        metadata: npt.NDArray[np.float32] | None = None,
+    ) -> None:
+        self.split = split
+        self.augmentation = augmentation
+        self.seed = seed
+        self._beside = beside_images(split, metadata)
+
+    def __len__(self) -> int:
+        return len(self.split)
+
+    def __getitem__(self, draw: int) -> Batch:
+        return self.__getitems__([draw])
+
+    def __getitems__(self, draws: list[int]) -> Batch:
+        epochs, indices = np.divmod(np.asarray(draws), len(self.split))
+        try:
+            images = self.split.images[indices]
+        except (UserError, OSError) as error:
+            if get_worker_info() is None:
+                raise
+            raise LoaderError(str(error)) from None
+        if self.augmentation is not None:
+            for i, (epoch, index) in enumerate(zip(epochs.tolist(), indices.tolist(), strict=True)):
+                state = stream("augmentation", self.seed, epoch, index)
+                images[i] = self._changed(images[i], int(state.generate_state(1, np.uint64)[0]))
+        batch = {name: torch.from_numpy(values[indices]) for name, values in self._beside.items()}
+        return cast("Batch", {"image": torch.from_numpy(images).unsqueeze(1), **batch})
+
+    def _changed(self, image: npt.NDArray[np.uint8], seed: int) -> npt.NDArray[np.uint8]:
+        """Return a face augmented, or all frames of a clip by the same draw."""
+        augmentation = cast("Augmentation", self.augmentation)
+        if image.ndim == 2:
+            return augmentation(image, seed)
+        return np.stack([augmentation(frame, seed) for frame in image])
+
+
+def beside_images(
+    split: Split, metadata: npt.NDArray[np.float32] | None = None
+) -> dict[str, npt.NDArray[Any]]:
+    """Return what a batch has beside the images, for all faces of a split."""
+    arrays: dict[str, npt.NDArray[Any]] = {"label": split.labels, "row": split.rows}
+    if split.targets is not None:
+        arrays["target"] = split.targets
+    if metadata is not None:
+        arrays["metadata"] = metadata
+    if split.lengths is not None:
+        arrays["length"] = split.lengths
+    return arrays
+
+
+def beside(batch: Batch) -> Tensor | None:
+    """Return what a network reads beside the images: metadata, or the lengths of clips."""
+    return batch.get("metadata", batch.get("length"))
+
+
+def as_is(batch: Any) -> Any:
+    """Return the batch that :class:`FaceDataset` has already put together."""
+    return batch
