@@ -38,11 +38,11 @@ def epoch(kind: str, way: str, file: Path) -> dict[str, float]:
     """Return the faces a second of an epoch, and the peak of memory in MiB."""
     import torch
 
+    from fer.core.labels import EMOTIONS
     from fer.data.augmentation import Augmentation
     from fer.data.datamodule import FaceDataModule
     from fer.data.disk_images import DiskImages
     from fer.data.source import Faces, Split
-    from fer.labels import EMOTIONS
 
     torch.set_num_threads(1)
     settings = _KINDS[kind]

@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fer.files import write_json, write_text
-from fer.provenance import describe
+from fer.core.io import write_json, write_text
+from fer.core.provenance import describe
 
 
 def write_figures(

@@ -22,8 +22,8 @@ from random import Random
 import numpy as np
 
 from benchmarks.figures import write_figures
+from fer.core.labels import EMOTIONS
 from fer.inference import Face
-from fer.labels import EMOTIONS
 from fer.live import TrackedFace
 from fer.live.aggregation import SECONDS, Aggregator, Cohort, Measures, Window
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from fer.labels import EMOTIONS
+from fer.core.labels import EMOTIONS
 from fer.live.aggregation import SECONDS, VALENCE, ShiftDetector, Window
 from fer.live.aggregation.capping import EXACT, inside, ranges
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from fer.labels import EMOTIONS
-from fer.telemetry import switch_off
+from fer.core.labels import EMOTIONS
+from fer.core.telemetry import disable_telemetry
 
 if TYPE_CHECKING:
     from fer.inference import Face, Prediction, Recognizer, load
     from fer.pictures import read_picture
 
 # Before any library is loaded that would send something.
-switch_off()
+disable_telemetry()
 
 __version__ = "0.1.0"
 

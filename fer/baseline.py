@@ -39,13 +39,13 @@ def baseline(config: DictConfig) -> None:
     from fer.config.evaluating import evaluation_source
     from fer.config.folder import record_evaluation, run_folder
     from fer.config.sources import cleaned_source
+    from fer.core.holdout_access import describe_test_accesses, record_test_access
+    from fer.core.io import write_json, write_text
     from fer.data.disk_images import in_memory
     from fer.data.fer2013_reference import split_names
     from fer.data.issues import findings_csv, findings_table
     from fer.data.scaling import scaled
     from fer.data.source import SPLITS
-    from fer.files import write_json, write_text
-    from fer.looks import count_look, looks_line
 
     with run_folder() as folder:
         cleaned = cleaned_source(config)
@@ -63,9 +63,9 @@ def baseline(config: DictConfig) -> None:
         said = "the test split was left alone: test=true judges it"
         if config.test:
             name = split_names(source)["test"]
-            number = count_look(folder, name, faces.fingerprint)
+            number = record_test_access(folder, name, faces.fingerprint)
             facts["looks"] = {"split": name, "number": number}
-            said = looks_line(name, number)
+            said = describe_test_accesses(name, number)
         metrics = judged(config, source, model, folder) if config.test else {}
         record_evaluation(
             config,

@@ -10,7 +10,7 @@ from math import prod
 from pathlib import Path
 from typing import Any, Final
 
-from fer.errors import UserError
+from fer.core.errors import UserError
 
 #: How many times the bytes of the file its weights may take: views share bytes.
 _TIMES: Final = 4

@@ -8,8 +8,8 @@ from importlib.util import find_spec
 from typing import Final
 
 from fer import __version__
-from fer.files import option_at_home
-from fer.terminal import say_in_any_letters
+from fer.core.io import expand_option_user
+from fer.core.text import escape_unencodable_output
 
 _HELP: Final = """\
 usage: fer COMMAND …
@@ -44,8 +44,8 @@ input, 130 interrupted.
 
 def main() -> int:
     """Run the command that the first argument names and return its exit code."""
-    say_in_any_letters()
-    arguments = [option_at_home(word) for word in sys.argv[1:]]
+    escape_unencodable_output()
+    arguments = [expand_option_user(word) for word in sys.argv[1:]]
     command = arguments[0] if arguments else "--help"
     if command in ("-h", "--help"):
         sys.stdout.write(_HELP)

@@ -1,21 +1,5 @@
-"""The error that says what a user can mend."""
+"""Moved to :mod:`fer.core.errors`."""
 
-from __future__ import annotations
+from fer.core.errors import UserError
 
-
-class UserError(ValueError):
-    """Something that its user can mend; the message says what is wrong, where and what to do.
-
-    Commands print it without a traceback and end with code 2. Any other ``ValueError`` is a defect
-    of this package and is shown whole.
-
-    Args:
-        message: for people to read; its wording may change.
-        code: what is wrong, for programs and tests: snake case, and stable.
-        where: the file, with its line where there is one (``faces.csv:12``), or the key.
-    """
-
-    def __init__(self, message: str = "", *, code: str = "", where: str = "") -> None:
-        super().__init__(message)
-        self.code = code
-        self.where = where
+__all__ = ["UserError"]

@@ -57,6 +57,9 @@ def judge_one(config: DictConfig, folder: Path) -> None:
     """Judge a checkpoint or a file of answers on a data set."""
     from fer.config.evaluating import check_form, chosen_data, evaluation_source
     from fer.config.folder import record_evaluation
+    from fer.core.holdout_access import describe_test_accesses
+    from fer.core.io import write_json
+    from fer.core.pretrained import weights_path
     from fer.data.disk_images import in_memory
     from fer.data.fer2013_reference import annotator_votes_or_reason, has_earlier_copy, split_names
     from fer.evaluation import Case, judge, write_predictions
@@ -64,10 +67,7 @@ def judge_one(config: DictConfig, folder: Path) -> None:
     from fer.evaluation.predicting import check_classes, check_faces, unread_metadata
     from fer.evaluation.report import write_report
     from fer.evaluation.summary import judgement_table
-    from fer.files import write_json
     from fer.inference.model import frames_of
-    from fer.looks import looks_line
-    from fer.shipped import file_of
 
     model = _model(config) if config.ckpt else None
     if model is not None:
@@ -106,7 +106,7 @@ def judge_one(config: DictConfig, folder: Path) -> None:
             "data": original.fingerprint,
             "votes": crowd.sha256 if crowd else None,
             "manifest": _sha256(config.data.get("manifest")) if original.names else None,
-            "checkpoint": _sha256(file_of(config.ckpt) if config.ckpt else None),
+            "checkpoint": _sha256(weights_path(config.ckpt) if config.ckpt else None),
             "predictions": _sha256(config.predictions),
         },
         seed=config.seed,
@@ -129,27 +129,29 @@ def judge_one(config: DictConfig, folder: Path) -> None:
         path = folder / "report.html"
         write_report(path, metrics, case, model=model, pictures=config.report_pictures)
     write_json(folder / "metrics.json", metrics)
-    sys.stdout.write(judgement_table(metrics) + f"{looks_line(**looks)}\nfolder: {folder}\n")
+    sys.stdout.write(
+        judgement_table(metrics) + f"{describe_test_accesses(**looks)}\nfolder: {folder}\n"
+    )
 
 
 def _count_look(
     config: DictConfig, folder: Path, source: Source, fingerprint: str
 ) -> dict[str, Any]:
     """Take down a look at the test split: with the run that a checkpoint is of, or else here."""
+    from fer.core.holdout_access import record_test_access, run_folder_of
+    from fer.core.pretrained import weights_path
     from fer.data.fer2013_reference import split_names
-    from fer.looks import count_look, run_of
-    from fer.shipped import file_of
 
     split = split_names(source)["test"]
-    run = run_of(file_of(config.ckpt)) if config.ckpt else None
+    run = run_folder_of(weights_path(config.ckpt)) if config.ckpt else None
     try:
-        number = count_look(run or folder, split, fingerprint)
+        number = record_test_access(run or folder, split, fingerprint)
     except OSError as error:
         if run is None:
             raise
         why = f"the look can't be counted in {run} ({error.strerror}): it is in {folder}"
         sys.stderr.write(f"{why}\n")
-        number = count_look(folder, split, fingerprint)
+        number = record_test_access(folder, split, fingerprint)
     return {"split": split, "number": number}
 
 
@@ -236,10 +238,10 @@ def compare_models(config: DictConfig, folder: Path) -> None:
     """Compare what earlier evaluations found, model against model."""
     from fer.config.evaluating import contenders
     from fer.config.folder import record_evaluation
+    from fer.core.io import write_json
     from fer.evaluation import Contender, compare, read_predictions
     from fer.evaluation.comparison import comparison_table, marks_of, warnings_of
     from fer.evaluation.summary import mark_lines
-    from fer.files import write_json
 
     named = contenders(config)
     found = compare(

@@ -11,9 +11,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from fer.errors import UserError
+from fer.core.errors import UserError
+from fer.core.pretrained import weights_path
 from fer.options import add_allow
-from fer.shipped import file_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,7 +71,7 @@ def _export(options: argparse.Namespace) -> None:
         raise UserError(f"--to {options.to} is a folder; name a file")
     if options.to.suffix == ".ckpt" and options.int8:
         raise UserError("--int8 is for .onnx files; a .ckpt file has half precision")
-    options.ckpt = file_of(options.ckpt, ".pt")
+    options.ckpt = weights_path(options.ckpt, ".pt")
     if options.to.exists() and options.ckpt.exists() and options.to.samefile(options.ckpt):
         raise UserError(f"--to {options.to} is the checkpoint itself; name another file")
     from fer.inference import load_checkpoint

@@ -7,8 +7,6 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from fer.words import counted
-
 if TYPE_CHECKING:
     from fer.inference import Recognizer
 
@@ -111,7 +109,7 @@ def _threads(text: str) -> int:
     # Thousands of them would never come to work. A few more than cores do no harm.
     if number > 4 * cores:
         raise argparse.ArgumentTypeError(
-            f"must be at most {4 * cores}, not {number}: this machine has {counted(cores, 'core')}"
+            f"must be at most {4 * cores}, not {number}: this machine has {cores} cores"
         )
     return number
 

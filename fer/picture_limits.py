@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from fer.errors import UserError
+from fer.core.errors import UserError
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Opened

@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING, Final
 
 import numpy as np
 
-from fer.files import at_home
+from fer.core.io import expand_user
 from fer.picture_limits import (
     MAX_BYTES,
     MAX_PIXELS,
@@ -76,7 +76,7 @@ def read_picture(source: str | os.PathLike[str] | bytes | IO[bytes]) -> Image:
     """
     if isinstance(source, str | os.PathLike):
         name = os.fspath(source)
-        data = file_bytes(at_home(name) if isinstance(name, str) else name)
+        data = file_bytes(expand_user(name) if isinstance(name, str) else name)
     elif hasattr(source, "read"):
         data = source.read(MAX_BYTES + 1)
         if not isinstance(data, bytes):

@@ -11,12 +11,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from fer.errors import UserError
-from fer.files import real
-from fer.interrupts import Interrupts
+from fer.core.errors import UserError
+from fer.core.io import real_path
+from fer.core.process import InterruptGuard
+from fer.core.text import pluralize
 from fer.options import add_model_options, recognizer_of
 from fer.scoring import ONLY_TABLES, add_table_options, score_table
-from fer.words import counted
 
 if TYPE_CHECKING:
     from fer.inference import Face, Recognizer
@@ -121,7 +121,7 @@ def _predict(options: argparse.Namespace) -> int:
         )
     tally = _Tally()
     # SIGTERM too: the hidden files that answers are written to are taken away or named in the end.
-    with Interrupts() as interrupts, _answer_files(options, recognizer) as answers:
+    with InterruptGuard() as interrupts, _answer_files(options, recognizer) as answers:
         ask = partial(_whole, recognizer) if options.crops else recognizer.analyze
         ask = partial(ask, tta=options.tta)
         _work(pictures, places, ask, answers, tally, interrupts=interrupts)
@@ -146,10 +146,10 @@ def _report(
     if others:
         say(f"left out: {left_out(others)}\n")
     if tally.without:
-        say(f"no face found in {tally.without:,} of {counted(tally.done, 'picture')}: where "
+        say(f"no face found in {tally.without:,} of {pluralize(tally.done, 'picture')}: where "
             "pictures are faces cut out already, --crops reads each as one\n")  # fmt: skip
     if with_count:
-        say(f"{counted(tally.done, 'picture')}, {counted(tally.faces, 'face')}\n")
+        say(f"{pluralize(tally.done, 'picture')}, {pluralize(tally.faces, 'face')}\n")
     if tally.interrupted:
         left = count - tally.done - len(tally.problems)
         say(f"fer predict: interrupted; {left:,} pictures were not read\n")
@@ -164,7 +164,7 @@ def _work(
     answers: Sequence[AnswerFile],
     tally: _Tally,
     *,
-    interrupts: Interrupts,
+    interrupts: InterruptGuard,
 ) -> None:
     from tqdm import tqdm
 
@@ -184,7 +184,7 @@ def _work(
                 continue
             faces = ask(image)
             # A picture is in all files and in the count, or in none.
-            with interrupts.held():
+            with interrupts.defer_interrupts():
                 if places is not None:
                     write_picture(places[number], annotated(image, faces))
                 for file in answers:
@@ -258,9 +258,9 @@ def _check_files(
     """Refuse to write over what is read, or twice to the same file."""
     from fer.pictures import shown
 
-    originals = {real(picture.path) for picture in pictures}
-    drawn = {real(place) for place in places}
-    files = [real(path) for path in (options.json, options.csv) if path is not None]
+    originals = {real_path(picture.path) for picture in pictures}
+    drawn = {real_path(place) for place in places}
+    files = [real_path(path) for path in (options.json, options.csv) if path is not None]
     for path in files:
         if path.is_dir():
             raise UserError(f"{shown(path)} is a folder; name a file")

@@ -10,10 +10,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from fer.errors import UserError
-from fer.files import real
+from fer.core.errors import UserError
+from fer.core.io import real_path
+from fer.core.text import pluralize
 from fer.options import whole
-from fer.words import counted
 
 if TYPE_CHECKING:
     from fer.inference import Recognizer
@@ -67,7 +67,9 @@ def score_table(options: argparse.Namespace) -> int:
             more = done.problems - len(done.shown)
             say(f"  ... and {more:,} more: the column 'problem' has them all\n")
     of = f"shard {options.shard} of {options.shards}: " if options.shards > 1 else ""
-    say(f"{of}{counted(done.rows, 'row')}, {counted(done.faces, 'face')}: {shown(options.to)}\n")
+    say(
+        f"{of}{pluralize(done.rows, 'row')}, {pluralize(done.faces, 'face')}: {shown(options.to)}\n"
+    )
     if interrupted:
         say("fer predict: interrupted; what is done is kept, and the same command goes on\n")
         return 130
@@ -120,7 +122,7 @@ def _check(options: argparse.Namespace) -> None:
         raise UserError("--to writes parquet, which needs: pip install '.[score]'")
     if options.engine == "ray" and find_spec("ray") is None:
         raise UserError("--engine ray needs Ray: pip install '.[ray]'")
-    table, to = real(options.pictures[0]), real(options.to)
+    table, to = real_path(options.pictures[0]), real_path(options.to)
     if to == table or table in to.parents:
         from fer.pictures import shown
 

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from fer.errors import UserError
+from fer.core.errors import UserError
 from fer.options import MIN_GROUP, WINDOW, add_group_options, add_model_options, recognizer_of
 
 if TYPE_CHECKING:

@@ -1,51 +1,9 @@
-"""The models that come with the package: which there are, and where their files lie.
+"""Moved to :mod:`fer.core.pretrained`."""
 
-Each is three files of one name in ``fer/weights``: ``NAME.onnx`` is what users ask, ``NAME.pt``
-the same network as tensors to begin a training with, and ``NAME.json`` says what it is and how it
-was made.
-"""
+from fer.core.pretrained import WEIGHTS_FOLDER, is_pretrained_name, weights_path
 
-from __future__ import annotations
+FOLDER = WEIGHTS_FOLDER
+is_name = is_pretrained_name
+file_of = weights_path
 
-from pathlib import Path
-from typing import Final
-
-from fer.errors import UserError
-from fer.files import at_home
-
-#: Where they lie.
-FOLDER: Final = Path(__file__).resolve().parent / "weights"
-
-
-def is_name(model: str | Path) -> bool:
-    """Say whether text is a bare name, as models that come with the package have, and no path.
-
-    Example:
-        >>> is_name("default"), is_name("best.ckpt"), is_name("before/0")
-        (True, False, False)
-    """
-    path = Path(model)
-    return isinstance(model, str) and path.name == model and not path.suffix
-
-
-def file_of(model: str | Path, suffix: str = ".onnx") -> Path:
-    """Return the file of a model that comes with the package, or that is named itself.
-
-    Args:
-        model: a name, or a path, which need not be there.
-        suffix: of the file that is meant by a name: ``.onnx``, or ``.pt`` for its tensors.
-
-    Raises:
-        UserError: there is neither a model nor a file of that name.
-    """
-    if not is_name(model):
-        return Path(at_home(str(model)))
-    shipped = FOLDER / f"{model}{suffix}"
-    if shipped.is_file():
-        return shipped
-    if Path(model).is_file():
-        return Path(model)
-    there = sorted(one.stem for one in FOLDER.glob(f"*{suffix}"))
-    names = f"there are {', '.join(there)}" if there else "none ships with fer yet"
-    paths = "of a .onnx file or of a checkpoint" if suffix == ".onnx" else "of a checkpoint"
-    raise UserError(f"there is no model called {model!r}: {names}; or name the path {paths}")
+__all__ = ["FOLDER", "file_of", "is_name"]

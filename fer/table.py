@@ -73,9 +73,9 @@ def make(config: DictConfig, planner: Planner) -> None:
 
 def write(planner: Planner, folder: Path) -> None:
     """Write the table to its folder."""
+    from fer.core.io import write_json, write_text
     from fer.evaluation.table.results import as_csv
     from fer.evaluation.table.writing import as_json
-    from fer.files import write_json, write_text
 
     parts = [*_by_kind(planner), *_where(planner)]
     text = "\n".join(part.text for part in parts)

@@ -1,13 +1,7 @@
-"""What commands say, on terminals that don't have all letters."""
+"""Moved to :mod:`fer.core.text`."""
 
-from __future__ import annotations
+from fer.core.text import escape_unencodable_output
 
-import io
-import sys
+say_in_any_letters = escape_unencodable_output
 
-
-def say_in_any_letters() -> None:
-    """Let standard output and error write what their encoding has no letter for as its number."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+__all__ = ["say_in_any_letters"]

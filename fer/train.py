@@ -96,14 +96,16 @@ def train(config: DictConfig) -> float | None:
 def about_test(config: DictConfig, folder: Path, data: FaceDataModule) -> str:
     """Count a look at the test split that is about to be taken, or say how one is taken later."""
     from fer.config.scoring import scoring_command
+    from fer.core.holdout_access import describe_test_accesses, record_test_access
     from fer.data.fer2013_reference import split_names
-    from fer.looks import count_look, looks_line
 
     split = split_names(data.source)["test"]
     if config.data.protocol != "official":
         split = f"test ({config.data.protocol})"
     if config.test:
-        return looks_line(split, count_look(folder, split, data.faces.fingerprint))
+        return describe_test_accesses(
+            split, record_test_access(folder, split, data.faces.fingerprint)
+        )
     if len(data.faces.splits.get("test", ())) == 0:
         return ""
     command = scoring_command(config, folder)

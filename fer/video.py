@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from fer.errors import UserError
+from fer.core.errors import UserError
+from fer.core.text import format_duration, pluralize
 from fer.options import MIN_GROUP, WINDOW, add_group_options, add_model_options, recognizer_of
-from fer.words import clock, counted
 
 if TYPE_CHECKING:
     from fer.inference import Recognizer
@@ -191,15 +191,15 @@ def _work(source: Source, step: Callable[[Frame], Callable[[], None]], tally: Ta
     """Take all frames, until the source ends or Ctrl-C, which does not cut what a step returns."""
     from tqdm import tqdm
 
-    from fer.interrupts import Interrupts
+    from fer.core.process import InterruptGuard
 
     bar = tqdm(total=source.total, unit=" frames", disable=None, leave=False)
     frames = source.frames()
     try:
-        with Interrupts() as interrupts:
+        with InterruptGuard() as interrupts:
             for frame in frames:
                 write = step(frame)
-                with interrupts.held():
+                with interrupts.defer_interrupts():
                     write()
                 bar.update()
     except KeyboardInterrupt:
@@ -222,8 +222,8 @@ def _summarise(tally: Tally, tracks: int, recognizer: Recognizer) -> None:
     from fer.inference import UNCERTAIN
 
     put = sys.stdout.write
-    frames = counted(tally.frames, "frame")
-    put(f"{frames}, {tally.seconds:.1f} s, {counted(tracks, 'track')}\n")
+    frames = pluralize(tally.frames, "frame")
+    put(f"{frames}, {tally.seconds:.1f} s, {pluralize(tracks, 'track')}\n")
     seen = sum(tally.labels.values())
     if not seen:
         put("no face found\n")
@@ -236,13 +236,13 @@ def _summarise(tally: Tally, tracks: int, recognizer: Recognizer) -> None:
 def _summarise_group(tally: Tally, record: Record) -> None:
     """Write what may be told of the group in a few lines."""
     put = sys.stdout.write
-    frames = counted(tally.frames, "frame")
+    frames = pluralize(tally.frames, "frame")
     put(f"{frames}, {tally.seconds:.1f} s, {record.heads:.1f} faces in sight\n")
     told = sum(one.end - one.start for one in record.told)
-    put(f"emotions of the group told for {clock(told)}, withheld for ")
-    put(f"{clock(max(0.0, tally.seconds - told))}\n")
+    put(f"emotions of the group told for {format_duration(told)}, withheld for ")
+    put(f"{format_duration(max(0.0, tally.seconds - told))}\n")
     for point in record.turning():
-        put(f"turning point at {clock(point.time)}\n")
+        put(f"turning point at {format_duration(point.time)}\n")
 
 
 def _tell_film(path: Path, film: VideoWriter) -> None:
@@ -251,7 +251,7 @@ def _tell_film(path: Path, film: VideoWriter) -> None:
 
     sys.stdout.write(f"{shown(path)}: {film.coding}\n")
     if film.gaps:
-        _say(f"of {counted(film.gaps, 'gap')} in the times, longer than {GAP:g} s, "
+        _say(f"of {pluralize(film.gaps, 'gap')} in the times, longer than {GAP:g} s, "
             f"{film.left_out:,.1f} s are left out of {shown(path)}")  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fer.clips import stacked, thinned
+from fer.core.clips import pad_clips, subsample
 
 
 @pytest.mark.parametrize(
@@ -13,13 +13,13 @@ from fer.clips import stacked, thinned
     [(1, 1, [0]), (4, 9, [0, 1, 2, 3]), (9, 3, [0, 4, 8]), (5, 1, [2]), (5, 2, [0, 4])],
 )
 def test_long_clips_keep_evenly_spaced_frames(length: int, most: int, kept: list[int]) -> None:
-    assert thinned(length, most).tolist() == kept
+    assert subsample(length, most).tolist() == kept
 
 
 def test_thinning_keeps_both_ends_and_no_frame_twice() -> None:
     for length in range(2, 60):
         for most in range(2, length + 1):
-            kept = thinned(length, most)
+            kept = subsample(length, most)
             assert (kept[0], kept[-1], len(kept)) == (0, length - 1, most)
             assert (np.diff(kept) > 0).all()
 
@@ -27,7 +27,7 @@ def test_thinning_keeps_both_ends_and_no_frame_twice() -> None:
 def test_short_clips_end_with_their_last_frame() -> None:
     clips = [np.full((n, 2, 2), 10 * n, dtype=np.uint8) for n in (1, 3)]
     clips[1][2] = 7
-    images, lengths = stacked(clips)
+    images, lengths = pad_clips(clips)
     assert lengths.tolist() == [1, 3]
     assert images[:, :, 0, 0].tolist() == [[10, 10, 10], [30, 30, 7]]
 
@@ -42,9 +42,9 @@ def test_short_clips_end_with_their_last_frame() -> None:
 )
 def test_what_is_no_clip_is_refused(clips: list[np.ndarray], words: str) -> None:  # type: ignore[type-arg]
     with pytest.raises(ValueError, match=words):
-        stacked(clips)
+        pad_clips(clips)
 
 
 def test_no_number_of_frames_below_one() -> None:
     with pytest.raises(ValueError, match="at least one frame"):
-        thinned(0, 4)
+        subsample(0, 4)

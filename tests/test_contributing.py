@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 import fer
-from fer.errors import UserError
+from fer.core.errors import UserError
 
 _TEXT = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
 

@@ -19,15 +19,16 @@ import torch
 import yaml
 from hydra.core.global_hydra import GlobalHydra
 
-from fer import cli, shipped
+from fer import cli
+from fer.core import pretrained
+from fer.core.io import write_json
+from fer.core.labels import EMOTIONS
+from fer.core.provenance import describe
 from fer.evaluate import main
 from fer.evaluation import read_predictions
-from fer.files import write_json
 from fer.inference import load_checkpoint
 from fer.inference.export import export
-from fer.labels import EMOTIONS
 from fer.learning import FerModule
-from fer.provenance import describe
 from tests.support.fer2013_csv import make_faces, write_fer2013
 from tests.support.parts import composed
 from tests.support.picture_folders import write_class_folders
@@ -324,7 +325,7 @@ def test_a_model_that_comes_with_fer(
     evaluate: Evaluate, elsewhere: Path, checkpoint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shelf = elsewhere.parent / "weights"
-    monkeypatch.setattr(shipped, "FOLDER", shelf)
+    monkeypatch.setattr(pretrained, "WEIGHTS_FOLDER", shelf)
     assert_refused(evaluate("ckpt=default"), elsewhere, "'default': none ships with fer yet")
     path = shelf / "default.onnx"
     export(load_checkpoint(Path(checkpoint)), path, half=True)

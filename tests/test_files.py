@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from fer.files import remove_leftovers, unusable, write_json, write_text, written_beside
+from fer.core.io import atomic_write, remove_leftovers, why_not_writable, write_json, write_text
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ class Interrupted(BaseException):
 
 
 def write_half(path: Path, error: type[BaseException]) -> None:
-    with written_beside(path) as beside:
+    with atomic_write(path) as beside:
         beside.write_text("half of the ne", encoding="utf-8")
         raise error
 
@@ -39,7 +39,7 @@ def names(folder: Path) -> list[str]:
 
 def test_a_file_takes_its_place_once_it_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "er" / "a.txt"
-    with written_beside(path) as beside:
+    with atomic_write(path) as beside:
         beside.write_text("new", encoding="utf-8")
         assert not path.exists()
         assert beside.parent == path.parent
@@ -61,7 +61,7 @@ def test_an_error_leaves_the_old_file_and_nothing_else(
 
 
 def test_an_error_leaves_no_file_where_there_was_none(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no"), written_beside(tmp_path / "a.txt"):
+    with pytest.raises(ValueError, match="no"), atomic_write(tmp_path / "a.txt"):
         raise ValueError("no")
     assert names(tmp_path) == []
 
@@ -117,7 +117,7 @@ def test_errors_name_the_file_that_was_asked_for(tmp_path: Path) -> None:
     # As a full disk, but for the number.
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
     try:
-        with pytest.raises(OSError, match="too large") as full, written_beside(path) as beside:
+        with pytest.raises(OSError, match="too large") as full, atomic_write(path) as beside:
             beside.write_bytes(bytes(20_000))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -127,14 +127,14 @@ def test_errors_name_the_file_that_was_asked_for(tmp_path: Path) -> None:
         write_text(tmp_path / "b.txt", "b")
     assert folder.value.filename == str(tmp_path / "b.txt")
     assert ".b-" not in str(folder.value)
-    with pytest.raises(FileNotFoundError) as other, written_beside(path):
+    with pytest.raises(FileNotFoundError) as other, atomic_write(path):
         (tmp_path / "another.txt").read_text()
     assert other.value.filename == str(tmp_path / "another.txt"), "what is read keeps its name"
     assert names(tmp_path) == ["b.txt"]
 
 
 def test_a_folder_that_can_be_made_is_fine_and_nothing_is_left(tmp_path: Path) -> None:
-    assert unusable(tmp_path / "a" / "b") is None
+    assert why_not_writable(tmp_path / "a" / "b") is None
     assert list(tmp_path.iterdir()) == []
 
 
@@ -152,7 +152,7 @@ def test_nobody_sees_that_a_folder_was_tried(
         return file
 
     monkeypatch.setattr(tempfile, "TemporaryFile", watched)
-    assert unusable(tmp_path / "a") is None
+    assert why_not_writable(tmp_path / "a") is None
     assert [name for name in seen if not name.startswith(".fer-")] == []
     (left,) = names(tmp_path)
     assert left.startswith(".")
@@ -162,10 +162,12 @@ def test_nobody_sees_that_a_folder_was_tried(
 
 def test_why_a_folder_can_not_be_written_to(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    assert unusable(tmp_path / "file") == f"{tmp_path / 'file'} is a file, not a folder"
-    assert unusable(tmp_path / "file" / "a") == f"{tmp_path / 'file'} is a file, not a folder"
+    assert why_not_writable(tmp_path / "file") == f"{tmp_path / 'file'} is a file, not a folder"
+    assert (
+        why_not_writable(tmp_path / "file" / "a") == f"{tmp_path / 'file'} is a file, not a folder"
+    )
     if Path("/proc/self").is_dir():
-        assert "nothing can be written to /proc" in (unusable(Path("/proc/run")) or "")
+        assert "nothing can be written to /proc" in (why_not_writable(Path("/proc/run")) or "")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="devices, pipes and links of POSIX")
@@ -209,13 +211,15 @@ def test_links_stay_and_lead_to_what_was_written(tmp_path: Path) -> None:
 KILLED = """
 import sys, time
 from pathlib import Path
-from fer.files import written_beside
-with written_beside(Path("a.json")) as beside:
+from fer.core.io import atomic_write
+with atomic_write(Path("a.json")) as beside:
     beside.write_text("half")
     print(beside.name, flush=True)
     time.sleep(60)
 """
-NEXT = "from pathlib import Path; from fer.files import write_text; write_text(Path('b.txt'), 'b')"
+NEXT = (
+    "from pathlib import Path; from fer.core.io import write_text; write_text(Path('b.txt'), 'b')"
+)
 
 
 def test_the_next_process_removes_what_a_killed_one_left(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from fer.interrupts import Interrupts
+from fer.core.process import InterruptGuard
 
 
 def interrupt() -> None:
@@ -24,33 +24,33 @@ def as_in_a_terminal() -> object:
 def test_a_step_is_finished_first() -> None:
     steps = []
 
-    def work(interrupts: Interrupts) -> None:
-        with interrupts.held():
+    def work(interrupts: InterruptGuard) -> None:
+        with interrupts.defer_interrupts():
             interrupt()
             steps.append("written")
         steps.append("too far")
 
-    with Interrupts() as interrupts, pytest.raises(KeyboardInterrupt):
+    with InterruptGuard() as interrupts, pytest.raises(KeyboardInterrupt):
         work(interrupts)
     assert steps == ["written"]
 
 
 def test_outside_of_steps_it_comes_at_once() -> None:
-    with pytest.raises(KeyboardInterrupt), Interrupts():
+    with pytest.raises(KeyboardInterrupt), InterruptGuard():
         interrupt()
 
 
 def test_the_second_comes_at_once() -> None:
     steps = []
 
-    def work(interrupts: Interrupts) -> None:
-        with interrupts.held():
+    def work(interrupts: InterruptGuard) -> None:
+        with interrupts.defer_interrupts():
             interrupt()
             steps.append("first")
             interrupt()
             steps.append("too far")
 
-    with Interrupts() as interrupts, pytest.raises(KeyboardInterrupt):
+    with InterruptGuard() as interrupts, pytest.raises(KeyboardInterrupt):
         work(interrupts)
     assert steps == ["first"]
 
@@ -59,14 +59,14 @@ def test_the_second_comes_at_once() -> None:
 def test_sigterm_counts_as_ctrl_c() -> None:
     steps = []
 
-    def work(interrupts: Interrupts) -> None:
-        with interrupts.held():
+    def work(interrupts: InterruptGuard) -> None:
+        with interrupts.defer_interrupts():
             os.kill(os.getpid(), signal.SIGTERM)
             steps.append("written")
         steps.append("too far")
 
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-    with Interrupts() as interrupts, pytest.raises(KeyboardInterrupt):
+    with InterruptGuard() as interrupts, pytest.raises(KeyboardInterrupt):
         work(interrupts)
     assert steps == ["written"]
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
@@ -77,7 +77,7 @@ def test_who_handles_sigterm_goes_on_doing_so() -> None:
     came = []
     before = signal.signal(signal.SIGTERM, lambda *_: came.append("theirs"))
     try:
-        with Interrupts():
+        with InterruptGuard():
             os.kill(os.getpid(), signal.SIGTERM)
     finally:
         signal.signal(signal.SIGTERM, before)
@@ -86,7 +86,7 @@ def test_who_handles_sigterm_goes_on_doing_so() -> None:
 
 def test_in_a_thread_nothing_is_changed() -> None:
     def work() -> None:
-        with Interrupts() as interrupts, interrupts.held():
+        with InterruptGuard() as interrupts, interrupts.defer_interrupts():
             pass
 
     thread = threading.Thread(target=work)
@@ -96,6 +96,6 @@ def test_in_a_thread_nothing_is_changed() -> None:
 
 def test_what_is_ignored_stays_so() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with Interrupts():
+    with InterruptGuard():
         interrupt()
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fer.labels import ALIASES, EMOTIONS, FER2013, canonical, is_basic_seven
+from fer.core.labels import ALIASES, EMOTIONS, FER2013, canonical, is_basic_seven
 
 
 def test_the_order_is_that_of_fer2013() -> None:

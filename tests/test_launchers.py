@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.train_command import SMALL, environment_of, run_process
+from tests.support.train_command import SMALL, child_environment, run_process
 
 pytestmark = [
     pytest.mark.slow,
@@ -38,7 +38,7 @@ def test_a_sweep_runs(tmp_path: Path, launcher: str, plugin: str, own: list[str]
         pytest.skip(f"{plugin} is not installed")
     line = [text for text in SWEEP if text != "trainer.max_epochs=2"]
     answer = run_process(
-        tmp_path, environment_of(tmp_path), *line, f"hydra/launcher={launcher}", *own
+        tmp_path, child_environment(tmp_path), *line, f"hydra/launcher={launcher}", *own
     )
     assert answer.code == 0, answer
     for name in ("0", "1"):

@@ -10,7 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from fer.looks import LOOKS, count_look, looks_at_test, run_of
+from fer.core.holdout_access import (
+    ACCESS_LOG,
+    count_test_accesses,
+    record_test_access,
+    run_folder_of,
+)
 from tests.support.train_command import SMALL, Train
 
 ONCE = (*SMALL, "trainer.max_epochs=1", "logger=none", "hydra.run.dir=run")
@@ -27,7 +32,7 @@ def test_the_end_names_the_command_that_scores_and_each_look_is_counted(
     answer = train(*ONCE)
     assert answer.code == 0, answer
     run = elsewhere / "run"
-    assert not (run / LOOKS).exists()
+    assert not (run / ACCESS_LOG).exists()
     (line,) = re.findall(r"^  (python -m fer\.evaluate .*)$", answer.out, re.MULTILINE)
     for number in (1, 2):
         words = [*shlex.split(line)[2:], "tta=false", "report=false", "hydra.run.dir=judged"]
@@ -40,8 +45,8 @@ def test_the_end_names_the_command_that_scores_and_each_look_is_counted(
         assert json.loads((judged / "metrics.json").read_text())["official"]["n"] == 32
         provenance = json.loads((judged / "provenance.json").read_text())
         assert provenance["looks"] == {"split": "test", "number": number}
-        assert not (judged / LOOKS).exists()
-    assert looks_at_test(run, "test") == 2
+        assert not (judged / ACCESS_LOG).exists()
+    assert count_test_accesses(run, "test") == 2
 
 
 @pytest.mark.slow
@@ -55,19 +60,19 @@ def test_a_training_that_scores_counts_its_look(train: Train, elsewhere: Path) -
     (line,) = re.findall(r"^  (python -m fer\.train .*)$", other.out, re.MULTILINE)
     answer = train(*shlex.split(line)[3:])
     assert answer.code == 0, answer
-    assert looks_at_test(elsewhere / "other", "test (resplit)") == 1
+    assert count_test_accesses(elsewhere / "other", "test (resplit)") == 1
 
 
 def test_looks_at_other_splits_are_others(tmp_path: Path) -> None:
-    assert looks_at_test(tmp_path, "PrivateTest") == 0
-    assert count_look(tmp_path, "PrivateTest", "a") == 1
-    assert count_look(tmp_path, "test", "b") == 1
-    assert count_look(tmp_path, "PrivateTest", "a") == 2
+    assert count_test_accesses(tmp_path, "PrivateTest") == 0
+    assert record_test_access(tmp_path, "PrivateTest", "a") == 1
+    assert record_test_access(tmp_path, "test", "b") == 1
+    assert record_test_access(tmp_path, "PrivateTest", "a") == 2
 
 
 def test_a_checkpoint_is_of_the_run_that_it_lies_in(tmp_path: Path) -> None:
     path = tmp_path / "checkpoints" / "best.ckpt"
-    assert run_of(path) is None
+    assert run_folder_of(path) is None
     (tmp_path / "config.yaml").touch()
-    assert run_of(path) == tmp_path
-    assert run_of(tmp_path / "best.ckpt") is None
+    assert run_folder_of(path) == tmp_path
+    assert run_folder_of(tmp_path / "best.ckpt") is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fer.metadata import describe, encode
+from fer.core.metadata import describe, encode
 
 AGE = np.array([20.0, np.nan, 40.0], dtype=np.float32)
 PLACE = np.array(["hall", "", "lab"])

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fer.telemetry import OFF, switch_off
+from fer.core.telemetry import OFF, disable_telemetry
 from tests.support.films import write_film
 from tests.support.live_server import free_port
 from tests.support.outbound import Recorder, recorder_in
@@ -77,7 +77,7 @@ def test_a_choice_stays_and_an_empty_variable_is_none(monkeypatch: pytest.Monkey
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("ORT_DISABLE_TELEMETRY", "0")
     monkeypatch.setenv("DO_NOT_TRACK", "")
-    switch_off()
+    disable_telemetry()
     assert {name: os.environ[name] for name in OFF} == {**OFF, "ORT_DISABLE_TELEMETRY": "0"}
 
 

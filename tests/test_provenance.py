@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from fer import provenance
-from fer.provenance import describe
+from fer.core import provenance
+from fer.core.provenance import describe
 
 
 def described() -> dict[str, Any]:
@@ -30,7 +30,7 @@ def git(folder: Path, *arguments: str) -> str:
 @pytest.fixture
 def installed_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Pretend that the package lies in a folder of its own."""
-    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "fer" / "provenance.py"))
+    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "fer" / "core" / "provenance.py"))
     return tmp_path
 
 

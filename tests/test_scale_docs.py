@@ -15,7 +15,7 @@ import pytest
 from fer.config.compose import compose, single_runs
 from fer.config.processes import misfit
 from fer.config.training import check_training
-from tests.support.train_command import Train, environment_of, run_process
+from tests.support.train_command import Train, child_environment, run_process
 from tests.support.wheel import ROOT
 
 PAGE = ROOT / "docs" / "scale.md"
@@ -130,6 +130,6 @@ def test_what_two_cores_can_run_does(command: Command, tmp_path: Path) -> None:
         "model.lstm.units=8",
     ]
     start = (*starts[command.words[0]], *command.words[1:])
-    answer = run_process(tmp_path, environment_of(tmp_path), *few, start=start)
+    answer = run_process(tmp_path, child_environment(tmp_path), *few, start=start)
     assert answer.code == 0, answer
     assert re.search(command.expected or "", answer.out, re.DOTALL), answer

@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 import fer
-import fer.errors
+import fer.core.errors
 from fer import scoring
 from fer.cli import main as cli
 from fer.inference import OnnxModel, Recognizer
@@ -300,7 +300,7 @@ def test_it_goes_on_where_it_was_ended(
     assert predict("faces.parquet", "--to", "whole", "--part", 8)[0] == 1
     from fer.inference.scoring import folder
 
-    write, calls = folder.written_beside, 0
+    write, calls = folder.atomic_write, 0
 
     def ends(path: Path) -> Any:
         nonlocal calls
@@ -311,7 +311,7 @@ def test_it_goes_on_where_it_was_ended(
         return write(path)
 
     with monkeypatch.context() as patched:
-        patched.setattr(folder, "written_beside", ends)
+        patched.setattr(folder, "atomic_write", ends)
         with pytest.raises(_StopError):
             predict("faces.parquet", "--to", "out", "--part", 8)
     kept = sorted(Path("out").glob("part-*.parquet"))
@@ -382,7 +382,7 @@ def test_what_can_not_be_used_claims_no_folder(
     """The corrected command is not refused, and Ray, which takes long, is not started for it."""
 
     def refuse(*_: object, **__: object) -> None:
-        raise fer.errors.UserError("no such detector")
+        raise fer.core.errors.UserError("no such detector")
 
     def started(*_: object) -> None:
         raise AssertionError("the work has begun")
@@ -423,7 +423,7 @@ def test_shards_that_begin_at_once_agree_on_one_job(predict: Predict, small_onnx
         try:
             job_file.agree(job)
             answers.append("agreed")
-        except fer.errors.UserError as error:
+        except fer.core.errors.UserError as error:
             answers.append(str(error))
 
     threads = [threading.Thread(target=agree, args=[job]) for job in jobs]

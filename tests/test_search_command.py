@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from fer.search import main
-from tests.support.train_command import Answer, environment_of, run_process
+from tests.support.train_command import Answer, child_environment, run_process
 from tests.tuning.test_trials import PYTHON, table
 
 pytest.importorskip("optuna", reason="the extra search is not installed")
@@ -105,7 +105,7 @@ def test_a_training_that_diverges_is_no_failure(tmp_path: Path) -> None:
         "trainer=cpu", "debug=tiny", "optimizer=sgd", "logger=none", "search.trials=1",
         "search.space.rate.low=1e28", "search.space.rate.high=1e30", "hydra.run.dir=found",
     ]  # fmt: skip
-    answer = run_process(tmp_path, environment_of(tmp_path), *line, start=start)
+    answer = run_process(tmp_path, child_environment(tmp_path), *line, start=start)
     assert answer.code == 0, answer
     assert table(tmp_path / "found")[0]["end"] == "diverged"
     metrics = list((tmp_path / "found").rglob("metrics.json"))

@@ -11,12 +11,12 @@ import pytest
 import torch
 
 import fer
-from fer import shipped
 from fer.config.before import with_paths
 from fer.config.compose import compose
 from fer.config.problems import ConfigError
 from fer.config.training import check_training
-from fer.errors import UserError
+from fer.core import pretrained
+from fer.core.errors import UserError
 from fer.export import main as export
 from fer.inference.checkpoint import MAKING
 from tests.inference.conftest import checkpoint
@@ -34,13 +34,13 @@ COMMAND = (
 )
 
 
-@pytest.mark.parametrize("name", names_in(shipped.FOLDER))
+@pytest.mark.parametrize("name", names_in(pretrained.WEIGHTS_FOLDER))
 def test_sidecar_and_files_are_one(name: str) -> None:
-    assert complaints(shipped.FOLDER, name) == []
+    assert complaints(pretrained.WEIGHTS_FOLDER, name) == []
 
 
 def test_all_together_are_small() -> None:
-    assert size_of(shipped.FOLDER)
+    assert size_of(pretrained.WEIGHTS_FOLDER)
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder in place of that of the package."""
     folder = tmp_path / "weights"
     folder.mkdir()
-    monkeypatch.setattr(shipped, "FOLDER", folder)
+    monkeypatch.setattr(pretrained, "WEIGHTS_FOLDER", folder)
     return folder
 
 
@@ -188,6 +188,6 @@ def test_a_file_without_a_suffix_is_no_name(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("mine").touch()
-    assert shipped.file_of("mine") == Path("mine")
-    assert shipped.file_of("./mine") == Path("mine")
-    assert shipped.file_of(Path("none")) == Path("none")
+    assert pretrained.weights_path("mine") == Path("mine")
+    assert pretrained.weights_path("./mine") == Path("mine")
+    assert pretrained.weights_path(Path("none")) == Path("none")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.train_command import SMALL, Train, assert_refused, environment_of, run_process
+from tests.support.train_command import SMALL, Train, assert_refused, child_environment, run_process
 
 #: The first of two ends in a loss that is no number.
 SWEEP = (
@@ -48,7 +48,7 @@ def test_a_configuration_of_one_s_own_fares_alike(train: Train, elsewhere: Path)
 def test_joblib_cuts_no_healthy_job_off(tmp_path: Path) -> None:
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
     answer = run_process(
-        tmp_path, environment_of(tmp_path), "-m", *SWEEP, "hydra/launcher=joblib",
+        tmp_path, child_environment(tmp_path), "-m", *SWEEP, "hydra/launcher=joblib",
         "hydra.launcher.n_jobs=2",
     )  # fmt: skip
     assert answer.code == 1, answer

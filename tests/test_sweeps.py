@@ -12,7 +12,7 @@ from fer.config.compose import compose
 from fer.config.location import conf_folder
 from fer.config.training import check_training
 from tests.support.sweeps import FILES, command_of, grid, proposals, read
-from tests.support.train_command import SMALL, environment_of, run_process
+from tests.support.train_command import SMALL, child_environment, run_process
 from tests.support.wheel import ROOT
 
 #: Less than a whole training, whatever the sweep says of the network.
@@ -95,7 +95,7 @@ def test_one_run_of_each_trains_offline(tmp_path: Path, sweep: dict[str, Any]) -
     named = {text.partition("=")[0] for text in TINY}
     own = [text for text in line if text.partition("=")[0] not in named]
     start = (sys.executable, "-m", "fer.train")
-    environment = {**environment_of(tmp_path), "WANDB_SILENT": "true"}
+    environment = {**child_environment(tmp_path), "WANDB_SILENT": "true"}
     answer = run_process(tmp_path, environment, *own, *TINY, "hydra.run.dir=run", start=start)
     assert answer.code == 0, answer
     assert list((tmp_path / "run" / "wandb").glob("offline-run-*/*.wandb"))

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from fer.core.holdout_access import ACCESS_LOG, count_test_accesses
 from fer.evaluation.table import schedule
 from fer.evaluation.table.plan import Job, Run
 from fer.evaluation.table.schedule import Failure
-from fer.looks import LOOKS, looks_at_test
 from fer.table import main
 from tests.support.train_command import Answer, run_process
 
@@ -106,7 +106,7 @@ def test_a_table_is_run_and_written_and_goes_on(
     assert all(one["train/faces_per_second"] > 0 for one in metrics)
     assert not any(name.startswith("test/") for one in metrics for name in one)
     for run in ("cnn/seed0", "cnn/seed1", "hog_svm/seed0"):
-        assert looks_at_test(folder / run, "test") == 1, run
+        assert count_test_accesses(folder / run, "test") == 1, run
     assert found["hog_svm", "difference"]["seeds"] == "0"
     assert ("cnn", "difference") not in found
     assert found["hog_svm", "private"]["interval"] == "bootstrap"
@@ -140,7 +140,7 @@ def test_screening_scores_no_test_split(table: Table, elsewhere: Path) -> None:
     speed = figures(run.parent)["cnn", "speed"]
     assert float(speed["value"]) == pytest.approx(paced["train/faces_per_second"], abs=1e-6)
     assert not (run / "seed0" / "evaluation").exists()
-    assert not (run / "seed0" / LOOKS).exists()
+    assert not (run / "seed0" / ACCESS_LOG).exists()
     assert {name for _, name in figures(run.parent)} == {
         "parameters", "multiply-adds", "speed", "public",
     }  # fmt: skip
@@ -162,11 +162,11 @@ def test_help_shows_examples(table: Table) -> None:
 
 @pytest.mark.slow
 def test_the_command_in_processes_of_its_own(tmp_path: Path) -> None:
-    from tests.support.train_command import environment_of
+    from tests.support.train_command import child_environment
 
     start = (sys.executable, "-m", "fer.table")
     line = (*TINY, "only=[cnn,hog_svm]", "seeds=[0]")
-    answer = run_process(tmp_path, environment_of(tmp_path), *line, start=start)
+    answer = run_process(tmp_path, child_environment(tmp_path), *line, start=start)
     assert answer.code == 0, answer
     assert "cnn seed 0: training done in" in answer.out
     assert "2 of 2 runs done" in answer.err

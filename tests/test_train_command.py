@@ -17,8 +17,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from fer import __version__, cli, locks
+from fer import __version__, cli
 from fer.config.location import conf_folder
+from fer.core import locks
 from fer.learning import FerModule
 from tests.support.fer2013_csv import make_faces, write_fer2013
 from tests.support.train_command import (
@@ -221,14 +222,14 @@ def test_the_fer_command(
 def test_a_second_command_in_a_folder_is_refused(train: Train, elsewhere: Path) -> None:
     """And one that was killed, whose lock file is still there, blocks nobody."""
     lock = elsewhere / "run" / ".lock"
-    held = locks.take(lock)
+    held = locks.try_lock(lock)
     assert held is not None
     for way in ((), ("resume=auto",)):
         answer = train(*SMALL, "hydra.run.dir=run", *way)
         assert answer.code == 2
         assert "another command works in run" in answer.err
         assert files_in(elsewhere) == {"run/.lock"}
-    locks.release(held)
+    locks.unlock(held)
     assert train(*SMALL, "hydra.run.dir=run", "test=false").code == 0
     assert not lock.exists()
 
@@ -240,10 +241,10 @@ def test_two_commands_that_begin_together(
     monkeypatch.setattr("fer.config.folder.busy", lambda _: None)
     (elsewhere / "run").mkdir()
     (elsewhere / "run" / "theirs").touch()
-    held = locks.take(elsewhere / "run" / ".lock")
+    held = locks.try_lock(elsewhere / "run" / ".lock")
     assert held is not None
     answer = train(*SMALL, "hydra.run.dir=run")
-    locks.release(held)
+    locks.unlock(held)
     assert (answer.code, answer.err.count("another command works in")) == (2, 1)
     assert {"run/.lock", "run/theirs"} <= files_in(elsewhere)
 

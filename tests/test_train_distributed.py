@@ -23,8 +23,8 @@ from tests.support.train_command import (
     Answer,
     assert_refused,
     assert_same_end,
+    child_environment,
     command,
-    environment_of,
     files_in,
     last,
     rows,
@@ -55,7 +55,7 @@ TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2",
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    return environment_of(tmp_path_factory.mktemp("home"))
+    return child_environment(tmp_path_factory.mktemp("home"))
 
 
 @pytest.fixture(scope="module")

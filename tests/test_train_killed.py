@@ -19,8 +19,8 @@ import torch
 from tests.support.train_command import (
     SMALL,
     assert_same_end,
+    child_environment,
     command,
-    environment_of,
     files_in,
     rows,
     run_process,
@@ -57,7 +57,7 @@ WAYS = {
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    return environment_of(tmp_path_factory.mktemp("home"))
+    return child_environment(tmp_path_factory.mktemp("home"))
 
 
 @pytest.fixture(scope="module", params=WAYS)
@@ -126,7 +126,7 @@ from pathlib import Path
 import fer.learning.checkpoint_io as io
 from fer.train import main
 
-moment, real, count = sys.argv.pop(1), io.written_beside, 0
+moment, real, count = sys.argv.pop(1), io.atomic_write, 0
 
 def die():
     os.kill(os.getpid(), signal.SIGKILL)
@@ -142,13 +142,13 @@ class Doomed(type(Path())):
 from contextlib import contextmanager
 
 @contextmanager
-def written_beside(path):
+def atomic_write(path):
     global count
     count += 1
     with real(path) as beside:
         yield Doomed(beside) if count == 5 else beside
 
-io.written_beside = written_beside
+io.atomic_write = atomic_write
 sys.exit(main())
 """
 

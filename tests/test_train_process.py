@@ -16,15 +16,15 @@ import pytest
 import torch
 import yaml
 
-from fer.labels import EMOTIONS
+from fer.core.labels import EMOTIONS
 from tests.support.train_command import (
     LOGS,
     PROMISED,
     SMALL,
     Answer,
     assert_refused,
+    child_environment,
     command,
-    environment_of,
     files_in,
     pictures_in,
     rows,
@@ -35,7 +35,7 @@ from tests.support.train_command import (
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Someone else's home: no data, no keys, no settings."""
-    return environment_of(tmp_path_factory.mktemp("home"))
+    return child_environment(tmp_path_factory.mktemp("home"))
 
 
 @pytest.fixture(scope="module")

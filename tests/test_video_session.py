@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from fer.cli import main as cli
-from fer.labels import EMOTIONS
+from fer.core.labels import EMOTIONS
 from fer.pixels import Image
 from tests.support.emotion_squares import room, square_recognizer
 from tests.support.films import write_film

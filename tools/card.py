@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from fer.errors import UserError
+from fer.core.errors import UserError
 from fer.evaluation.predictions import read_predictions
 from tools.card_figures import (
     PRIVATE,

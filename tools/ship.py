@@ -23,9 +23,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from fer import shipped
-from fer.errors import UserError
-from fer.files import write_json, written_beside
+from fer.core import pretrained
+from fer.core.errors import UserError
+from fer.core.io import atomic_write, write_json
 from fer.inference import CheckpointModel, OnnxModel, load_checkpoint
 from fer.inference.export import export
 from fer.inference.slim import write_slim
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--evaluation", type=Path, metavar="FOLDER", help="of fer.evaluate")
     options = parser.parse_args(arguments)
     try:
-        if not shipped.is_name(options.name) or not options.name.isidentifier():
+        if not pretrained.is_pretrained_name(options.name) or not options.name.isidentifier():
             raise UserError(f"{options.name!r} is no name: letters, digits and _ alone")
         if options.ckpt is None and options.evaluation is None:
             raise UserError("name a checkpoint, or --evaluation of a model that is there")
@@ -108,7 +108,7 @@ def ship(
         write_json(new[2], sidecar(name, new[:2], checkpoint, command))
         check_sizes(new)
         for path in new:
-            with written_beside(shipped.FOLDER / path.name) as beside:
+            with atomic_write(pretrained.WEIGHTS_FOLDER / path.name) as beside:
                 beside.write_bytes(path.read_bytes())
 
 
@@ -173,7 +173,7 @@ def add_evaluation(name: str, folder: Path) -> None:
     Raises:
         UserError: there is no such model, or the judgement is of another.
     """
-    path = shipped.FOLDER / f"{name}.json"
+    path = pretrained.WEIGHTS_FOLDER / f"{name}.json"
     if not path.is_file() or not (folder / "metrics.json").is_file():
         raise UserError(f"there is no {path}, or no metrics.json in {folder}")
     known = json.loads(path.read_text(encoding="utf-8"))
@@ -259,7 +259,7 @@ def check_sizes(new: Sequence[Path]) -> None:
         if path.stat().st_size > LARGEST:
             raise UserError(f"{path.name} has {path.stat().st_size:,} bytes, more than {LARGEST:,}")
     replaced = {path.name for path in new}
-    others = [path for path in shipped.FOLDER.glob("*") if path.name not in replaced]
+    others = [path for path in pretrained.WEIGHTS_FOLDER.glob("*") if path.name not in replaced]
     together = sum(path.stat().st_size for path in (*others, *new))
     if together > LARGEST_TOGETHER:
         raise UserError(f"all models have {together:,} bytes, more than {LARGEST_TOGETHER:,}")
@@ -267,7 +267,7 @@ def check_sizes(new: Sequence[Path]) -> None:
 
 def files_of(name: str) -> list[Path]:
     """Return the files of a model that comes with the package."""
-    return [shipped.FOLDER / f"{name}{suffix}" for suffix in (".onnx", ".pt", ".json")]
+    return [pretrained.WEIGHTS_FOLDER / f"{name}{suffix}" for suffix in (".onnx", ".pt", ".json")]
 
 
 def sha256(path: Path) -> str:

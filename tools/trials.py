@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import yaml
 
-from fer.errors import UserError
+from fer.core.errors import UserError
 from fer.evaluation.table.formatting import SPREAD
 from tools.ledger.claim import DIGITS, Claim
 from tools.ledger.documents import write_documents

@@ -18,8 +18,8 @@ from fer.config.named import named_checkpoints, with_shipped
 from fer.config.problems import ConfigError, Problem
 from fer.config.processes import quoted
 from fer.config.sources import cleaned_source
+from fer.core.errors import UserError
 from fer.data.scaling import scaled
-from fer.errors import UserError
 from fer.evaluation.out_of_fold import out_of_fold_targets
 from fer.evaluation.table.plan import BEST, Job, Run
 from fer.evaluation.table.schedule import run_missing

@@ -32,12 +32,12 @@ from fer.config.problems import ConfigError, Problem
 from fer.config.resume import check_its_run
 from fer.config.sources import cleaned_source
 from fer.config.training import misfit_of_clips, reads_clips
+from fer.core.labels import EMOTIONS
 from fer.data.augmentation import Augmentation
 from fer.data.cleaning.protocols import ProtocolSource, mark_of
 from fer.data.datamodule import FaceDataModule
 from fer.data.folds import WithoutFold
 from fer.data.source import DataError, Source
-from fer.labels import EMOTIONS
 from fer.learning import FerModule
 from fer.learning.callbacks import (
     Bar,

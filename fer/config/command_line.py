@@ -9,8 +9,8 @@ from typing import NoReturn
 from hydra._internal.utils import get_args_parser
 
 from fer.config.shorthand import spelled_out
-from fer.errors import UserError
-from fer.files import option_at_home
+from fer.core.errors import UserError
+from fer.core.io import expand_option_user
 
 
 def read_arguments(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -25,7 +25,8 @@ def read_arguments(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[s
     parser = get_args_parser()
     parser.error = _refuse  # type: ignore[method-assign]
     words = [
-        option_at_home(text) if text.startswith("-") else spelled_out(text) for text in arguments
+        expand_option_user(text) if text.startswith("-") else spelled_out(text)
+        for text in arguments
     ]
     read = parser.parse_intermixed_args(words)
     modes = (read.run, read.multirun, read.cfg, read.info, read.shell_completion)

@@ -19,8 +19,8 @@ from fer.config.processes import (
     quoted,
     wait_for_the_end,
 )
-from fer.errors import UserError
-from fer.terminal import say_in_any_letters
+from fer.core.errors import UserError
+from fer.core.text import escape_unencodable_output
 
 if TYPE_CHECKING:
     from fer.config.compose import Check
@@ -65,7 +65,7 @@ def run(
         0 done, 1 done but jobs of a sweep failed, 2 wrong use, configuration or input, 130
         interrupted.
     """
-    say_in_any_letters()
+    escape_unencodable_output()
     # Before torch is imported: its threads would otherwise wait for each other by spinning, and
     # where anything else takes a core from one of them, a step takes fifty times as long.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -253,11 +253,11 @@ def _folder_problem(config: Any, holds: Sequence[str], *, multirun: bool) -> Pro
     """Say what is wrong with the folder that a run, or several, will be written to."""
     from fer.config.folder import busy
     from fer.config.problems import Problem
-    from fer.files import unusable
+    from fer.core.io import why_not_writable
 
     key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
     folder = Path(config.hydra.sweep.dir if multirun else config.hydra.run.dir)
-    if (why := unusable(folder) or busy(folder)) is not None:
+    if (why := why_not_writable(folder) or busy(folder)) is not None:
         return Problem(key, why)
     used = [] if multirun else [entry for entry in holds if (folder / entry).exists()]
     if used:

@@ -11,9 +11,9 @@ from omegaconf import DictConfig, OmegaConf
 from fer.config.problems import ConfigError, Problem
 from fer.config.rules import rule_for
 from fer.config.training import misfit_of_clips, reads_clips
+from fer.core.errors import UserError
+from fer.core.pretrained import is_pretrained_name, weights_path
 from fer.data.source import Source
-from fer.errors import UserError
-from fer.shipped import file_of, is_name
 
 _SUBJECTS: Final = ("ckpt", "predictions", "compare")
 
@@ -72,9 +72,9 @@ def _missing(name: str, text: Any) -> list[Problem]:
     if Path(text).is_dir():
         hint = f"it is a folder; name the file in it, such as {text}/{_FILES[name]}"
         return [Problem(name, f"there is no file {text!r}: {hint}")]
-    if name == "ckpt" and is_name(text):
+    if name == "ckpt" and is_pretrained_name(text):
         try:
-            file_of(text)
+            weights_path(text)
         except UserError as error:
             return [Problem(name, str(error))]
         return []

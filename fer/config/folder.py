@@ -12,15 +12,15 @@ from typing import Any, Final
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from fer import locks
 from fer.config.processes import is_follower, let_others_begin
+from fer.core import locks
+from fer.core.errors import UserError
+from fer.core.holdout_access import ACCESS_LOG
+from fer.core.io import DISK_ERRORS, write_json, write_text
+from fer.core.provenance import describe
 from fer.data.cleaning.protocols import mark_of
 from fer.data.issues import findings_csv
 from fer.data.source import DataError, Faces
-from fer.errors import UserError
-from fer.files import FULL, write_json, write_text
-from fer.looks import LOOKS
-from fer.provenance import describe
 
 #: Held as long as a command works in a run folder.
 _LOCK: Final = ".lock"
@@ -47,13 +47,13 @@ def run_folder() -> Iterator[Path]:
         raise
     except OSError as error:
         # Who writes without naming the file, as loggers do, writes here.
-        if error.errno in FULL and error.filename is None:
+        if error.errno in DISK_ERRORS and error.filename is None:
             raise OSError(error.errno, error.strerror, str(folder)) from error
         raise
     finally:
         # A folder that the user named is theirs.
         named = any(text.lstrip("+").startswith("hydra.run.dir=") for text in hydra.overrides.hydra)
-        kept = any((folder / name).exists() for name in ("config.yaml", "before", LOOKS))
+        kept = any((folder / name).exists() for name in ("config.yaml", "before", ACCESS_LOG))
         if not named and not is_follower() and not kept:
             shutil.rmtree(folder, ignore_errors=True)
             # The folder of the model's runs, where this was to be the first.
@@ -62,21 +62,21 @@ def run_folder() -> Iterator[Path]:
         if lock is not None:
             with suppress(OSError):
                 (folder / _LOCK).unlink(missing_ok=True)
-            locks.release(lock)
+            locks.unlock(lock)
 
 
 def busy(folder: Path) -> str | None:
     """Say that another command works in a run folder, if one does."""
     if not (folder / _LOCK).is_file():
         return None
-    if (lock := locks.take(folder / _LOCK)) is None:
+    if (lock := locks.try_lock(folder / _LOCK)) is None:
         return _BUSY.format(folder)
-    locks.release(lock)
+    locks.unlock(lock)
     return None
 
 
 def _lock(folder: Path) -> int:
-    if (lock := locks.take(folder / _LOCK)) is None:
+    if (lock := locks.try_lock(folder / _LOCK)) is None:
         raise UserError(_BUSY.format(folder))
     return lock
 

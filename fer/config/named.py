@@ -8,8 +8,8 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from fer.config.problems import Problem
-from fer.errors import UserError
-from fer.shipped import file_of, is_name
+from fer.core.errors import UserError
+from fer.core.pretrained import is_pretrained_name, weights_path
 
 
 def named_checkpoints(config: DictConfig) -> list[tuple[str, str]]:
@@ -25,7 +25,7 @@ def check_names(config: DictConfig) -> list[Problem]:
     problems = []
     for where, name in named_checkpoints(config):
         try:
-            file_of(name, ".pt")
+            weights_path(name, ".pt")
         except UserError as error:
             problems.append(Problem(where, str(error)))
     return problems
@@ -34,5 +34,5 @@ def check_names(config: DictConfig) -> list[Problem]:
 def with_shipped(config: DictConfig) -> None:
     """Put paths in place of the names of models that come with the package."""
     for where, name in named_checkpoints(config):
-        if is_name(name):
-            OmegaConf.update(config, where, str(file_of(name, ".pt")))
+        if is_pretrained_name(name):
+            OmegaConf.update(config, where, str(weights_path(name, ".pt")))

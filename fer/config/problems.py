@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from fer.errors import UserError
+from fer.core.errors import UserError
 
 
 @dataclass(frozen=True, slots=True)

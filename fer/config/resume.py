@@ -17,8 +17,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from fer.config.problems import ConfigError, Problem
 from fer.config.processes import quoted
-from fer.errors import UserError
-from fer.files import remove_leftovers
+from fer.core.errors import UserError
+from fer.core.io import remove_leftovers
 
 #: What may differ between a run and its continuation: where things lie, what is reported, and how
 #: the work is done where that can't change the result.

@@ -13,7 +13,7 @@ from fer.config.problems import ConfigError, Problem
 from fer.config.processes import quoted
 from fer.config.resume import differences
 from fer.config.training import check_training
-from fer.files import unusable, write_text
+from fer.core.io import why_not_writable, write_text
 from fer.tuning import Parameter, Plan
 
 #: What a parameter may say.
@@ -75,7 +75,7 @@ def begin(config: DictConfig, plan: Plan) -> None:
         ConfigError: the folder holds another search.
         OSError: it can't be written.
     """
-    if (why := unusable(plan.folder)) is not None:
+    if (why := why_not_writable(plan.folder)) is not None:
         raise ConfigError([Problem("hydra.run.dir", why)])
     if different := differences(plan.folder, config, but=_MAY_DIFFER):
         what = (

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from omegaconf import DictConfig, OmegaConf, flag_override
 
-from fer.files import at_home
+from fer.core.io import expand_user
 
 #: ``data.clean=FILE``, which is no mapping.
 _FIXES: Final = re.compile(r"""(\+{0,2})data\.clean=(['"]?[^{'"].*)""", re.DOTALL)
@@ -29,7 +29,7 @@ def spelled_out(override: str) -> str:
         >>> spelled_out("data.clean=fixes.csv"), spelled_out("data.clean=all")
         ('data.clean.fixes=fixes.csv', 'data.clean=all')
     """
-    override = _HOME.sub(lambda _: at_home("~"), override)
+    override = _HOME.sub(lambda _: expand_user("~"), override)
     match = _FIXES.fullmatch(override)
     return f"{match[1]}data.clean.fixes={match[2]}" if match and _is_file(match[2]) else override
 
@@ -53,7 +53,7 @@ def _expand(node: Any, plain: Any, prefix: str, changed: dict[str, str]) -> None
     for key, value in plain.items() if isinstance(plain, dict) else enumerate(plain):
         if isinstance(value, dict | list):
             _expand(node[key], value, f"{prefix}{key}.", changed)
-        elif isinstance(value, str) and (path := at_home(value)) != value:
+        elif isinstance(value, str) and (path := expand_user(value)) != value:
             node[key] = changed[f"{prefix}{key}"] = path
 
 

@@ -17,7 +17,7 @@ from hydra.core.utils import JobReturn
 from hydra.types import RunMode
 
 from fer.config.location import conf_folder
-from fer.words import counted
+from fer.core.text import pluralize
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def run_sweep(
     shared = set.intersection(*(set(job.overrides or ()) for job in jobs))
     some = len(failed) < len(jobs)
     rest = ", the others are done" if some else ""
-    lines = [f"{len(failed)} of {counted(len(jobs), 'job')} failed{rest}:"]
+    lines = [f"{len(failed)} of {pluralize(len(jobs), 'job')} failed{rest}:"]
     for job in failed:
         assert job.hydra_cfg is not None  # noqa: S101 - it has begun
         own = " ".join(text for text in job.overrides or () if text not in shared)

@@ -10,9 +10,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from fer.core.labels import EMOTIONS, canonical
 from fer.data._pictures import folders_in
 from fer.data.source import SPLITS, DataError
-from fer.labels import EMOTIONS, canonical
 
 #: What splits are called, in any case, by folders and in tables.
 SPLIT_OF: Final = {

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from fer.clips import thinned
+from fer.core.clips import subsample
 from fer.data._class_folders import read_layout
 from fer.data._label_table import LabelTable
 from fer.data._pictures import PictureFile, folders_in, pictures_in
@@ -110,7 +110,7 @@ def _frames(
     found = sorted(
         pictures_in(root, name, deep=False, others=others), key=lambda file: _order(file.name)
     )
-    return tuple(found[i] for i in thinned(len(found), most)) if found else ()
+    return tuple(found[i] for i in subsample(len(found), most)) if found else ()
 
 
 def _order(name: str) -> tuple[list[tuple[int, str]], str]:

@@ -13,9 +13,9 @@ from typing import Final, Self
 import numpy as np
 import numpy.typing as npt
 
+from fer.core.labels import EMOTIONS, canonical
 from fer.data.issues import KEPT, Defect, DefectiveRowsError, RowError
 from fer.data.source import DataError
-from fer.labels import EMOTIONS, canonical
 
 #: Height and width of a face, in pixels.
 SIDE: Final = 48

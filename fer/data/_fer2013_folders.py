@@ -9,12 +9,12 @@ from typing import Final
 
 import numpy as np
 
+from fer.core.labels import EMOTIONS, canonical
 from fer.data._class_folders import split_folders, split_of
 from fer.data._csv import SIDE, USAGES
 from fer.data._pictures import PictureFile, folders_in, pictures_in, read_pictures
 from fer.data.cache import Entry
 from fer.data.source import DataError
-from fer.labels import EMOTIONS, canonical
 from fer.pixels import Image, square_grey
 
 #: The two folders, and the splits whose pictures each may hold.

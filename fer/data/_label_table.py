@@ -10,10 +10,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from fer.core.labels import EMOTIONS, canonical
 from fer.data._class_folders import SPLIT_OF
 from fer.data._metadata import read_table
 from fer.data.source import SPLITS, DataError, DataNotFoundError
-from fer.labels import EMOTIONS, canonical
 
 _SHOWN: Final = 10
 _HEADER: Final = 10_000  # bytes of it that are looked at

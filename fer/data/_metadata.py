@@ -13,8 +13,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from fer.core.text import printable
 from fer.data.source import DataError
-from fer.words import plain
 
 #: The table's name, in the root of the pictures.
 METADATA_FILE: Final = "metadata.csv"
@@ -89,7 +89,7 @@ class Table:
         seen: set[str] = set()
         for key, line in zip(keys, self.lines, strict=True):
             if key in seen:
-                raise DataError(f"{self.path}: row {line} names {plain(key)} again")
+                raise DataError(f"{self.path}: row {line} names {printable(key)} again")
             seen.add(key)
         here = [i for i, key in enumerate(keys) if key in place]
         places = [place[keys[i]] for i in here]

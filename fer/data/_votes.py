@@ -13,9 +13,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from fer.core.labels import FERPLUS
 from fer.data._csv import USAGES
 from fer.data.source import SPLITS, DataError
-from fer.labels import FERPLUS
 
 #: How many bytes a table of votes may have: ten times what FER+'s has.
 _LARGEST: Final = 1 << 24
@@ -30,7 +30,7 @@ class Votes:
     Attributes:
         splits: N names of :data:`fer.data.source.SPLITS`.
         named: bool ``[N]``; false where FER+ left the picture out.
-        counts: int64 ``[N, 10]``, votes in the order of :data:`fer.labels.FERPLUS`.
+        counts: int64 ``[N, 10]``, votes in the order of :data:`fer.core.labels.FERPLUS`.
         sha256: of the file.
     """
 
@@ -108,7 +108,7 @@ def judge(
     A majority is a single highest number of votes among all ten columns, for one of the classes.
 
     Args:
-        counts: int ``[N, 10]``, in the order of :data:`fer.labels.FERPLUS`.
+        counts: int ``[N, 10]``, in the order of :data:`fer.core.labels.FERPLUS`.
         named: bool ``[N]``; false where FER+ left the picture out.
         classes: the class names.
     """

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fer.clips import stacked
+from fer.core.clips import pad_clips
+from fer.core.metadata import Columns
 from fer.data._class_folders import split_folders
 from fer.data._clip_files import (
     LAYOUT,
@@ -28,7 +29,6 @@ from fer.data._pictures import PictureFile, said_of
 from fer.data.issues import LISTED, Finding
 from fer.data.picture_source import PictureSource
 from fer.data.source import DataError, DataNotFoundError, Faces, Split
-from fer.metadata import Columns
 from fer.ranges import FrameCount
 
 
@@ -190,7 +190,7 @@ def _places(clips: Sequence[ClipFile], kept: npt.NDArray[np.int64]) -> list[npt.
 def _split(
     clips: Sequence[ClipFile], some: Sequence[int], frames: Sequence[npt.NDArray[np.uint8]]
 ) -> Split:
-    images, lengths = stacked(frames)
+    images, lengths = pad_clips(frames)
     labels = np.array([clips[i].label for i in some], dtype=np.int64)
     return Split(images, labels, np.array(some, dtype=np.int64), lengths=lengths)
 

@@ -12,13 +12,13 @@ import torch
 from annotated_types import Ge, Le
 from torch.utils.data import DataLoader
 
+from fer.core.metadata import Columns, encode
 from fer.data.augmentation import Augmentation
 from fer.data.loading.dataset import Batch, FaceDataset, as_is
 from fer.data.loading.device_loader import DeviceLoader, fits
 from fer.data.loading.sampler import EpochSampler
 from fer.data.scaling import scaled
 from fer.data.source import DataError, Faces, Source, Split
-from fer.metadata import Columns, encode
 from fer.pixels import Fit
 from fer.ranges import PictureSide, PositiveInt
 
@@ -39,7 +39,7 @@ class FaceDataModule(lightning.LightningDataModule):
         workers: loader processes where faces are not resident; ``None`` for one where there are two
             cores or more, since one keeps up with a training on two cores, and none on a single
             core.
-        columns: the description of the metadata that the model reads, see :mod:`fer.metadata`.
+        columns: the description of the metadata that the model reads, see :mod:`fer.core.metadata`.
         seed: of order and augmentation.
     """
 

@@ -10,6 +10,8 @@ from typing import Final, Literal
 
 import numpy as np
 
+from fer.core.labels import EMOTIONS
+from fer.core.metadata import Columns
 from fer.data._archive import first_file, open_data_file
 from fer.data._csv import USAGES, parse_faces
 from fer.data._fer2013_folders import is_picture_folder, list_folders, parse_folders
@@ -17,8 +19,6 @@ from fer.data._pictures import said_of
 from fer.data.cache import Cache, Entry, default_folder, file_key, folder_key
 from fer.data.issues import Finding
 from fer.data.source import SPLITS, DataError, DataNotFoundError, Faces, Split
-from fer.labels import EMOTIONS
-from fer.metadata import Columns
 
 _LOG: Final = logging.getLogger(__name__)
 _VERSION: Final = 3  # raise it when the same file would be parsed into something else

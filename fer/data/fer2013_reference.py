@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from fer.core.labels import EMOTIONS, FERPLUS
 from fer.data._archive import first_file
 from fer.data._csv import USAGES
 from fer.data._hashing import pixel_hash
@@ -16,7 +17,6 @@ from fer.data._votes import Votes, judge, read_votes
 from fer.data.fer2013 import Fer2013
 from fer.data.ferplus import FerPlus, check_usage, join_votes, look_up, vote_places
 from fer.data.source import SPLITS, DataError, Faces, Source, WrappedSource
-from fer.labels import EMOTIONS, FERPLUS
 
 #: Rows of ``fer2013.csv``.
 FACES: Final = 35_887
@@ -115,9 +115,9 @@ class AnnotatorVotes:
     """What FER+'s ten people say of each row of ``fer2013.csv``.
 
     Attributes:
-        counts: int64 ``[R, 10]``, votes in the order of :data:`fer.labels.FERPLUS`.
-        winner: int64 ``[R]``, the position in :data:`fer.labels.EMOTIONS` of the single highest
-            number of votes among the ten; -1 where it is tied or for none of the seven.
+        counts: int64 ``[R, 10]``, votes in the order of :data:`fer.core.labels.FERPLUS`.
+        winner: int64 ``[R]``, the position in :data:`fer.core.labels.EMOTIONS` of the single
+            highest number of votes among the ten; -1 where it is tied or for none of the seven.
         guess: int64 ``[R]``, the same with the first of tied columns; -1 where that is none of the
             seven, or nobody voted.
         sha256: of the table.

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from fer.core.labels import EMOTIONS
 from fer.data._votes import judge
 from fer.data.fer2013 import Defects, Fer2013
 from fer.data.ferplus import load_joined
 from fer.data.source import Faces, WrappedSource
-from fer.labels import EMOTIONS
 from fer.ranges import Share
 
 

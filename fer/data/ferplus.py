@@ -10,14 +10,14 @@ from typing import Final, Literal
 import numpy as np
 import numpy.typing as npt
 
+from fer.core.labels import EMOTIONS
+from fer.core.metadata import Columns
 from fer.data._archive import first_file
 from fer.data._votes import Verdicts, Votes, judge, read_votes
 from fer.data.fer2013 import Defects, Fer2013
 from fer.data.issues import Finding
 from fer.data.manifest import read_manifest, rows_by_pixels
 from fer.data.source import DataError, DataNotFoundError, Faces, Split
-from fer.labels import EMOTIONS
-from fer.metadata import Columns
 
 Target = Literal["majority", "distribution"]
 

@@ -26,8 +26,8 @@ class ImageFolder(PictureSource):
     name are left out; the :attr:`~fer.data.source.Faces.notes` count them by kind.
 
     The classes are the sorted names of the folders in ``train``. Where these are the seven
-    emotions, or synonyms of them (:func:`fer.labels.canonical`), the classes are the emotions in
-    the project's order. ``test`` may be missing. A picture's row is its position among all files
+    emotions, or synonyms of them (:func:`fer.core.labels.canonical`), the classes are the emotions
+    in the project's order. ``test`` may be missing. A picture's row is its position among all files
     sorted by path.
 
     ``metadata.csv`` in the root, if there is one, brings more about each picture: a column

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from fer.errors import UserError
+from fer.core.errors import UserError
 
 Action = Literal["kept", "dropped", "relabelled"]
 

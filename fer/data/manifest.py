@@ -17,12 +17,12 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from fer.core.io import atomic_write
 from fer.data._archive import open_data_file
 from fer.data._csv import USAGES
 from fer.data._hashing import pixel_hash
 from fer.data.cleaning.clean import Cleaning
 from fer.data.source import SPLITS, DataError, DataNotFoundError, Faces
-from fer.files import written_beside
 
 #: The columns of a manifest: data row in ``fer2013.csv``, official split, the first 32 hex
 #: digits of the SHA-256 of the 2,304 pixels (as good as all 64 for telling pictures apart, and half
@@ -91,7 +91,7 @@ def write_manifest(
     writer = csv.writer(text, lineterminator="\n")
     writer.writerows([COLUMNS, *sorted(lines, key=lambda line: int(str(line[0])))])
     data = text.getvalue().encode()
-    with written_beside(path) as beside:
+    with atomic_write(path) as beside:
         # mtime=0: the same faces give the same file.
         beside.write_bytes(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
 

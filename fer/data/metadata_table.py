@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from fer.core.metadata import Columns, describe
 from fer.data._metadata import read_table
 from fer.data.source import DataError, Faces, Source, WrappedSource
-from fer.metadata import Columns, describe
 
 _LOG: Final = logging.getLogger(__name__)
 

@@ -12,13 +12,13 @@ from typing import Final, Literal
 import numpy as np
 import numpy.typing as npt
 
+from fer.core.metadata import Columns, describe
 from fer.data._drawing import stratified
 from fer.data._pictures import PictureFile, read_pictures
 from fer.data.cache import Cache, Entry, folder_key, folder_of
 from fer.data.disk_images import rows_of
 from fer.data.issues import Finding
 from fer.data.source import SPLITS, DataError, Faces, Split
-from fer.metadata import Columns, describe
 from fer.pixels import FITS, Fit, square_grey
 from fer.ranges import PictureSide, ShareBelowOne
 

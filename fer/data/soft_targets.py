@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fer.core.io import atomic_write
 from fer.data.source import DataError, Split
-from fer.files import written_beside
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class SoftTargets:
             OSError: the file cannot be written.
         """
         about = {"classes": self.classes, "made": dict(self.made)}
-        with written_beside(path) as beside, beside.open("wb") as file:
+        with atomic_write(path) as beside, beside.open("wb") as file:
             np.savez_compressed(
                 file,
                 rows=self.rows.astype(np.int32),

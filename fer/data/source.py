@@ -9,8 +9,8 @@ from typing import Final, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
+from fer.core.metadata import Columns
 from fer.data.issues import DataError, DataNotFoundError, Finding
-from fer.metadata import Columns
 
 __all__ = [
     "SPLITS",
@@ -32,7 +32,7 @@ class Split:
 
     Attributes:
         images: uint8 ``[N, H, W]`` square grey faces; of clips ``[N, T, H, W]``, see
-            :func:`fer.clips.stacked`. May be a read-only memory map, or
+            :func:`fer.core.clips.pad_clips`. May be a read-only memory map, or
             :class:`fer.data.disk_images.DiskImages`, which reads what is indexed from the disk.
         labels: int64 ``[N]``, positions in :attr:`Faces.classes`.
         rows: int64 ``[N]``, each face's 0-based place in its source (the row of a CSV file),
@@ -114,7 +114,7 @@ class Source(Protocol):
         ...
 
     def metadata_columns(self) -> Columns:
-        """Return the description of the metadata of the training faces, see :mod:`fer.metadata`."""
+        """Return the description of the training faces' metadata, see :mod:`fer.core.metadata`."""
         ...
 
     def load(self) -> Faces:

@@ -11,10 +11,10 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from fer.core.labels import canonical, is_basic_seven
+from fer.core.text import printable
 from fer.data.source import SPLITS, Faces
 from fer.evaluation.predictions import Predictions, PredictionsError, reading_parquet
-from fer.labels import canonical, is_basic_seven
-from fer.words import plain
 
 _LISTED: Final = 10
 #: How far from one a row of probabilities may sum.
@@ -54,7 +54,9 @@ def read_answers(path: Path, faces: Faces, names: Mapping[str, str]) -> Predicti
     wanted = [f"p_{name}" for name in faces.classes]
     given = [name for name in columns if name.startswith("p_")]
     if "row" not in columns or not (given or "label" in columns):
-        raise PredictionsError(f"{path} has the columns {plain(', '.join(columns))[:300]}. {_FORM}")
+        raise PredictionsError(
+            f"{path} has the columns {printable(', '.join(columns))[:300]}. {_FORM}"
+        )
     if given and {*given} != {*wanted}:
         apart = sorted({*given} ^ {*wanted})
         raise PredictionsError(

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from scipy.special import softmax
 from tqdm import tqdm
 
-from fer.files import written_beside
+from fer.core.io import atomic_write
 from fer.pixels import Fit
 
 Floats = npt.NDArray[np.float32]
@@ -120,7 +120,7 @@ class LinearModel:
             OSError: the file cannot be written.
         """
         cells = np.array([self.hog.orientations, self.hog.cell, self.hog.block])
-        with written_beside(path) as beside:
+        with atomic_write(path) as beside:
             np.savez(
                 beside,
                 weights=self.weights,

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from fer.core.errors import UserError
 from fer.data.folds import fold_fingerprint, fold_of_each
 from fer.data.soft_targets import SoftTargets, checksums_of
 from fer.data.source import Faces
-from fer.errors import UserError
 from fer.inference.checkpoint import CheckpointModel, load_checkpoint, softmax
 from fer.inference.views import views
 

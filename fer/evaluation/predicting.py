@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
+from fer.core.errors import UserError
 from fer.data.source import DataError, Faces, Split
-from fer.errors import UserError
 from fer.evaluation.predictions import Predictions
 from fer.inference.model import Model
 from fer.inference.views import views
@@ -156,7 +156,7 @@ def encoded_metadata(model: Model, split: Split) -> npt.NDArray[Any] | None:
         return split.lengths
     if model.columns is None:
         return None
-    from fer.metadata import encode
+    from fer.core.metadata import encode
 
     try:
         return encode(split.metadata, model.columns, len(split))

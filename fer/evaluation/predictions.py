@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import softmax
 
-from fer.errors import UserError
-from fer.files import written_beside
+from fer.core.errors import UserError
+from fer.core.io import atomic_write
 
 #: The splits that a test is called by: FER2013's own name, and that of other data.
 TEST_SPLITS: Final = ("PrivateTest", "test")
@@ -137,7 +137,7 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
             columns[f"{prefix}_{name}"] = values
     if predictions.probabilities is None:
         columns["answer"] = pa.array(predictions.answer, pa.int64())
-    with written_beside(path) as beside:
+    with atomic_write(path) as beside:
         pq.write_table(pa.table(columns), beside)
 
 

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from fer.errors import UserError
+from fer.core.errors import UserError
 from fer.evaluation import _corruptions as apply
 
 Images = npt.NDArray[np.uint8]

@@ -10,7 +10,7 @@ from typing import Any, Final
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from fer.files import written_beside
+from fer.core.io import atomic_write
 
 _CURVE, _CLEAN = "#0b62a4", "#7f8c9b"
 _COLUMNS: Final = 4
@@ -52,5 +52,5 @@ def plot_robustness(result: Mapping[str, Any], title: str, path: Path) -> None:
         axes.set_visible(False)
     figure.supxlabel("severity", size=10)
     figure.supylabel("accuracy", size=10)
-    with written_beside(path) as beside:
+    with atomic_write(path) as beside:
         figure.savefig(beside, dpi=130)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from fer.files import written_beside
+from fer.core.io import atomic_write
 from fer.inference.prediction import Face
 
 
@@ -34,7 +34,7 @@ def json_file(path: Path, classes: Sequence[str], model: str) -> Iterator[Answer
     Raises:
         OSError: the file can't be written.
     """
-    with written_beside(path) as beside, beside.open("w", encoding="utf-8", newline="\n") as file:
+    with atomic_write(path) as beside, beside.open("w", encoding="utf-8", newline="\n") as file:
         head = json.dumps({"model": model, "classes": list(classes)})
         file.write(head.removesuffix("}") + ', "pictures": [')
         writer = _Json(file, classes)
@@ -73,7 +73,7 @@ def csv_file(path: Path, classes: Sequence[str]) -> Iterator[AnswerFile]:
     Raises:
         OSError: the file can't be written.
     """
-    with written_beside(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
+    with atomic_write(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         columns = ["picture", "face", "x", "y", "w", "h", "score", "label"]
         writer.writerow([*columns, *(f"p_{name}" for name in classes), "problem"])

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fer.checkpoints import OTHER, CheckpointError, read_stored
-from fer.errors import UserError
+from fer.core.errors import UserError
 from fer.inference.description import LARGEST, are_columns, are_names
 from fer.pixels import FITS, Fit
 

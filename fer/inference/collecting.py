@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from fer.errors import UserError
-from fer.files import real
+from fer.core.errors import UserError
+from fer.core.io import real_path
 from fer.picture_folders import left_out, list_pictures
 from fer.pictures import SUFFIXES, shown
 
@@ -100,9 +100,9 @@ def drawn_places(pictures: Sequence[Picture], out: Path, *, one_file: bool) -> l
                 f"--draw {shown(out)} is a file; of several pictures it must be a folder"
             )
         places = _apart([out / _as_drawn(picture.place) for picture in pictures])
-    originals = {real(picture.path) for picture in pictures}
+    originals = {real_path(picture.path) for picture in pictures}
     for place in places:
-        if real(place) in originals:
+        if real_path(place) in originals:
             raise UserError(
                 f"--draw would write over {shown(place)}, which is read: name another "
                 f"{'file' if one_file else 'folder'}"

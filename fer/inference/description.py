@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal
 
-from fer.errors import UserError
+from fer.core.errors import UserError
 from fer.pixels import FITS, Fit
 
 #: The key of an ONNX file's metadata under which the description lies, as JSON.
@@ -139,7 +139,7 @@ def _is_text(name: str) -> bool:
 
 
 def are_columns(value: Any) -> bool:
-    """Say whether a value describes metadata (:mod:`fer.metadata`), or says there are none."""
+    """Say whether a value describes metadata (:mod:`fer.core.metadata`), or says there are none."""
     return value is None or (
         isinstance(value, Mapping)
         and len(value) > 0

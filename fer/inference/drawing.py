@@ -10,7 +10,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from fer.files import written_beside
+from fer.core.io import atomic_write
 from fer.inference.prediction import UNCERTAIN, Face
 from fer.pixels import Image
 
@@ -83,5 +83,5 @@ def write_picture(path: Path, image: Image) -> None:
     except (OSError, ValueError) as error:
         # JPEG has sides of 65,500 pixels at most, WebP of 16,383.
         raise OSError(f"{path} can't be written as {kind} ({error})") from error
-    with written_beside(path) as beside:
+    with atomic_write(path) as beside:
         beside.write_bytes(buffer.getvalue())

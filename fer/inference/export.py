@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from fer.errors import UserError
-from fer.files import written_beside
+from fer.core.errors import UserError
+from fer.core.io import atomic_write
 from fer.inference.checkpoint import CheckpointModel
 from fer.inference.description import Description
 from fer.inference.half import rounded, store_in_half
@@ -80,7 +80,7 @@ def export(
         not_comparable=model.not_comparable,
         recipe=recipe or {},
     )
-    with written_beside(path) as beside:
+    with atomic_write(path) as beside:
         _write(_graph(model, description), description, beside)
         try:
             parity = compare(model, OnnxModel(beside, threads=1))

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fer.clips import thinned
-from fer.errors import UserError
+from fer.core.clips import subsample
+from fer.core.errors import UserError
 from fer.pixels import Fit, square_grey
 
 Crops = npt.NDArray[np.uint8] | Sequence[npt.NDArray[np.uint8]]
@@ -83,7 +83,7 @@ def prepared_clips(
         if not isinstance(clip, list | tuple | np.ndarray) or len(clip) == 0:
             kind = "one without frames" if hasattr(clip, "__len__") else _kind(clip)
             raise FacesError(f"clip {place}: must be one frame or more, not {kind}")
-        taken = thinned(len(clip), most)
+        taken = subsample(len(clip), most)
         try:
             found.append(prepared([clip[i] for i in taken], size, fit))
         except FacesError as error:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fer.errors import UserError
+from fer.core.errors import UserError
+from fer.core.pretrained import WEIGHTS_FOLDER, weights_path
 from fer.inference.description import ModelFileError
 from fer.inference.detection import DETECT_SIZE, Detector, make_detector
 from fer.inference.model import Model
@@ -16,7 +17,6 @@ from fer.inference.onnx_check import check_in_child
 from fer.inference.onnx_model import OnnxModel, usable_threads
 from fer.inference.recognizer import MIN_FACE, Recognizer
 from fer.pictures import shown
-from fer.shipped import FOLDER, file_of
 
 
 def load(
@@ -87,7 +87,7 @@ def _try_out(recognizer: Recognizer, model: str | Path) -> None:
         else:
             recognizer.classify_clips([face])
     except UserError as error:
-        raise ModelFileError(f"{shown(file_of(model))}: {error}") from None
+        raise ModelFileError(f"{shown(weights_path(model))}: {error}") from None
 
 
 def load_model(
@@ -105,7 +105,7 @@ def load_model(
         device: where a checkpoint computes, as torch calls it; exported models compute on the CPU.
         allow: see :func:`load`.
     """
-    path = file_of(model)
+    path = weights_path(model)
     if path.suffix != ".onnx":
         from fer.inference.checkpoint import load_checkpoint
 
@@ -114,7 +114,7 @@ def load_model(
         return load_checkpoint(path, device=device, threads=cores, allow=allow)
     if device != "cpu":
         raise UserError(f"{path} is an exported model, which computes on the CPU: leave device out")
-    if path.is_file() and path.parent != FOLDER:
+    if path.is_file() and path.parent != WEIGHTS_FOLDER:
         check_in_child(path, max(1, usable_threads() if threads is None else threads))
     return OnnxModel(path, threads=threads)
 

@@ -24,7 +24,7 @@ _REFUSED: Final = 2
 
 _CHILD: Final = """
 import sys
-from fer.errors import UserError
+from fer.core.errors import UserError
 from fer.inference.onnx_model import OnnxModel
 path, threads, memory, seconds, refused = sys.argv[1], *map(int, sys.argv[2:])
 try:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from fer.errors import UserError
+from fer.core.errors import UserError
 from fer.inference.description import Description, ModelFileError
 from fer.inference.onnx_file import read_description
 from fer.inference.onnx_session import FATAL, first_line, opened, runtime_errors

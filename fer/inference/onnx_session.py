@@ -6,8 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from fer.core.telemetry import disable_telemetry
 from fer.inference.description import ModelFileError
-from fer.telemetry import switch_off
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -34,7 +34,7 @@ def opened(content: bytes, path: Path, threads: int) -> InferenceSession:
         raise ValueError(f"threads must be at least 1, not {threads}")
     import onnxruntime as ort
 
-    switch_off()
+    disable_telemetry()
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

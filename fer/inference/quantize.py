@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from fer.errors import UserError
-from fer.files import written_beside
+from fer.core.errors import UserError
+from fer.core.io import atomic_write
 from fer.inference.description import Description
 from fer.inference.folding import fold_by_rows, take_bytes
 from fer.inference.onnx_file import as_file
@@ -72,7 +72,7 @@ def quantize(
     """
     model = OnnxModel(source, threads=1)
     before = macro_f1(model, faces, labels)
-    with written_beside(path) as beside:
+    with atomic_write(path) as beside:
         _quantize(source, beside, calibration, model.columns)
         _describe(beside, replace(model.description, precision="int8"))
         after = macro_f1(OnnxModel(beside, threads=1), faces, labels)

@@ -9,15 +9,15 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from fer.clips import stacked
-from fer.errors import UserError
+from fer.core.clips import pad_clips
+from fer.core.errors import UserError
+from fer.core.metadata import encode
 from fer.inference.crops import face_crops
 from fer.inference.detection import Detection, Detector, make_detector
 from fer.inference.faces import Clip, Crops, FacesError, prepared, prepared_clips
 from fer.inference.model import Model, frames_of
 from fer.inference.prediction import UNCERTAIN, Face, Numbers, Prediction, labels_of
 from fer.inference.views import views
-from fer.metadata import encode
 from fer.pixels import Image
 
 #: Pixels of a face's shorter side below which its emotion is not told: of FER2013's faces scaled
@@ -198,7 +198,7 @@ class Recognizer:
         if not small:
             nothing = np.empty((0, len(self.classes)), dtype=np.float32)
             return Prediction(nothing, nothing.copy(), (), self.classes)
-        images, lengths = stacked(small)
+        images, lengths = pad_clips(small)
         probabilities, logits = self.model.answer(images, lengths)  # type: ignore[arg-type]
         return self._prediction(probabilities, logits)
 

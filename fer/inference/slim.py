@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fer.checkpoints import read_stored
-from fer.files import written_beside
+from fer.core.io import atomic_write
 from fer.inference.checkpoint import MAKING, PREFIX, TEMPERATURE, load_checkpoint
 from fer.inference.export import ExportError, refuse_invalid
 from fer.inference.half import in_half
@@ -49,7 +49,7 @@ def write_slim(path: Path, to: Path, *, allow: Iterable[str] = ()) -> Parity:
     # it gives to what is within is that of the file.
     content = io.BytesIO()
     torch.save(kept | {"state_dict": in_half(weights)}, content)
-    with written_beside(to) as beside:
+    with atomic_write(to) as beside:
         beside.write_bytes(content.getbuffer())
         parity = compare(model, load_checkpoint(beside, allow=allow))
         # What is no number is not below anything.

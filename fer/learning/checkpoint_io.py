@@ -10,8 +10,8 @@ import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 
 from fer.checkpoints import read_stored
-from fer.errors import UserError
-from fer.files import written_beside
+from fer.core.errors import UserError
+from fer.core.io import atomic_write
 from fer.learning.module import FerModule
 
 #: What a checkpoint says of its training that has a message of its own.
@@ -32,7 +32,7 @@ class WholeCheckpointIO(TorchCheckpointIO):
         # By way of memory: torch's own writer reports a full disk as a RuntimeError.
         content = io.BytesIO()
         torch.save(checkpoint, content)
-        with written_beside(Path(path)) as beside:
+        with atomic_write(Path(path)) as beside:
             beside.write_bytes(content.getbuffer())
 
     def load_checkpoint(

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from fer.files import written_beside
+from fer.core.io import atomic_write
 
 _TRAIN, _VAL = "#7f8c9b", "#0b62a4"
 
@@ -98,5 +98,5 @@ def plot_confusion(
 
 
 def _save(figure: Figure, path: Path) -> None:
-    with written_beside(path) as beside:
+    with atomic_write(path) as beside:
         figure.savefig(beside, dpi=130)

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from fer.errors import UserError
+from fer.core.errors import UserError
 from fer.learning.checkpoint_io import read_checkpoint
 from fer.learning.module import FerModule
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch.utils.data import get_worker_info
 
-from fer.errors import UserError
+from fer.core.errors import UserError
 
 
 class LoaderError(UserError):

@@ -131,7 +131,7 @@ class FerModule(lightning.LightningModule):
     def forward(self, images: Tensor, beside: Tensor | None = None) -> Tensor:
         """Return logits ``[B, C]`` of uint8 or float images ``[B, 1, H, W]`` in 0–255.
 
-        What is beside them are metadata, as :func:`fer.metadata.encode` gives them, where the
+        What is beside them are metadata, as :func:`fer.core.metadata.encode` gives them, where the
         network reads them; or, where the images are clips ``[B, 1, T, H, W]``, their lengths.
         """
         if images.ndim == 4:

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import lightning
 
+from fer.core.io import DISK_ERRORS, write_json, write_text
 from fer.data.cleaning.protocols import ValidityMark
 from fer.data.datamodule import FaceDataModule
 from fer.data.source import DataError, Faces
-from fer.files import FULL, write_json, write_text
 from fer.learning.callbacks import (
     BestAndLast,
     EndTogether,
@@ -49,7 +49,7 @@ def prepare(seed: int) -> None:
 
 def _end_of_thread(ended: threading.ExceptHookArgs) -> None:
     # The main thread meets a full disk too, and says so.
-    if not (isinstance(ended.exc_value, OSError) and ended.exc_value.errno in FULL):
+    if not (isinstance(ended.exc_value, OSError) and ended.exc_value.errno in DISK_ERRORS):
         threading.__excepthook__(ended)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from fer.errors import UserError
+from fer.core.errors import UserError
 from fer.learning.checkpoint_io import read_checkpoint
 from fer.learning.losses import distillation_loss
 from fer.learning.module import FerModule

@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 import cv2
 import numpy as np
 
-from fer.errors import UserError
+from fer.core.errors import UserError
 from fer.pixels import Image
 
 #: Frames a second where a source states no possible rate.

@@ -9,8 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
-from fer.errors import UserError
-from fer.files import written_beside
+from fer.core.errors import UserError
+from fer.core.io import atomic_write
 from fer.live.pipeline import TrackedFace
 from fer.pictures import shown
 
@@ -79,7 +79,7 @@ def open_track_writer(path: Path, classes: Sequence[str]) -> Iterator[TrackWrite
     is_parquet = path.suffix.lower() == ".parquet"
     names = [*_COLUMNS, *(f"p_{name}" for name in classes)]
     with (
-        written_beside(path) as partial,
+        atomic_write(path) as partial,
         (_parquet if is_parquet else _csv)(partial, names) as write,
     ):
         writer = TrackWriter(write)

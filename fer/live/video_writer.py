@@ -10,8 +10,8 @@ from typing import Final
 
 import cv2
 
-from fer.errors import UserError
-from fer.files import written_beside
+from fer.core.errors import UserError
+from fer.core.io import atomic_write
 from fer.live.frames import open_capture, quiet_opencv
 from fer.pictures import shown
 from fer.pixels import Image
@@ -160,7 +160,7 @@ def open_video_writer(path: Path, rate: float) -> Iterator[VideoWriter]:
     Raises:
         OSError: it can't be written.
     """
-    with written_beside(path) as beside:
+    with atomic_write(path) as beside:
         writer = VideoWriter(beside, rate)
         try:
             yield writer

@@ -18,7 +18,7 @@ from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, Final, TypeVar
 
-from fer.errors import UserError
+from fer.core.errors import UserError
 
 T = TypeVar("T")
 

@@ -19,12 +19,12 @@ class MetadataBranch(Branch):
     (as modalities are dropped by Neverova et al. 2016), so that the network works without.
 
     Args:
-        columns: the description of each column, see :mod:`fer.metadata`.
+        columns: the description of each column, see :mod:`fer.core.metadata`.
         units: width of the layer.
         drop: probability that a face's metadata are hidden from a training step.
 
     Shape:
-        float32 ``[B, len(columns)]`` as :func:`fer.metadata.encode` gives it → ``[B, units]``.
+        float32 ``[B, len(columns)]`` as :func:`fer.core.metadata.encode` gives it → ``[B, units]``.
 
     Raises:
         ValueError: there are no columns, or ``drop`` is no probability below 1.

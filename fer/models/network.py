@@ -35,7 +35,7 @@ class FusionNetwork(nn.Module):
 
     Shape:
         images: uint8 or float ``[B, 1, size, size]`` in 0–255.
-        metadata: float32 ``[B, columns]`` as :func:`fer.metadata.encode` gives it, NaN where
+        metadata: float32 ``[B, columns]`` as :func:`fer.core.metadata.encode` gives it, NaN where
         nothing is known; None where nothing is known of any.
         returns: logits ``[B, classes]``.
 

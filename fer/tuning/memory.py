@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from fer.errors import UserError
+from fer.core.errors import UserError
 from fer.tuning.plan import Parameter, Plan, Value
 
 if TYPE_CHECKING:

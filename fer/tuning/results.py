@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from fer.files import write_json, write_text
+from fer.core.io import write_json, write_text
 from fer.tuning.plan import Plan
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from fer import locks
-from fer.children import environment_of, signals_interrupt, stop, without_bar
-from fer.errors import UserError
+from fer.core import locks
+from fer.core.errors import UserError
+from fer.core.process import child_environment, interrupt_on_signals, log_lines, stop_processes
 from fer.tuning.memory import Memory, values_of
 from fer.tuning.plan import Plan
 from fer.tuning.progress import Progress
@@ -59,7 +59,7 @@ def search(
             on the next time.
         OSError: a file cannot be written, or a process not be started.
     """
-    handle = locks.take(plan.folder / "search.lock")
+    handle = locks.try_lock(plan.folder / "search.lock")
     if handle is None:
         raise UserError(
             f"another process searches in {plan.folder}: wait for it, or name another folder by "
@@ -67,16 +67,16 @@ def search(
         )
     try:
         memory = Memory(plan)
-        with signals_interrupt(), Progress(plan, memory) as progress:
+        with interrupt_on_signals(), Progress(plan, memory) as progress:
             running = _Running(plan, memory, progress, python)
             try:
                 while running.look():
                     time.sleep(interval)
             finally:
-                stop([one.process for one in running.working])
+                stop_processes([one.process for one in running.working])
         return running.failures
     finally:
-        locks.release(handle)
+        locks.unlock(handle)
 
 
 class _Running:
@@ -124,7 +124,7 @@ class _Running:
         """Take down what became of a command, and end it where it promises little."""
         code = one.process.poll()
         if not is_promising(self.plan, one.trial):
-            stop([one.process])
+            stop_processes([one.process])
             self._end(one.trial, "stopped")
         elif code is None:
             return
@@ -139,7 +139,7 @@ class _Running:
 
     def _begin(self, trial: Trial) -> None:
         """Begin a trial, or go on with it, as soon as nobody else works in its folder."""
-        handle = locks.take(self.plan.lock(trial.number))
+        handle = locks.try_lock(self.plan.lock(trial.number))
         if handle is None:
             self.busy.append(trial)
             return
@@ -153,7 +153,7 @@ class _Running:
             else:
                 self._start(trial, handle)
         finally:
-            locks.release(handle)
+            locks.unlock(handle)
 
     def _start(self, trial: Trial, handle: int) -> None:
         plan = self.plan
@@ -162,7 +162,7 @@ class _Running:
         place = '"' + str(plan.trial_folder(trial.number)).replace('"', '\\"') + '"'
         own = ["test=false", "trainer.enable_progress_bar=false", "resume=auto"]
         line = [*plan.arguments(values_of(trial, plan.space)), *own, f"hydra.run.dir={place}"]
-        environment = environment_of(plan.options["jobs"])
+        environment = child_environment(plan.options["jobs"])
         if (gpus := plan.options["gpus"]) is not None:
             environment["CUDA_VISIBLE_DEVICES"] = str(slot % gpus)
         log = plan.log(trial.number)
@@ -195,7 +195,7 @@ class _Running:
 
     def _failed(self, trial: Trial, code: int) -> None:
         log = self.plan.log(trial.number)
-        said = without_bar(log)[-_LINES:]
+        said = log_lines(log)[-_LINES:]
         if any(line.startswith(DIVERGED) for line in said):
             # No failure, but the worst that values can do.
             self._end(trial, "diverged")

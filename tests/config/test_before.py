@@ -15,12 +15,12 @@ from fer.config.compose import compose
 from fer.config.problems import ConfigError
 from fer.config.sources import cleaned_source
 from fer.config.training import check_training
+from fer.core.errors import UserError
 from fer.data.folds import fold_of_each
 from fer.data.soft_targets import read_soft_targets
-from fer.errors import UserError
 from fer.inference.checkpoint import load_checkpoint, softmax
 from fer.inference.views import views
-from tests.support.train_command import SMALL, environment_of, run_process
+from tests.support.train_command import SMALL, child_environment, run_process
 
 STUDENT = (
     "callbacks=[default,distillation]",
@@ -87,7 +87,7 @@ def test_teachers_are_made_by_the_same_command_and_kept(tmp_path: Path) -> None:
         "resume=auto",
         "hydra.run.dir=whole",
     )
-    environment = environment_of(tmp_path)
+    environment = child_environment(tmp_path)
     answer = run_process(tmp_path, environment, *line)
     assert answer.code == 0, answer
     assert "before/0 seed 1: training done in" in answer.out
@@ -110,11 +110,11 @@ def test_each_face_is_taught_by_the_network_that_has_not_seen_it(tmp_path: Path)
     small = (*SMALL[:-2], "trainer.max_epochs=1", "data.folds=2")
     folds = ",".join(first(*small, f"data.fold={fold}") for fold in (0, 1))
     line = (*SMALL, f"before=[{folds}]", *STUDENT, "callbacks.distillation.out_of_fold=true")
-    answer = run_process(tmp_path, environment_of(tmp_path), *line, "hydra.run.dir=whole")
+    answer = run_process(tmp_path, child_environment(tmp_path), *line, "hydra.run.dir=whole")
     assert answer.code == 0, answer
     folder = tmp_path / "whole"
     longer = ("resume=auto", "trainer.max_epochs=3", "hydra.run.dir=whole")
-    answer = run_process(tmp_path, environment_of(tmp_path), *line, *longer)
+    answer = run_process(tmp_path, child_environment(tmp_path), *line, *longer)
     assert answer.code == 0, answer
     assert "going on with whole" in answer.err
     targets = read_soft_targets([folder / "soft_targets.npz"])

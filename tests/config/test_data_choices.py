@@ -10,8 +10,8 @@ import pytest
 from fer.config.building import build_parts
 from fer.config.compose import compose
 from fer.config.problems import ConfigError
+from fer.core.labels import EMOTIONS
 from fer.data.source import DataNotFoundError
-from fer.labels import EMOTIONS
 from tests.support.fer2013_csv import make_faces, row_text, write_fer2013, write_lines
 from tests.support.picture_folders import write_class_folders, write_picture
 from tests.support.votes import write_votes

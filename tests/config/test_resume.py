@@ -12,8 +12,8 @@ from omegaconf import DictConfig, OmegaConf
 from fer.config.compose import compose
 from fer.config.problems import ConfigError
 from fer.config.resume import check_its_run, last_checkpoint, run_to_resume
-from fer.errors import UserError
-from fer.files import write_text
+from fer.core.errors import UserError
+from fer.core.io import write_text
 
 BASE = ("data=fer2013", "trainer=cpu", "trainer.precision=32-true", "trainer.max_epochs=5")
 

@@ -13,11 +13,11 @@ from fer.config.building import build_parts
 from fer.config.compose import compose
 from fer.config.problems import ConfigError
 from fer.config.shorthand import spelled_out
+from fer.core.io import expand_option_user
+from fer.core.pretrained import weights_path
 from fer.data.cleaning.fixes import Fix, Fixes, write_fixes
 from fer.data.source import DataNotFoundError
 from fer.data.synthetic import SyntheticFaces
-from fer.files import option_at_home
-from fer.shipped import file_of
 from tests.support.train_command import SMALL, rows
 
 FACES = ("data=synthetic", "data.source.train=20", "data.source.val=14", "data.source.test=14")
@@ -66,8 +66,8 @@ def test_a_tilde_is_the_users_own_folder_wherever_a_path_begins(home: Path) -> N
     assert config.callbacks.distillation.teachers == [f"{home}/b.ckpt", f"{home}/c.ckpt"]
     assert config.name == "see ~/notes"
     assert spelled_out("ckpt=~/a,~/b") == f"ckpt={home}/a,{home}/b"
-    assert file_of("~/a.onnx") == home / "a.onnx"
-    words = [option_at_home(word) for word in ("--to=~/a", "~", "a~")]
+    assert weights_path("~/a.onnx") == home / "a.onnx"
+    words = [expand_option_user(word) for word in ("--to=~/a", "~", "a~")]
     assert words == [f"--to={home}/a", f"{home}", "a~"]
 
 

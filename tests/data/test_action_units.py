@@ -4,8 +4,8 @@ from itertools import combinations
 
 import pytest
 
+from fer.core.labels import EMOTIONS
 from fer.data.synthetic.action_units import ACTION_UNITS, PROTOTYPES, check_units, shared_units
-from fer.labels import EMOTIONS
 
 
 def test_prototypes_are_those_of_emfacs() -> None:

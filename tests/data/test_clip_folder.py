@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fer.core.labels import EMOTIONS
 from fer.data.clip_folder import ClipFolder
 from fer.data.source import DataError, DataNotFoundError
-from fer.labels import EMOTIONS
 from fer.pixels import square_grey
 from tests.support.picture_folders import write_clip_folders, write_picture
 

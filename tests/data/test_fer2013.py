@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fer.core.labels import EMOTIONS
 from fer.data.fer2013 import Fer2013
 from fer.data.source import DataNotFoundError, Faces
-from fer.labels import EMOTIONS
 from tests.support.fer2013_csv import HEADER, make_faces, row_text, write_fer2013, write_lines
 
 OFFICIAL_GZ = "e9aeabf8ea2745afd961e65d5993f5ae76945067546304b3f4b37aaa3b40d89d"

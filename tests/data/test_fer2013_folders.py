@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fer.core.labels import EMOTIONS
 from fer.data._fer2013_folders import is_official
 from fer.data.fer2013 import Fer2013
 from fer.data.source import DataError, DataNotFoundError, Faces
-from fer.labels import EMOTIONS
 from tests.support.fer2013_csv import make_faces, write_fer2013
 from tests.support.picture_folders import write_fer2013_folders, write_picture
 

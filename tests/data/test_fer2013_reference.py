@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fer.core.labels import EMOTIONS, FERPLUS
 from fer.data.cleaning.clean import Cleaned, Cleaning
 from fer.data.fer2013 import Fer2013
 from fer.data.fer2013_reference import (
@@ -24,7 +25,6 @@ from fer.data.manifest import write_manifest
 from fer.data.scaling import scaled
 from fer.data.source import DataError, Faces, Source, Split
 from fer.data.synthetic import SyntheticFaces
-from fer.labels import EMOTIONS, FERPLUS
 from tests.support.fer2013_csv import make_faces, write_fer2013
 from tests.support.picture_folders import write_fer2013_folders
 from tests.support.votes import write_votes

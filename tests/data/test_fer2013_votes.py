@@ -11,12 +11,12 @@ import pytest
 
 from fer.config.building import build_parts
 from fer.config.compose import compose
+from fer.core.labels import EMOTIONS
 from fer.data.datamodule import FaceDataModule
 from fer.data.fer2013 import Fer2013
 from fer.data.fer2013_votes import Fer2013WithVotes
 from fer.data.manifest import write_manifest
 from fer.data.source import DataError, DataNotFoundError, Faces
-from fer.labels import EMOTIONS
 from tests.support.fer2013_csv import make_faces, write_fer2013
 from tests.support.picture_folders import write_fer2013_folders, write_picture
 from tests.support.votes import write_votes

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fer.core.labels import EMOTIONS
 from fer.data.fer2013 import Fer2013
 from fer.data.ferplus import FerPlus
 from fer.data.manifest import COLUMNS, read_manifest, write_manifest
 from fer.data.source import DataError, DataNotFoundError, Faces
-from fer.labels import EMOTIONS
 from tests.support.fer2013_csv import make_faces, row_text, write_fer2013, write_lines
 from tests.support.picture_folders import write_fer2013_folders, write_picture
 from tests.support.votes import HEADER, write_votes

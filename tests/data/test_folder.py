@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 
 import fer.data.picture_source as module
+from fer.core.labels import EMOTIONS
 from fer.data.check.check import check
 from fer.data.check.open_dataset import open_dataset
 from fer.data.check.text_report import text_report
 from fer.data.folder import ImageFolder
 from fer.data.source import DataError, DataNotFoundError, Faces
-from fer.labels import EMOTIONS
 from fer.pixels import Fit, square_grey
 from tests.support.picture_folders import write_class_folders, write_picture
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
+from fer.core.metadata import Columns
 from fer.data.augmentation import Augmentation
 from fer.data.cleaning.protocols import PROTOCOLS, SHARES, ProtocolSource, mark_of
 from fer.data.source import SPLITS, DataError, Faces, Split
-from fer.metadata import Columns
 from tests.support.pattern_faces import CLASSES, PatternFaces, make_split
 
 COUNTS = {"train": 160, "val": 20, "test": 20}

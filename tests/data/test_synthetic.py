@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from fer.core.labels import EMOTIONS
 from fer.data.source import SPLITS, Faces, Source
 from fer.data.synthetic import CONTEXTS, Camera, Identity, Light, Pose, SyntheticFaces, draw_face
 from fer.data.synthetic.action_units import ACTION_UNITS, PROTOTYPES
-from fer.labels import EMOTIONS
 
 # Rows of a 48-pixel picture in which each region of a frontal face lies.
 ROWS = {"brows": (2, 22), "eyes": (13, 34), "nose": (10, 38), "mouth": (28, 46), "chin": (28, 48)}

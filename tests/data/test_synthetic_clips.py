@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fer.core.labels import EMOTIONS
 from fer.data.synthetic.action_units import PROTOTYPES
 from fer.data.synthetic.clip_sampling import sample_course
 from fer.data.synthetic.clips import ClipRecipe, SyntheticClips
-from fer.labels import EMOTIONS
 
 
 @pytest.fixture(scope="module")

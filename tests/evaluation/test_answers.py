@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from fer.core.labels import EMOTIONS
 from fer.data.source import Faces
 from fer.evaluation import Predictions, PredictionsError, read_answers
-from fer.labels import EMOTIONS
 from tests.support.answers import CLASSES, NAMES, some_faces
 
 FACES = some_faces(train=3, val=4, test=6)

@@ -12,6 +12,7 @@ import pytest
 import sklearn.metrics as sk
 from scipy.special import softmax
 
+from fer.core.labels import EMOTIONS
 from fer.data.fer2013_reference import AnnotatorVotes
 from fer.evaluation import Case, judge, read_predictions, write_predictions
 from fer.evaluation.calibration import (
@@ -20,7 +21,6 @@ from fer.evaluation.calibration import (
     fit_temperature,
 )
 from fer.evaluation.summary import judgement_table
-from fer.labels import EMOTIONS
 from tests.support.answers import NAMES, some_faces, some_predictions
 
 FACES = some_faces(val=200, test=300, classes=EMOTIONS)

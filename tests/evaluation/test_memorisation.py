@@ -10,10 +10,10 @@ import pytest
 from scipy import stats
 from sklearn.metrics import accuracy_score
 
+from fer.core.labels import EMOTIONS
 from fer.data.fer2013 import Fer2013
 from fer.data.fer2013_reference import read_annotator_votes
 from fer.evaluation.memorisation import agreement_with_crowd, crowd_accuracy, memorisation
-from fer.labels import EMOTIONS
 
 N = 1000
 LABEL = np.arange(N) % 7

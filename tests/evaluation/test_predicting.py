@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fer.core.errors import UserError
 from fer.data.source import DataError, Faces
-from fer.errors import UserError
 from fer.evaluation import predict
 from fer.evaluation.predicting import check_faces, encoded_metadata, unread_metadata
 from fer.inference.views import views

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from fer.core.errors import UserError
 from fer.data.synthetic import SyntheticFaces
-from fer.errors import UserError
 from fer.evaluation.robustness import KINDS, SEVERITIES, Images, corrupt, measure
 from fer.evaluation.robustness_figure import plot_robustness
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import fer
-from fer.errors import UserError
+from fer.core.errors import UserError
 from fer.inference import UNCERTAIN, Detection, OnnxModel, Recognizer
 from fer.inference.crops import face_crops
 from fer.pixels import Image

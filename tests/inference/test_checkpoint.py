@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import torch
 
-from fer.errors import UserError
+from fer.core.errors import UserError
 from fer.inference import CheckpointError, load, load_checkpoint
 from fer.learning.checkpoint_io import add_to_checkpoint
 from tests.support.learners import small_module

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import torch
 
-from fer.clips import stacked
-from fer.errors import UserError
+from fer.core.clips import pad_clips
+from fer.core.errors import UserError
 from fer.inference import OnnxModel, Recognizer, load_checkpoint
 from fer.inference.checkpoint import TEMPERATURE
 from fer.inference.export import TOLERANCE, export
@@ -80,7 +80,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory, best: Path) -> Path:
 def assert_same(model: OnnxModel, network: Any) -> None:
     """Any number of clips of any lengths, whatever lies behind them."""
     for lengths in ((1,), (2, 9, 1), (5,) * 7):
-        images, given = stacked(some_clips(len(lengths), *lengths))
+        images, given = pad_clips(some_clips(len(lengths), *lengths))
         wanted = network.logits(images, given)
         padded = np.pad(images, ((0, 0), (0, 3), (0, 0), (0, 0)), constant_values=255)
         for some in (images, padded):
@@ -119,7 +119,7 @@ def test_clips_are_classified(best: Path, exported: Path) -> None:
         recognizer = Recognizer(model)
         assert recognizer.frames == FRAMES
         found = recognizer.classify_clips(coloured)
-        wanted = model.logits(*stacked(clips))
+        wanted = model.logits(*pad_clips(clips))
         np.testing.assert_allclose(found.logits, wanted, atol=1e-5)
         assert found.labels == tuple(found.classes[i] for i in wanted.argmax(axis=1))
         # Of longer clips as many frames as it learnt from, evenly spaced.

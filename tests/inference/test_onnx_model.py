@@ -17,7 +17,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from fer.errors import UserError
+from fer.core.errors import UserError
 from fer.inference import Description, ModelFileError, OnnxModel
 from fer.inference.description import KEY
 from fer.inference.onnx_file import as_file

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 import fer
+from fer.core.errors import UserError
 from fer.data.folder import ImageFolder
-from fer.errors import UserError
 from fer.inference import (
     UNCERTAIN,
     CheckpointModel,

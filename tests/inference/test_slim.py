@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import fer
-from fer.errors import UserError
+from fer.core.errors import UserError
 from fer.export import main
 from fer.inference import CheckpointError, CheckpointModel, load_checkpoint
 from fer.inference.checkpoint import MAKING

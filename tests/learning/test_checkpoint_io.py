@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from fer.files import remove_leftovers, write_text, written_beside
+from fer.core.io import atomic_write, remove_leftovers, write_text
 from fer.learning.checkpoint_io import WholeCheckpointIO
 
 
@@ -67,7 +67,7 @@ def test_storage_options_are_refused(tmp_path: Path) -> None:
 
 def killed_at(path: Path) -> Path:
     """Leave what a process leaves that is killed while it writes ``path``."""
-    with written_beside(path) as beside:
+    with atomic_write(path) as beside:
         beside.write_bytes(b"half")
         copy = beside.with_suffix(".copy")
         copy.write_bytes(b"half")

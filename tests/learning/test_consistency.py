@@ -9,7 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from fer.errors import UserError
+from fer.core.errors import UserError
 from fer.learning.callbacks import Consistent
 from fer.learning.consistency import Consistency
 from tests.support.learners import pattern_data, quiet_trainer, small_module

@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fer.core.errors import UserError
 from fer.data.soft_targets import SoftTargets, checksums_of
-from fer.errors import UserError
 from fer.learning import FerModule
 from fer.learning.callbacks import Distillation
 from fer.learning.losses import distillation_loss

@@ -8,7 +8,7 @@ import lightning
 import pytest
 import torch
 
-from fer.errors import UserError
+from fer.core.errors import UserError
 from fer.learning.callbacks import BestAndLast, History, TimeLimit
 from fer.learning.checkpoint_io import check_checkpoint
 from fer.learning.early_end import early_end

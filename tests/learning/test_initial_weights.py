@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from fer.errors import UserError
+from fer.core.errors import UserError
 from fer.learning import FerModule
 from fer.learning.initial_weights import begin_with
 from tests.support.learners import small_module

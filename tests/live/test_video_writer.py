@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fer.errors import UserError
+from fer.core.errors import UserError
 from fer.live import check_video_path, open_video_writer
 from fer.live.video_writer import CODECS
 from tests.support.films import frames_of

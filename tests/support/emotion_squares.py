@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from fer.core.labels import EMOTIONS
 from fer.inference import Recognizer
-from fer.labels import EMOTIONS
 from fer.pixels import Image
 from tests.support.faces_in_frames import RedSquares
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from fer.errors import UserError
+from fer.core.errors import UserError
 
 
 @contextmanager

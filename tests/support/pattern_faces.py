@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fer.core.metadata import Columns
 from fer.data.source import Faces, Split
-from fer.metadata import Columns
 
 CLASSES = ("down", "up", "left", "right")
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from fer.labels import EMOTIONS
+from fer.core.labels import EMOTIONS
 
 FOLDERS = {"Training": "train", "PublicTest": "test", "PrivateTest": "test"}
 

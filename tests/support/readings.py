@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from fer.core.labels import EMOTIONS
 from fer.inference import UNCERTAIN, Face
-from fer.labels import EMOTIONS
 from fer.live import TrackedFace
 from fer.live.aggregation import Aggregator, Cohort, Measures, Window
 

@@ -59,7 +59,7 @@ class Answer:
 Train = Callable[..., Answer]
 
 
-def environment_of(home: Path) -> dict[str, str]:
+def child_environment(home: Path) -> dict[str, str]:
     """Return someone else's environment: a home without data, keys and settings."""
     import matplotlib as mpl
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from fer import locks
-from fer.errors import UserError
+from fer.core import locks
+from fer.core.errors import UserError
 from fer.tuning import Parameter, Plan
 from fer.tuning.memory import JOURNAL, Memory
 from fer.tuning.results import summary
@@ -140,13 +140,13 @@ def test_half_a_line_and_a_lock_that_a_kill_left(whole: Path, tmp_path: Path) ->
 
 
 def test_two_processes_do_not_search_in_one_folder(tmp_path: Path) -> None:
-    handle = locks.take(tmp_path / "search.lock")
+    handle = locks.try_lock(tmp_path / "search.lock")
     assert handle is not None
     try:
         with pytest.raises(UserError, match="another process searches"):
             run(tmp_path)
     finally:
-        locks.release(handle)
+        locks.unlock(handle)
 
 
 def test_what_is_no_journal_is_told(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from fer.errors import UserError
+from fer.core.errors import UserError
 from fer.evaluation.table.formatting import UNITS
 from tools.ledger.documents import differences, write_documents
 from tools.ledger.store import LEDGER, add_claim

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from fer.errors import UserError
+from fer.core.errors import UserError
 from fer.evaluation.table.formatting import SPREAD, UNITS, format_value
 
 #: The fields of a record in the file, in their order.

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from fer.files import write_text
+from fer.core.io import write_text
 from tools.ledger.store import Ledger, ids_in, read_ledger
 
 #: The documents that may state numbers of leaky protocols, since that is what they are about.

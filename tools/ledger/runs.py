@@ -14,8 +14,8 @@ from typing import Any, Final
 
 import yaml
 
-from fer.errors import UserError
-from fer.looks import LOOKS, PRIVATE, looks_at_test
+from fer.core.errors import UserError
+from fer.core.holdout_access import ACCESS_LOG, FER2013_TEST, count_test_accesses
 from tools.ledger.claim import DIGITS, Claim
 
 #: Keys of a configuration that say where things lie and what is shown, not what is measured.
@@ -99,8 +99,12 @@ class Run:
         """How often PrivateTest was looked at up to it; None where nobody has counted."""
         if (known := self.provenance.get("looks")) is not None:
             # Of an evaluation: its checkpoint's run may have been looked at since.
-            return int(known["number"]) if known["split"] == PRIVATE else 0
-        return looks_at_test(self.folder, PRIVATE) if (self.folder / LOOKS).is_file() else None
+            return int(known["number"]) if known["split"] == FER2013_TEST else 0
+        return (
+            count_test_accesses(self.folder, FER2013_TEST)
+            if (self.folder / ACCESS_LOG).is_file()
+            else None
+        )
 
     def metric(self, key: str) -> float | str:
         """Return a number, or a word."""

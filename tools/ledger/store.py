@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from fer.files import write_text
+from fer.core.io import write_text
 from tools.ledger.claim import Claim, LedgerError
 
 #: Where the ledger lies in a checkout.

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from fer.errors import UserError
-from fer.looks import PRIVATE, looks_at_test
+from fer.core.errors import UserError
+from fer.core.holdout_access import FER2013_TEST, count_test_accesses
 from tools.ledger.claim import Claim
 from tools.ledger.runs import DIRTY, Run
 from tools.ledger.store import ids_in, put, read_ledger
@@ -145,7 +145,7 @@ def _claim(
     if len(commits) > 1:
         what += f" (seeds at the commits {', '.join(commit[:9] for commit in commits)})"
     seeds = figure["seeds"] or [first.seed]
-    looks = sum(looks_at_test(run.folder, PRIVATE) for run in runs)
+    looks = sum(count_test_accesses(run.folder, FER2013_TEST) for run in runs)
     return Claim(
         id=f"table-{result['row']}-{name}",
         what=what + DIRTY * any(run.dirty for run in runs),

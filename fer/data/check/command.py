@@ -10,6 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from fer.core.errors import UserError
+from fer.core.io import real_path
+from fer.core.text import pluralize
 from fer.data._metadata import METADATA_FILE
 from fer.data.check.as_json import as_json
 from fer.data.check.check import check
@@ -25,10 +28,7 @@ from fer.data.cleaning.fixes import Fixes, write_fixes
 from fer.data.ferplus import vote_places
 from fer.data.manifest import write_manifest
 from fer.data.source import DataError, Faces
-from fer.errors import UserError
-from fer.files import real
 from fer.pixels import FITS
-from fer.words import counted
 
 _DESCRIPTION: Final = """\
 Say what is wrong with a data set: faces by split and class, blank pictures and placeholders, exact
@@ -105,15 +105,15 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _check_outputs(options: argparse.Namespace) -> None:
-    taken = {real(options.path)}
+    taken = {real_path(options.path)}
     for path in (options.html, options.fix, options.manifest):
         if path is None:
             continue
         if path.is_dir():
             raise DataError(f"{path} is a folder; name a file")
-        if real(path) in taken:
+        if real_path(path) in taken:
             raise DataError(f"{path} is named twice: each file to write needs a name of its own")
-        taken.add(real(path))
+        taken.add(real_path(path))
 
 
 def _keep_data(options: argparse.Namespace, faces: Faces) -> None:
@@ -124,13 +124,13 @@ def _keep_data(options: argparse.Namespace, faces: Faces) -> None:
     """
     origin = Path(faces.origin)
     beside = [] if faces.names else [origin, *vote_places(origin)]
-    read = {real(path) for path in (*beside, options.votes, options.rows) if path is not None}
+    read = {real_path(path) for path in (*beside, options.votes, options.rows) if path is not None}
     pictures = {*faces.names, METADATA_FILE} if faces.names else set()
-    root = real(origin)
+    root = real_path(origin)
     for path in (options.html, options.fix, options.manifest):
         if path is None:
             continue
-        full = real(path)
+        full = real_path(path)
         inside = full.relative_to(root).as_posix() if full.is_relative_to(root) else ""
         if full in read or inside in pictures:
             raise DataError(
@@ -140,7 +140,7 @@ def _keep_data(options: argparse.Namespace, faces: Faces) -> None:
 
 def _advice(options: argparse.Namespace, report: Report, fixes: Fixes) -> str:
     dropped = sum(fix.action == "drop" for fix in fixes.fixes)
-    relabelled = counted(len(fixes.fixes) - dropped, "face")
+    relabelled = pluralize(len(fixes.fixes) - dropped, "face")
     what = f"drop {dropped:,} and relabel {relabelled} of train and val"
     lines = []
     if options.fix:

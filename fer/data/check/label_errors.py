@@ -19,10 +19,10 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
+from fer.core.errors import UserError
 from fer.data.check.gradients import histograms_of_gradients
 from fer.data.check.report import LabelError, LabelErrors
 from fer.data.source import SPLITS, DataError, Faces, Split
-from fer.errors import UserError
 
 _FOLDS: Final = 5
 _COMPONENTS: Final = 200

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from fer import __version__
+from fer.core.io import write_text
+from fer.core.text import pluralize
 from fer.data.check.report import KINDS, Report, percent
 from fer.data.cleaning.fixes import Fixes
-from fer.files import write_text
-from fer.words import counted
 
 #: How many lines a list has at most; all are in the JSON.
 LISTED: Final = 200
@@ -60,9 +60,9 @@ def headline(report: Report) -> list[str]:
     if copies.total:
         lines.append(
             f"{copies.total:,} of {report.faces:,} faces have exact copies, in "
-            f"{counted(copies.groups or 0, 'group')}: {counted(redundant, 'face')} "
+            f"{pluralize(copies.groups or 0, 'group')}: {pluralize(redundant, 'face')} "
             f"{'is' if redundant == 1 else 'are'} redundant, and "
-            f"{counted(conflicts, 'group')} {'has' if conflicts == 1 else 'have'} conflicting "
+            f"{pluralize(conflicts, 'group')} {'has' if conflicts == 1 else 'have'} conflicting "
             "labels."
         )
     nothing = report.tallies["few_values"].total + report.tallies["placeholders"].total
@@ -72,7 +72,7 @@ def headline(report: Report) -> list[str]:
             if nothing == 1
             else "are blank or likely placeholders"
         )
-        lines.append(f"{counted(nothing, 'picture')} {what}.")
+        lines.append(f"{pluralize(nothing, 'picture')} {what}.")
     return lines or ["No copies and no blank pictures were found."]
 
 

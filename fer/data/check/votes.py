@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from fer.core.labels import FERPLUS
 from fer.data._archive import first_file
 from fer.data._votes import Verdicts, judge, read_votes
 from fer.data.check.report import Agreement, Tally
 from fer.data.ferplus import join_votes, vote_places
 from fer.data.source import DataNotFoundError, Faces
-from fer.labels import FERPLUS
 
 
 @dataclass(frozen=True, slots=True)

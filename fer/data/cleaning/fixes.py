@@ -17,9 +17,9 @@ from typing import Final, Literal
 
 import numpy as np
 
+from fer.core.io import write_text
 from fer.data.issues import Finding
 from fer.data.source import DataError, DataNotFoundError, Faces, Split
-from fer.files import write_text
 
 #: The columns; ``reason`` and ``name`` are for people.
 COLUMNS: Final = ("row", "split", "action", "label", "reason", "name")

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, get_worker_info
 
+from fer.core.errors import UserError
 from fer.data.augmentation import Augmentation
 from fer.data.loading.sampler import stream
 from fer.data.source import DataError, Split
-from fer.errors import UserError
 
 
 class Batch(TypedDict):
@@ -24,7 +24,7 @@ class Batch(TypedDict):
         label: int64 ``[B]``.
         row: int64 ``[B]``, each face's place in its source.
         target: float32 ``[B, C]``, a distribution over the classes, where there is one.
-        metadata: float32 ``[B, columns]`` by :func:`fer.metadata.encode`, where the model reads it.
+        metadata: float32 ``[B, columns]`` by :func:`fer.core.metadata.encode`, where read.
         length: int64 ``[B]``, how many frames of each clip are real; of clips alone.
         taught: float32 ``[B, C]``, what teachers answer; added by the learner in training.
     """

@@ -28,7 +28,9 @@ import numpy.typing as npt
 from annotated_types import Ge, Le
 from tqdm import tqdm
 
-from fer.clips import stacked
+from fer.core.clips import pad_clips
+from fer.core.labels import EMOTIONS
+from fer.core.metadata import Columns
 from fer.data.cache import Cache, Entry, folder_of, recipe_key
 from fer.data.source import SPLITS, Faces, Split
 from fer.data.synthetic.clip_sampling import (
@@ -42,8 +44,6 @@ from fer.data.synthetic.drawing import SMALLEST, draw_face
 from fer.data.synthetic.faces import RENDERER_VERSION
 from fer.data.synthetic.sampling import sample_identity
 from fer.data.synthetic.scene import Camera, Identity, Light, Pose
-from fer.labels import EMOTIONS
-from fer.metadata import Columns
 from fer.ranges import FrameCount, PictureSide, PositiveInt, Share
 
 #: Counts up whenever the same arguments come to give other clips.
@@ -60,7 +60,7 @@ class ClipRecipe:
     """Everything one clip is drawn from.
 
     Attributes:
-        emotion: the label, one of :data:`fer.labels.EMOTIONS`.
+        emotion: the label, one of :data:`fer.core.labels.EMOTIONS`.
         course: what the face does, frame by frame.
         asymmetry: see :func:`fer.data.synthetic.draw_face`.
         identity: the person.
@@ -241,7 +241,7 @@ class SyntheticClips:
                 for one in recipes:
                     clips.append(one.draw(self.size))
                     bar.update()
-                images, lengths = stacked(clips)
+                images, lengths = pad_clips(clips)
                 found: dict[str, npt.NDArray[np.generic]] = {
                     "images": images,
                     "lengths": lengths,

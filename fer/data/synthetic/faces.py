@@ -15,6 +15,8 @@ from typing import Final
 
 import numpy as np
 
+from fer.core.labels import EMOTIONS
+from fer.core.metadata import Columns
 from fer.data.source import SPLITS, Faces, Split
 from fer.data.synthetic.action_units import PROTOTYPES
 from fer.data.synthetic.drawing import SMALLEST, draw_face
@@ -29,8 +31,6 @@ from fer.data.synthetic.sampling import (
     sample_units,
 )
 from fer.data.synthetic.scene import Camera, Identity, Light, Pose
-from fer.labels import EMOTIONS
-from fer.metadata import Columns
 from fer.ranges import PictureSide, PositiveInt
 
 __all__ = [
@@ -56,7 +56,7 @@ class Recipe:
     """Everything one picture is drawn from.
 
     Attributes:
-        emotion: what the face shows, one of :data:`fer.labels.EMOTIONS`.
+        emotion: what the face shows, one of :data:`fer.core.labels.EMOTIONS`.
         units: intensity in [0, 1] by FACS number, of the units that are present.
         asymmetry: see :func:`draw_face`.
         identity: the person.

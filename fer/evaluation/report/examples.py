@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from fer.core.labels import FERPLUS
 from fer.data.fer2013_reference import AnnotatorVotes
 from fer.data.source import Faces, Split
 from fer.evaluation.gradcam import grad_cam
@@ -16,7 +17,6 @@ from fer.evaluation.predicting import encoded_metadata
 from fer.evaluation.predictions import Predictions
 from fer.evaluation.report.pictures import clip_uri, face_uri, overlay_uri
 from fer.inference.model import Model
-from fer.labels import FERPLUS
 
 Ints = npt.NDArray[np.intp]
 

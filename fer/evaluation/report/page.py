@@ -9,12 +9,12 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from fer import __version__
+from fer.core.io import write_text
 from fer.evaluation.gradcam import last_map, why_no_cam
 from fer.evaluation.judgement import MARKS, Case, calibrated_probabilities
 from fer.evaluation.predictions import Predictions
 from fer.evaluation.report import charts, numbers, tables, words
 from fer.evaluation.report.examples import confident_errors, looked_at
-from fer.files import write_text
 from fer.inference.model import Model, network_of
 
 _NO_PICTURES = "the page was asked for without face pictures (report_pictures=false)"

@@ -10,7 +10,7 @@ import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 
-from fer.clips import thinned
+from fer.core.clips import subsample
 
 Image = npt.NDArray[np.uint8]
 
@@ -38,7 +38,7 @@ def clip_uri(frames: npt.NDArray[np.uint8]) -> str:
     Args:
         frames: uint8 ``[T, H, W]``; the last one is repeated where there are fewer than nine.
     """
-    some = np.array(frames[thinned(len(frames), _ROWS**2)])
+    some = np.array(frames[subsample(len(frames), _ROWS**2)])
     some = some[np.minimum(np.arange(_ROWS**2), len(some) - 1)]
     rows = [np.concatenate(list(row), axis=1) for row in np.split(some, _ROWS)]
     return face_uri(np.concatenate(rows, axis=0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from fer.labels import is_basic_seven
+from fer.core.labels import is_basic_seven
 
 #: The verdict in a few words, for people who have never heard of memorisation.
 VERDICTS: Final[Mapping[str, str]] = {

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from fer import locks
-from fer.children import environment_of, signals_interrupt, stop, without_bar
+from fer.core import locks
+from fer.core.holdout_access import ACCESS_LOG
+from fer.core.process import child_environment, interrupt_on_signals, log_lines, stop_processes
 from fer.evaluation.table.plan import Job, Run, configurations
 from fer.evaluation.table.progress import Progress
-from fer.looks import LOOKS
 
 #: Seconds between two looks at what runs.
 _INTERVAL: Final = 0.5
@@ -40,7 +40,7 @@ class Failure:
     code: int
 
     def __str__(self) -> str:
-        shown = "".join(f"\n    {line}" for line in without_bar(self.job.log)[-_LINES:])
+        shown = "".join(f"\n    {line}" for line in log_lines(self.job.log)[-_LINES:])
         what = f"{self.run.name}: {self.job.step} ended with code {self.code}"
         return f"{what}; the end of {self.job.log}:{shown}"
 
@@ -92,8 +92,8 @@ def run_missing(
     state = _State([run for run in runs if run.stale or run.next_job() is not None])
     if not state.waiting:
         return []
-    environment = environment_of(jobs, threads=threads)
-    with signals_interrupt(), Progress(runs) as progress:
+    environment = child_environment(jobs, threads=threads)
+    with interrupt_on_signals(), Progress(runs) as progress:
         try:
             while state.waiting or state.working:
                 for one in [w for w in state.working if w.process.poll() is not None]:
@@ -103,7 +103,7 @@ def run_missing(
                 if state.waiting or state.working:
                     time.sleep(interval)
         finally:
-            stop([one.process for one in state.working])
+            stop_processes([one.process for one in state.working])
     return state.failures
 
 
@@ -119,7 +119,7 @@ def _begin(
     for run in list(state.waiting):
         if len(state.working) + len(state.busy) >= jobs:
             break
-        handle = locks.take(run.lock)
+        handle = locks.try_lock(run.lock)
         if handle is None:
             state.busy.append(run)
             continue
@@ -137,7 +137,7 @@ def _begin(
                 process = _start(job, environment, python, handle)
                 state.working.append(_Working(run, job, process, time.monotonic()))
         finally:
-            locks.release(handle)
+            locks.unlock(handle)
 
 
 def _start(
@@ -168,7 +168,7 @@ def _empty(folder: Path) -> None:
     for path in folder.iterdir() if folder.is_dir() else ():
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
-        elif path.name != LOOKS:
+        elif path.name != ACCESS_LOG:
             path.unlink(missing_ok=True)
 
 

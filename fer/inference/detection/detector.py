@@ -8,7 +8,7 @@ from typing import Final, Protocol
 import cv2
 import numpy as np
 
-from fer.errors import UserError
+from fer.core.errors import UserError
 from fer.inference.detection.boxes import Boxes, best_of_each, whole_pixels
 from fer.pixels import Image
 

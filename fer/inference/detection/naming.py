@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from fer.errors import UserError
+from fer.core.errors import UserError
 from fer.inference.detection.detector import DETECT_SIZE, Detector, ScaledDetector
 
 _YUNET: Final = "yunet:"

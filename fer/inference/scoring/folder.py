@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import filelock
 
-from fer.errors import UserError
-from fer.files import unusable, written_beside
+from fer.core.errors import UserError
+from fer.core.io import atomic_write, why_not_writable
 from fer.inference.detection import DETECT_SIZE
 from fer.inference.recognizer import MIN_FACE
 from fer.inference.scoring.job_file import JOB_FILE, agree
@@ -118,7 +118,7 @@ class Job:
             found = score_part(
                 recognizer, self.table, part, rows, crops=asking.crops, tta=asking.tta
             )
-            with written_beside(self.file(part)) as beside:
+            with atomic_write(self.file(part)) as beside:
                 pq.write_table(found, beside)
             yield part
 
@@ -153,7 +153,7 @@ def begun(job: Job, shard: int = 0, shards: int = 1) -> Iterator[list[Part]]:
         OSError: it can't be written to.
     """
     folder = job.folder
-    if (why := unusable(folder)) is not None:
+    if (why := why_not_writable(folder)) is not None:
         raise UserError(f"--to {shown(folder)}: {why}")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / JOB_FILE).is_file():
         strange = [p.name for p in folder.iterdir() if not p.name.startswith(".")]

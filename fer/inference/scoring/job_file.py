@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 import filelock
 
 from fer import __version__
-from fer.errors import UserError
-from fer.files import write_json
+from fer.core.errors import UserError
+from fer.core.io import write_json
+from fer.core.pretrained import weights_path
 from fer.pictures import shown
-from fer.shipped import file_of
 
 if TYPE_CHECKING:
     from fer.inference.scoring.folder import Job
@@ -63,7 +63,7 @@ def _told(key: str, stored: object, wanted: object) -> str:
 
 
 def _described(job: Job) -> dict[str, Any]:
-    path = file_of(job.model)
+    path = weights_path(job.model)
     if not path.is_file():
         raise UserError(f"there is no model file {shown(path)}")
     with path.open("rb") as file:

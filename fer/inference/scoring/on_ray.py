@@ -14,7 +14,7 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Any, Final
 
-from fer.errors import UserError
+from fer.core.errors import UserError
 from fer.inference.scoring.folder import Job
 from fer.inference.scoring.parts import Part
 

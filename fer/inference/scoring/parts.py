@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from fer.errors import UserError
+from fer.core.errors import UserError
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import lightning
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-from fer.files import written_beside
+from fer.core.io import atomic_write
 
 
 class BestAndLast(ModelCheckpoint):
@@ -80,7 +80,7 @@ class BestAndLast(ModelCheckpoint):
         best = Path(str(self.dirpath)) / "best.ckpt"
         # Of several processes one copies.
         if not best.is_file() and self._trainer.is_global_zero:
-            with written_beside(best) as beside:
+            with atomic_write(best) as beside:
                 shutil.copyfile(self._earlier_best(), beside)
         if self.best_model_score is not None:
             self.best_k_models = {str(best): self.best_model_score}

@@ -7,7 +7,7 @@ from typing import cast
 import lightning
 from lightning.pytorch.callbacks import Callback
 
-from fer.errors import UserError
+from fer.core.errors import UserError
 from fer.learning.consistency import Consistency
 from fer.learning.module import FerModule
 from fer.ranges import NonNegativeFloat, ShareBelowOne

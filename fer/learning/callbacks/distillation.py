@@ -11,8 +11,8 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import Callback
 
+from fer.core.errors import UserError
 from fer.data.soft_targets import SoftTargets, read_soft_targets
-from fer.errors import UserError
 from fer.learning.module import FerModule
 from fer.learning.teachers import StoredAnswers, Teachers, read_teachers
 from fer.ranges import PositiveFloat, PositiveShare

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 import lightning
 from lightning.pytorch.callbacks import Callback
 
+from fer.core.text import format_duration
 from fer.learning.callbacks.history import History
-from fer.words import clock
 
 
 class EpochLines(Callback):
@@ -46,7 +46,9 @@ class EpochLines(Callback):
             seconds = (time.monotonic() - self._start) / max(1, len(epochs) - self._first)
             left = max(0, (trainer.max_epochs or 0) - len(epochs)) * seconds
             if trainer.is_global_zero:
-                sys.stdout.write(f"{line(epoch, trainer.max_epochs)}; {clock(left)} to go\n")
+                sys.stdout.write(
+                    f"{line(epoch, trainer.max_epochs)}; {format_duration(left)} to go\n"
+                )
                 sys.stdout.flush()
         self._told = len(epochs)
 

@@ -11,7 +11,7 @@ from typing import Any
 import lightning
 from lightning.pytorch.callbacks import Callback
 
-from fer.files import write_text
+from fer.core.io import write_text
 
 
 class History(Callback):

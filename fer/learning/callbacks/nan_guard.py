@@ -11,7 +11,7 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
-from fer.errors import UserError
+from fer.core.errors import UserError
 
 #: Batches between two looks at the losses: each look keeps a GPU waiting.
 _EVERY: Final = 50

@@ -15,7 +15,7 @@ import lightning
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
 
-from fer.errors import UserError
+from fer.core.errors import UserError
 
 #: Seconds in which a process that has broken an exchange off is gone.
 _GONE: Final = 1.0

@@ -11,7 +11,7 @@ import lightning
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
-from fer.files import write_text
+from fer.core.io import write_text
 
 
 def earlier_id(folder: Path) -> str | None:

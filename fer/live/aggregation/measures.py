@@ -10,8 +10,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from fer.core.labels import EMOTIONS
 from fer.inference import Face
-from fer.labels import EMOTIONS
 
 Values = npt.NDArray[np.float64]
 

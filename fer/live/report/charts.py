@@ -8,9 +8,9 @@ from html import escape
 from itertools import groupby
 from typing import Final
 
+from fer.core.text import format_duration
 from fer.live.aggregation import TurningPoint, Window
 from fer.live.aggregation.changepoints import mean_shares, mean_valence
-from fer.words import clock
 
 #: Size of a figure in units, and its margins: left, right, top, bottom.
 _WIDTH: Final = 960
@@ -165,7 +165,7 @@ def _grid(axes: _Axes, values: Sequence[float], told: Callable[[float], str]) ->
         x = axes.x(n * step)
         yield (
             f'<text class="tick" x="{x}" y="{axes.height - 6}" text-anchor="middle">'
-            f"{clock(n * step)}</text>"
+            f"{format_duration(n * step)}</text>"
         )
 
 

@@ -7,8 +7,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
-from fer.errors import UserError
-from fer.files import unusable, write_text, written_beside
+from fer.core.errors import UserError
+from fer.core.io import atomic_write, why_not_writable, write_text
 from fer.live.aggregation import Window
 from fer.live.report.page import page
 from fer.live.report.record import Record
@@ -32,7 +32,7 @@ def check_session_folder(folder: Path) -> None:
     Raises:
         UserError: with the reason.
     """
-    problem = unusable(folder)
+    problem = why_not_writable(folder)
     if problem is not None:
         raise UserError(f"--session {shown(folder)}: {problem}")
 
@@ -51,7 +51,7 @@ def write_session(folder: Path, record: Record) -> list[str]:
     columns = [*COLUMNS, *(f"{kind}_{name}" for kind in kinds for name in record.classes)]
     rows = [_row(one, record.classes) for one in record.windows]
     with (
-        written_beside(folder / "timeline.csv") as beside,
+        atomic_write(folder / "timeline.csv") as beside,
         beside.open("w", encoding="utf-8", newline="") as file,
     ):
         writer = csv.writer(file, lineterminator="\n")
@@ -83,5 +83,5 @@ def _parquet(path: Path, columns: list[str], rows: list[list[Any]]) -> None:
     kinds |= {name: pa.int32() for name in columns if name.startswith("at_")}
     schema = pa.schema([(name, kinds.get(name, pa.float64())) for name in columns])
     arrays = [pa.array([row[place] for row in rows], one.type) for place, one in enumerate(schema)]
-    with written_beside(path) as beside:
+    with atomic_write(path) as beside:
         parquet.write_table(pa.Table.from_arrays(arrays, schema=schema), str(beside))

@@ -9,12 +9,12 @@ from html import escape
 from importlib.resources import files
 from string import Template
 
+from fer.core.text import format_duration
 from fer.live.aggregation import VALENCE, WITHHELD, TurningPoint
 from fer.live.aggregation.capping import EXACT
 from fer.live.aggregation.changepoints import mean_shares, mean_valence
 from fer.live.report.charts import color_of, heads_chart, shares_chart, valence_chart
 from fer.live.report.record import Record
-from fer.words import clock
 
 
 def page(record: Record) -> str:
@@ -49,7 +49,7 @@ def _tiles(record: Record) -> Iterator[str]:
     share = 100 * told / record.seconds if record.seconds else 0
     valence = mean_valence(record.windows)
     tiles = [
-        (clock(record.seconds), "minutes and seconds watched"),
+        (format_duration(record.seconds), "minutes and seconds watched"),
         (f"{record.heads:.0f}", f"faces in sight on average, at most {record.most}"),
         (f"{share:.0f} %", "of the time the group's emotions are told"),
         ("–" if valence is None else f"{valence:+.2f}", "mean valence, from -1 to 1"),
@@ -114,7 +114,7 @@ def _turning(points: Sequence[TurningPoint], record: Record) -> str:
         if one.valence_before is not None and one.valence_after is not None:
             valence = f"{one.valence_before:+.2f} → {one.valence_after:+.2f}"
         rows.append(
-            f"<tr><td>{number}</td><td>{clock(one.time)}</td><td>{words}</td>"
+            f"<tr><td>{number}</td><td>{format_duration(one.time)}</td><td>{words}</td>"
             f"<td>{valence}</td></tr>"
         )
     step = record.aggregator.seconds
@@ -128,7 +128,7 @@ def _turning(points: Sequence[TurningPoint], record: Record) -> str:
 def _uncertain(record: Record) -> Iterator[str]:
     least = record.aggregator.cohort.least
     for reason, seconds in record.withheld():
-        yield f"{clock(seconds)} withheld: {WITHHELD[reason].format(least=least)}."
+        yield f"{format_duration(seconds)} withheld: {WITHHELD[reason].format(least=least)}."
     if record.told:
         yield (
             f"{100 * record.read:.0f} % of the counted faces were read in their window; the others "
@@ -143,9 +143,9 @@ def _uncertain(record: Record) -> Iterator[str]:
         few = sum(one.end - one.start for one in record.told if one.counts is not None)
         if few:
             yield (
-                f"{clock(few)} told of fewer than {EXACT} faces: of each emotion a range is told "
-                "(columns at_least and at_most), shares and valence are estimates inside it, and "
-                "no confidence is told, so that nobody's label is certain."
+                f"{format_duration(few)} told of fewer than {EXACT} faces: of each emotion a range "
+                "is told (columns at_least and at_most), shares and valence are estimates in it, "
+                "and no confidence is told, so that nobody's label is certain."
             )
         generations = len({one.generation for one in record.told})
         if generations > 1:
@@ -158,8 +158,8 @@ def _uncertain(record: Record) -> Iterator[str]:
     if tracks:
         yield (
             f"All faces together were in sight for {minutes:.1f} minutes, one for "
-            f"{clock(60 * minutes / tracks)} at a time on average; who turns away and comes back "
-            "counts anew."
+            f"{format_duration(60 * minutes / tracks)} at a time on average; who turns away and "
+            "comes back counts anew."
         )
 
 

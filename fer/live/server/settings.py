@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from fer.errors import UserError
+from fer.core.errors import UserError
 from fer.live.aggregation import MIN_GROUP, SECONDS
 from fer.pictures import shown
 

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
+from fer.core.labels import EMOTIONS, FERPLUS
 from fer.data.fer2013_reference import AnnotatorVotes
 from fer.evaluation import Case, judge
 from fer.evaluation.branches import branch_contributions
@@ -21,7 +22,6 @@ from fer.evaluation.report import write_report
 from fer.evaluation.report.words import VERDICTS, acquitted, protocol
 from fer.evaluation.robustness import measure
 from fer.inference import OnnxModel
-from fer.labels import EMOTIONS, FERPLUS
 from tests.support.answers import NAMES, some_faces, some_predictions
 from tests.support.models import untrained_model
 

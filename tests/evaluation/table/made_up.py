@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import yaml
 
+from fer.core.holdout_access import ACCESS_LOG, FER2013_TEST
 from fer.evaluation import write_predictions
 from fer.evaluation.table.plan import Job, Row, Run, metrics_in
-from fer.looks import LOOKS, PRIVATE
 from tests.support.answers import some_faces, some_predictions
 
 FACES = some_faces(val=200, test=400)
@@ -47,7 +47,7 @@ def some_row(
             block = {"accuracy": right(predictions), "accuracy_ci95": [0.1, 0.9]}
             found = {"official": block, "deduplicated": None, "robustness": {"mean": 0.4}}
             write(folder / "evaluation" / "metrics.json", found)
-            write(folder / LOOKS, {"split": "test" if kind == "clips" else PRIVATE})
+            write(folder / ACCESS_LOG, {"split": "test" if kind == "clips" else FER2013_TEST})
         runs.append(Run(name, seed, folder, tuple(jobs)))
     return Row(name, f"the {name}", kind, tuple(runs))
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from fer import locks
+from fer.core import locks
+from fer.core.holdout_access import ACCESS_LOG
 from fer.evaluation.table.plan import Job, Run, configurations
 from fer.evaluation.table.schedule import run_missing
-from fer.looks import LOOKS
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="locks and signals are POSIX")
 
@@ -129,7 +129,7 @@ def test_a_stale_run_is_made_anew_as_a_whole(python: tuple[str, ...]) -> None:
     run_missing([some_run("a")], jobs=1, interval=0.02, python=python)
     old = Path("runs/a/seed0/old")
     old.write_text("", encoding="utf-8")
-    looks = old.with_name(LOOKS)
+    looks = old.with_name(ACCESS_LOG)
     looks.write_text("a look\n", encoding="utf-8")
     run = some_run("a", stale=True)
     assert run_missing([run], jobs=1, interval=0.02, python=python) == []
@@ -160,13 +160,13 @@ def test_robustness_on_other_faces_is_measured_anew(tmp_path: Path) -> None:
 
 def test_a_folder_that_another_process_works_in_is_waited_for(python: tuple[str, ...]) -> None:
     run = some_run("a")
-    handle = locks.take(run.lock)
+    handle = locks.try_lock(run.lock)
     assert handle is not None
-    assert locks.take(run.lock) is None
+    assert locks.try_lock(run.lock) is None
     command = [sys.executable, "-c", "import time; time.sleep(0.6)"]
     # Its parent lets go, as one that was killed would: the child still holds it.
     child = subprocess.Popen(command, pass_fds=(handle,))
-    locks.release(handle)
+    locks.unlock(handle)
     begun = time.monotonic()
     assert run_missing([run], jobs=1, interval=0.02, python=python) == []
     assert time.monotonic() - begun > 0.4
@@ -203,9 +203,9 @@ def test_an_interrupt_ends_the_commands_and_keeps_what_is_finished(
     finally:
         table.kill()
     assert b"KeyboardInterrupt" in error
-    handle = locks.take(Path("runs/b/seed0.lock"))
+    handle = locks.try_lock(Path("runs/b/seed0.lock"))
     assert handle is not None, "nobody works there any more"
-    locks.release(handle)
+    locks.unlock(handle)
     assert json.loads(done.read_text(encoding="utf-8"))["official"] == {}
     assert run_missing([some_run("a"), some_run("b")], jobs=2, interval=0.02, python=python) == []
     assert sum("runs/a/seed0 " in line for line in calls()) == 1

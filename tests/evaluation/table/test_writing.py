@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from fer.core.io import write_json
 from fer.evaluation.table.results import results_of
 from fer.evaluation.table.writing import as_json, table_of
-from fer.files import write_json
 from tests.evaluation.table.made_up import some_row
 
 NAMES = {"val": "PublicTest", "test": "PrivateTest", "reference": "cnn"}

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fer.errors import UserError
+from fer.core.errors import UserError
 from fer.inference.detection import DetectorError, ScaledDetector, make_detector, overlap
 from fer.inference.detection.boxes import Boxes
 from fer.pixels import Image

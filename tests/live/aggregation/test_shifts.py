@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.shifts import LIVELY, notices, told_of, unchanging
-from fer.labels import EMOTIONS
+from fer.core.labels import EMOTIONS
 from fer.live.aggregation import ShiftDetector, Window, turning_points
 from fer.live.aggregation.windows import coarse_shares
 

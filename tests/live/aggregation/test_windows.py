@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from fer.labels import EMOTIONS
+from fer.core.labels import EMOTIONS
 from fer.live.aggregation import INDICES, VALENCE, Aggregator, Measures
 from fer.live.aggregation.capping import inside, ranges
 from fer.live.aggregation.windows import coarse_shares

@@ -8,7 +8,7 @@ import zlib
 import pytest
 from starlette.testclient import TestClient
 
-from fer.labels import EMOTIONS
+from fer.core.labels import EMOTIONS
 from fer.live.server import settings
 from tests.live.server.conftest import Serve
 from tests.support.emotion_squares import as_file, room

@@ -15,7 +15,7 @@ import pytest
 from starlette.testclient import WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
 
-from fer.labels import EMOTIONS
+from fer.core.labels import EMOTIONS
 from fer.live.server import settings
 from fer.live.server.metrics import Metrics
 from fer.live.server.sessions import SessionStore

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fer import shipped
 from fer.config.compose import compose
+from fer.core import pretrained
+from fer.core.labels import EMOTIONS
 from fer.data.fer2013_reference import AnnotatorVotes
 from fer.evaluation import Case, judge, write_predictions
-from fer.labels import EMOTIONS
 from tests.inference.conftest import checkpoint
 from tests.support.answers import some_faces, some_predictions
 from tools import card, ship
@@ -80,7 +80,7 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of shipped models with one in it; its exported file is no graph."""
     folder = tmp_path / "weights"
     folder.mkdir()
-    monkeypatch.setattr(shipped, "FOLDER", folder)
+    monkeypatch.setattr(pretrained, "WEIGHTS_FOLDER", folder)
     put_model(folder)
     return folder
 

@@ -10,8 +10,8 @@ import pytest
 import yaml
 from scipy.stats import t
 
-from fer.errors import UserError
-from fer.looks import count_look
+from fer.core.errors import UserError
+from fer.core.holdout_access import record_test_access
 from tools.ledger.__main__ import main
 from tools.ledger.claim import Claim
 from tools.ledger.documents import differences
@@ -114,7 +114,7 @@ def test_looks_are_those_that_the_runs_have_counted(tmp_path: Path) -> None:
         record(folders[0], metric="test/acc")
     assert record(folders[0], metric="test/acc", looks=2).private_test_looks == 2
     for seed, split in ((0, "PrivateTest"), (1, "PrivateTest"), (0, "test"), (1, "PrivateTest")):
-        count_look(folders[seed], split, "data")
+        record_test_access(folders[seed], split, "data")
     assert record(*folders, metric="test/acc").private_test_looks == 3
     assert record(*folders, metric="test/acc", looks=4).private_test_looks == 4
     with pytest.raises(UserError, match="--looks 2"):

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from fer.errors import UserError
+from fer.core.errors import UserError
+from fer.core.io import write_json
 from fer.evaluation.table.plan import Job, Row, Run
 from fer.evaluation.table.results import results_of
 from fer.evaluation.table.where import where_helps, where_table
 from fer.evaluation.table.writing import as_json, table_of
-from fer.files import write_json
 from tests.evaluation.table.made_up import COMMIT, corrupted, some_row, write
 from tools.ledger.__main__ import main
 from tools.ledger.claim import Claim

@@ -1,0 +1,45 @@
+"""Numbers, times and names as text for people, on terminals that may lack letters."""
+
+from __future__ import annotations
+
+import io
+import sys
+
+
+def pluralize(number: int, noun: str) -> str:
+    """Return a number of things.
+
+    Example:
+        >>> pluralize(1, "face"), pluralize(1200, "face")
+        ('1 face', '1,200 faces')
+    """
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
+def format_duration(seconds: float) -> str:
+    """Return a time as people write it.
+
+    Example:
+        >>> format_duration(75.4), format_duration(3675)
+        ('1:15', '1:01:15')
+    """
+    whole = round(seconds)
+    hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def printable(text: str) -> str:
+    r"""Return text for a message: as it is, or quoted where it would do more than show itself.
+
+    Example:
+        >>> print(printable("a b.jpg"), printable("a\nb.jpg"))
+        a b.jpg 'a\nb.jpg'
+    """
+    return text if text.isprintable() else repr(text)
+
+
+def escape_unencodable_output() -> None:
+    """Let standard output and error write what their encoding has no letter for as its number."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
