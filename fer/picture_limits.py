@@ -85,9 +85,11 @@ _SCAN: Final = 0xDA
 _END: Final = 0xD9
 
 
-def too_large(most: int) -> str:
-    """Say that a picture is; whoever tells it from other refusals looks for its last words."""
-    return f"the picture has more than {most:,} pixels: scale it down"
+def too_large(most: int) -> PictureError:
+    """Return the refusal of a picture with too many pixels."""
+    return PictureError(
+        f"the picture has more than {most:,} pixels: scale it down", code="too_many_pixels"
+    )
 
 
 def check_header(image: Opened, most: int, scans: int) -> None:
@@ -112,9 +114,12 @@ def check_header(image: Opened, most: int, scans: int) -> None:
     across, down = (tiff_number(image, tag) for tag in _TILE_SIZE)
     pixels = max(pixels, across * down)
     if pixels > most:
-        raise PictureError(too_large(most))
+        raise too_large(most)
     if scans * pixels > most_scanned:
-        raise PictureError(f"this JPEG has {scans} scans, too many for its size: save it anew")
+        raise PictureError(
+            f"this JPEG has {scans} scans, too many for its size: save it anew",
+            code="too_many_scans",
+        )
     if kind == "TIFF":
         boxes = [part[1] for part in image.tile]  # type: ignore[attr-defined]
         area = sum(max(1, (x2 - x1) * (y2 - y1)) for x1, y1, x2, y2 in boxes)

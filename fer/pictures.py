@@ -131,7 +131,7 @@ def decoded(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Image:
             ) from None
         raise PictureError("this is no picture, or a corrupt one") from None
     except Pillow.DecompressionBombError:
-        raise PictureError(too_large(max_pixels)) from None
+        raise too_large(max_pixels) from None
     except MemoryError:
         raise PictureError("there is too little memory to decode the picture") from None
     except Exception as error:  # Decoders raise anything, AssertionError too.

@@ -70,17 +70,16 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    for name in ("fastapi", "uvicorn", "websockets", "python_multipart"):
+    for name in ("fastapi", "uvicorn", "websockets", "python_multipart", "prometheus_client"):
         if find_spec(name) is None:
             raise UserError(f"this needs {name}, not installed: pip install '.[serve]'")
     from fer.live import open_source
     from fer.live.aggregation import Measures
-    from fer.live.server import check_settings, make_app, run
-    from fer.live.server.settings import is_loopback, listening
+    from fer.live.server import bind_socket, check_settings, is_loopback, make_app, run
 
     settings = _settings(options)
     check_settings(settings)
-    with listening(settings) as socket:
+    with bind_socket(settings) as socket:
         recognizer = recognizer_of(options)
         source = None
         if options.source is not None:

@@ -84,7 +84,7 @@ def test_certificates_that_are_none(serve: Serve) -> None:
         Path(name).write_text("hello")
     code, said = serve("--tls-cert", "a.pem", "--tls-key", "b.pem")
     assert code == 2
-    assert "no certificate" in said
+    assert "not a certificate" in said
 
 
 def test_a_port_that_is_taken(serve: Serve) -> None:

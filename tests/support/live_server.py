@@ -88,13 +88,12 @@ def counted(port: int, name: str) -> float:
 
 
 def main() -> None:
-    from fer.live.server import Settings, make_app, run
-    from fer.live.server.settings import listening
+    from fer.live.server import Settings, bind_socket, make_app, run
     from tests.support.emotion_squares import square_recognizer
 
     settings = Settings(port=int(sys.argv[1]), **json.loads(sys.argv[2]))
-    with listening(settings) as there:
-        run(make_app(settings, square_recognizer()), settings, there)
+    with bind_socket(settings) as bound:
+        run(make_app(settings, square_recognizer()), settings, bound)
 
 
 if __name__ == "__main__":

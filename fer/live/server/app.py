@@ -37,27 +37,31 @@ def make_app(settings: Settings, recognizer: Recognizer, source: Source | None =
         source: of frames, where they are not the pages'.
     """
     metrics = Metrics()
-    workshop = InferenceWorker(recognizer)
-    watch = None
+    worker = InferenceWorker(recognizer)
+    broadcaster = None
     if source is not None:
-        watch = Broadcaster(source, LiveSession(recognizer, settings, metrics), workshop, metrics)
-    talks = ConnectionHandler(workshop, SessionStore(recognizer, settings, metrics), watch, metrics)
+        session = LiveSession(recognizer, settings, metrics)
+        broadcaster = Broadcaster(source, session, worker, metrics)
+    sessions = SessionStore(recognizer, settings, metrics)
+    connections = ConnectionHandler(worker, sessions, broadcaster, metrics)
     greeting = welcome(settings, Measures(recognizer.classes, settings.index))
 
     @asynccontextmanager
-    async def life(_: FastAPI) -> AsyncIterator[None]:
-        if watch is not None:
-            watch.start()
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        if broadcaster is not None:
+            broadcaster.start()
         yield
-        if watch is not None:
-            watch.close()
-        workshop.close()
+        if broadcaster is not None:
+            broadcaster.close()
+        worker.close()
 
     # The framework's own pages of the interface would fetch scripts from elsewhere.
-    app = FastAPI(title="fer", version=__version__, lifespan=life, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="fer", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None
+    )
     app.state.metrics = metrics
     app.add_middleware(SecurityMiddleware, settings=settings, metrics=metrics)
-    app.include_router(routes(settings, workshop, metrics))
+    app.include_router(routes(settings, worker, metrics))
     app.mount("/page", StaticFiles(directory=_PAGE), name="page")
 
     @app.get("/", include_in_schema=False)
@@ -66,31 +70,32 @@ def make_app(settings: Settings, recognizer: Recognizer, source: Source | None =
 
     @app.get("/health")
     async def health() -> dict[str, str]:
-        """Say that the server is alive, and what became of its source."""
-        told = {"status": "ok", "version": __version__}
-        return told if watch is None else told | {"source": watch.state}
+        """Return that the server is alive, and the state of its source."""
+        status = {"status": "ok", "version": __version__}
+        return status if broadcaster is None else status | {"source": broadcaster.state}
 
     @app.get("/metrics", response_class=PlainTextResponse)
     async def counts() -> PlainTextResponse:
-        """Tell how the server works, for Prometheus: nothing of what it sees."""
+        """Return how the server works, for Prometheus: nothing of what it sees."""
         return PlainTextResponse(metrics.text(), media_type="text/plain; version=0.0.4")
 
     @app.get("/v1/welcome")
     async def greet() -> dict[str, Any]:
-        """Tell what a page has to know before it begins."""
+        """Return what a page has to know before it begins."""
         return greeting
 
     @app.get("/v1/timeline")
     async def timeline() -> JSONResponse:
-        """Tell what may be told of the group that the server's own source shows."""
-        if watch is None:
+        """Return what may be told of the group that the server's own source shows."""
+        if broadcaster is None:
             words = "pages with a camera of their own have a session each: there is no common one"
             return JSONResponse({"error": words}, 404)
-        return JSONResponse({"source": watch.state, "timeline": list(watch.group.history)})
+        history = list(broadcaster.session.history)
+        return JSONResponse({"source": broadcaster.state, "timeline": history})
 
     @app.websocket("/v1/live")
     async def live(socket: WebSocket) -> None:
-        asked = socket.scope.get("subprotocols", [])
-        await talks.handle(socket, PROTOCOL if PROTOCOL in asked else None)
+        offered = socket.scope.get("subprotocols", [])
+        await connections.handle(socket, PROTOCOL if PROTOCOL in offered else None)
 
     return app

@@ -1,4 +1,4 @@
-"""The server's own camera, stream or film, watched once for all pages."""
+"""The server's own camera, stream or film, read once for all pages."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import time
 from collections.abc import Generator, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Final
 
 from fer.live.frames import Frame, Source, SourceError
+from fer.live.server.channels import Sender
+from fer.live.server.messages import Message
 from fer.live.server.metrics import Metrics
-from fer.live.server.outbox import Outbox
 from fer.live.server.sessions import LiveSession
 from fer.live.server.worker import InferenceWorker
 
@@ -30,23 +31,21 @@ class Broadcaster:
 
     Args:
         source: of frames.
-        group: the session.
-        workshop: where frames are read.
+        session: of the group that it shows.
+        worker: where frames are read.
         metrics: where they are counted.
     """
 
     def __init__(
-        self, source: Source, group: LiveSession, workshop: InferenceWorker, metrics: Metrics
+        self, source: Source, session: LiveSession, worker: InferenceWorker, metrics: Metrics
     ) -> None:
-        self._source = source
-        self.group = group
-        self._workshop = workshop
-        self._metrics = metrics
-        self._outboxes: set[Outbox] = set()
+        self._source, self._worker, self._metrics = source, worker, metrics
+        self.session = session
+        self._senders: set[Sender] = set()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="fer source", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
-        #: What became of the source: ``running``, ``ended`` or ``lost``.
+        #: State of the source: ``running``, ``ended`` or ``lost``.
         self.state = "running"
 
     def start(self) -> None:
@@ -60,15 +59,15 @@ class Broadcaster:
         self._thread.join(timeout=5)
 
     @contextmanager
-    def told_to(self, outbox: Outbox) -> Iterator[None]:
-        """Tell a page, from the timeline so far to what comes."""
-        outbox.put([{"type": "started", "key": ""}, *self.group.history])
-        outbox.put([{"type": "source", "state": self.state}])
-        self._outboxes.add(outbox)
+    def subscribed(self, sender: Sender) -> Iterator[None]:
+        """Send a page the timeline so far and, until the block ends, what comes."""
+        sender.put([{"type": "started", "key": ""}, *self.session.history])
+        sender.put([{"type": "source", "state": self.state}])
+        self._senders.add(sender)
         try:
             yield
         finally:
-            self._outboxes.discard(outbox)
+            self._senders.discard(sender)
 
     def _run(self) -> None:
         frames = paced(self._source, self._ended)
@@ -76,31 +75,31 @@ class Broadcaster:
         try:
             for frame in frames:
                 start = time.perf_counter()
-                messages = self._workshop.work_here(
-                    lambda frame=frame: self.group.step(frame.image, frame.time)  # type: ignore[misc]
+                messages = self._worker.run_blocking(
+                    lambda frame=frame: self.session.step(frame.image, frame.time)  # type: ignore[misc]
                 )
                 seconds = time.perf_counter() - start
-                self._metrics.took(seconds)
+                self._metrics.frame_answered(seconds)
                 messages[0]["took"] = round(seconds, 3)
-                self._tell(messages)
+                self._send(messages)
             if self._source.is_lost:
                 state = "lost"
         except SourceError as error:
             _log.warning("%s", error)
             state = "lost"
         except (RuntimeError, CancelledError):
-            # The workshop is closed: the server ends.
+            # The worker is closed: the server ends.
             if not self._ended.is_set():
                 raise
         finally:
             frames.close()
             self.state = state
-            self._tell([{"type": "source", "state": state}])
+            self._send([{"type": "source", "state": state}])
 
-    def _tell(self, messages: list[dict[str, Any]]) -> None:
+    def _send(self, messages: list[Message]) -> None:
         def put() -> None:
-            for outbox in self._outboxes:
-                outbox.put([dict(one) for one in messages])
+            for sender in self._senders:
+                sender.put([dict(message) for message in messages])
 
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(put)
@@ -119,16 +118,15 @@ def paced(source: Source, ended: threading.Event) -> Generator[Frame, None, None
     frames = source.frames()
     try:
         for frame in frames:
-            now = time.monotonic()
-            early = start + frame.time - now
-            if source.is_live or early > 0:
-                pass
-            elif early < -1 / source.rate and now - shown < _LONGEST_GAP:
-                continue
-            else:
-                start -= min(0.0, early + 1 / source.rate)
-            if not source.is_live and early > 0 and ended.wait(early):
-                break
+            if not source.is_live:
+                now = time.monotonic()
+                early = start + frame.time - now
+                if early < -1 / source.rate and now - shown < _LONGEST_GAP:
+                    continue
+                if early > 0:
+                    ended.wait(early)
+                else:
+                    start -= min(0.0, early + 1 / source.rate)
             if ended.is_set():
                 break
             shown = time.monotonic()

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from fer.inference import UNCERTAIN
 from fer.live.aggregation import WITHHELD, Measures, Shift, Window
 from fer.live.pipeline import TrackedFace
-from fer.live.server.settings import (
-    BURST,
-    CONNECTIONS,
-    MESSAGE,
-    PIXELS,
-    RATE,
-    Settings,
-)
+from fer.live.server import settings as limits
+from fer.live.server.settings import Settings
 from fer.live.tracking import Box
 from fer.pixels import Image
 
+Message = dict[str, Any]
 
-def welcome(settings: Settings, measures: Measures) -> dict[str, Any]:
+
+def welcome(settings: Settings, measures: Measures) -> Message:
     """Return what a page has to know before it begins."""
     index = measures.index
+    fields = ("name", "title", "formula", "source", "evidence")
     return {
         "type": "welcome",
         "view": settings.view,
@@ -32,70 +30,51 @@ def welcome(settings: Settings, measures: Measures) -> dict[str, Any]:
         "min_group": settings.min_group,
         "seconds": settings.seconds,
         "valence": measures.has_valence,
-        "index": None
-        if index is None
-        else {
-            "name": index.name,
-            "title": index.title,
-            "formula": index.formula,
-            "source": index.source,
-            "evidence": index.evidence,
-        },
+        "index": None if index is None else {name: getattr(index, name) for name in fields},
         "withheld": {
             key: words.format(least=settings.min_group) for key, words in WITHHELD.items()
         },
         "limits": {
-            "connections": CONNECTIONS,
-            "message_bytes": MESSAGE,
-            "pixels": PIXELS,
-            "messages_per_second": RATE,
-            "messages_at_once": BURST,
+            "connections": limits.MAX_PAGES,
+            "message_bytes": limits.MAX_MESSAGE,
+            "pixels": limits.MAX_PIXELS,
+            "messages_per_second": limits.MESSAGE_RATE,
+            "messages_at_once": limits.MESSAGE_BURST,
         },
     }
 
 
-def group_faces(image: Image, boxes: Sequence[Box]) -> dict[str, Any]:
+def group_faces(image: Image, boxes: Sequence[Box]) -> Message:
     """Return where the faces of a frame are, from left to right: no names, no emotions."""
-    return {
-        "type": "faces",
-        "size": [image.shape[1], image.shape[0]],
-        "boxes": sorted(list(one) for one in boxes),
-    }
+    height, width = image.shape[:2]
+    return {"type": "faces", "size": [width, height], "boxes": sorted(list(one) for one in boxes)}
 
 
 def own_face(
     image: Image, boxes: Sequence[Box], own: TrackedFace | None, classes: Sequence[str]
-) -> dict[str, Any]:
+) -> Message:
     """Return what the face that was read shows, for the person at their own camera.
 
     Of others that come into the picture only the place is told.
     """
-    told = group_faces(image, boxes)
+    message = group_faces(image, boxes)
     if own is not None:
         face = own.face
-        told["own"] = {
+        rounded = [round(float(p), 3) for p in face.probabilities]
+        message["own"] = {
             "box": list(face.box),
             "label": face.label,
             "uncertain": face.label == UNCERTAIN,
-            "probabilities": {
-                name: round(float(p), 3)
-                for name, p in zip(classes, face.probabilities, strict=True)
-            },
+            "probabilities": dict(zip(classes, rounded, strict=True)),
         }
-    return told
+    return message
 
 
-def window_told(window: Window, threshold: float | None) -> dict[str, Any]:
+def window_message(window: Window, threshold: float | None) -> Message:
     """Return what is told of a window, and how far valence would have to move for a notice."""
     return {"type": "window", **window.as_dict(), "threshold": threshold}
 
 
-def shift_told(shift: Shift) -> dict[str, Any]:
+def shift_message(shift: Shift) -> Message:
     """Return the notice of a shift."""
-    return {
-        "type": "shift",
-        "time": shift.time,
-        "before": shift.before,
-        "after": shift.after,
-        "threshold": shift.threshold,
-    }
+    return {"type": "shift", **asdict(shift)}

@@ -1,10 +1,10 @@
-"""What stands before every request: who asks, by what name, and what the answer may do."""
+"""Checks of every request (host, origin, token) and the security headers of every answer."""
 
 from __future__ import annotations
 
 import hmac
 import ipaddress
-from collections.abc import Iterable
+from contextlib import suppress
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -14,8 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fer.live.server.limits import ClientBuckets
 from fer.live.server.metrics import Metrics
-from fer.live.server.places import client_of
-from fer.live.server.settings import WRONG, WRONG_BURST, Settings
+from fer.live.server.settings import WRONG_TOKEN_BURST, WRONG_TOKEN_RATE, Settings
 
 #: Subprotocol of the WebSocket, and what its second one begins with: the token. A browser's script
 #: can't set headers there, and addresses are written down in too many places.
@@ -49,11 +48,9 @@ class SecurityMiddleware:
     """
 
     def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics) -> None:
-        self._app = app
-        self._settings = settings
-        self._metrics = metrics
+        self._app, self._settings, self._metrics = app, settings, metrics
         self._names = settings.known_names
-        self._wrong = ClientBuckets(WRONG, WRONG_BURST)
+        self._wrong = ClientBuckets(WRONG_TOKEN_RATE, WRONG_TOKEN_BURST)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take a request or a WebSocket."""
@@ -61,56 +58,62 @@ class SecurityMiddleware:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        host = headers.get("host", "")
-        refused = self._refused(scope, headers, host)
-        if refused is not None:
-            reason, code, words = refused
-            self._metrics.refused[reason] += 1
-            answer = JSONResponse({"error": words}, code)
-            if scope["type"] == "websocket":
-                await _denied(scope, receive, send, answer)
-            else:
-                await answer(scope, receive, _with_headers(send, host))
+        secured = _with_headers(send, headers.get("host", ""))
+        refusal = self._refusal(scope, headers)
+        if refusal is None:
+            await self._app(scope, receive, secured)
             return
-        await self._app(scope, receive, _with_headers(send, host))
+        reason, code, words = refusal
+        self._metrics.refuse(reason)
+        answer = JSONResponse({"error": words}, code)
+        if scope["type"] == "http":
+            await answer(scope, receive, secured)
+            return
+        # A WebSocket, before it is one.
+        await receive()
+        if "websocket.http.response" in scope.get("extensions", {}):
+            await answer(scope, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1008})
 
-    def _refused(self, scope: Scope, headers: Headers, host: str) -> tuple[str, int, str] | None:
+    def _refusal(self, scope: Scope, headers: Headers) -> tuple[str, int, str] | None:
         """Return why a request is refused: a word to count, the status, and words to read."""
-        if len(headers.getlist("host")) != 1 or not self._is_ours(host):
+        host, origin = headers.get("host", ""), headers.get("origin")
+        if len(headers.getlist("host")) != 1 or not self._is_known(host):
             return "host", 421, "this server does not answer to that name: see --allow-host"
-        origin = headers.get("origin")
         is_open = scope["type"] == "http" and (
             scope["path"] in _OPEN or scope["path"].startswith(_OPEN_FOLDER)
         )
-        if origin is None:
+        if origin is not None:
+            scheme = "https" if self._settings.is_secure else "http"
+            is_own = origin.lower() == f"{scheme}://{host.lower()}"
+        else:
             # Browsers leave it out where they don't expect harm, but say where they come from. A
             # link that somebody follows may lead here.
             is_own = headers.get("sec-fetch-site", "none") in _OWN_SITES or (
                 is_open and headers.get("sec-fetch-mode") == "navigate" and scope["method"] == "GET"
             )
-        else:
-            is_own = self._is_own_page(origin, host)
         if not is_own:
             return "origin", 403, "other pages may not ask this server"
-        return None if is_open or not self._settings.token else self._unproven(scope, headers)
+        return None if is_open or not self._settings.token else self._token_refusal(scope, headers)
 
-    def _unproven(self, scope: Scope, headers: Headers) -> tuple[str, int, str] | None:
+    def _token_refusal(self, scope: Scope, headers: Headers) -> tuple[str, int, str] | None:
         """Return why the token does not let a client in; who tries many has to wait."""
-        told = _told_tokens(scope, headers)
+        tokens = _tokens(scope, headers)
         client = scope.get("client")
-        bucket = self._wrong.of(client_of(client[0] if client else ""))
-        if told and not bucket.has_one:
+        bucket = self._wrong.of(client[0] if client else "")
+        if tokens and not bucket.has_one:
             return "token", 429, "too many wrong tokens from this address: wait some seconds"
         right = self._settings.token.encode()
         # All are compared, each in a time that does not tell how much of it is right.
-        if sum(hmac.compare_digest(one.encode(), right) for one in told) > 0:
+        if sum(hmac.compare_digest(token.encode(), right) for token in tokens) > 0:
             return None
-        if told:
+        if tokens:
             bucket.try_acquire()
         return "token", 401, "the token is missing or wrong"
 
-    def _is_ours(self, host: str) -> bool:
-        """Say whether a Host header is an address or a name of this server.
+    def _is_known(self, host: str) -> bool:
+        """Return True if a Host header is an address or a name of this server.
 
         A foreign name that was made to lead here (DNS rebinding) is neither.
         """
@@ -124,13 +127,9 @@ class SecurityMiddleware:
             return name in self._names
         return True
 
-    def _is_own_page(self, origin: str, host: str) -> bool:
-        scheme = "https" if self._settings.is_secure else "http"
-        return origin.lower() == f"{scheme}://{host.lower()}"
-
 
 def token_protocol(token: str) -> str:
-    """Return the subprotocol that tells a token: its bytes as hexadecimal digits.
+    """Return the subprotocol that carries a token: its bytes as hexadecimal digits.
 
     Example:
         >>> token_protocol("ab")
@@ -139,30 +138,14 @@ def token_protocol(token: str) -> str:
     return TOKEN_PROTOCOL + token.encode().hex()
 
 
-def _told_tokens(scope: Scope, headers: Headers) -> list[str]:
-    kind, _, told = headers.get("authorization", "").partition(" ")
-    found = [told.strip()] if kind.lower() == "bearer" else []
-    return [one for one in (*found, *_from_protocols(scope.get("subprotocols", ()))) if one]
-
-
-def _from_protocols(protocols: Iterable[str]) -> list[str]:
-    found = []
-    for one in protocols:
-        if one.startswith(TOKEN_PROTOCOL):
-            try:
-                found.append(bytes.fromhex(one.removeprefix(TOKEN_PROTOCOL)).decode())
-            except ValueError:
-                continue
-    return found
-
-
-async def _denied(scope: Scope, receive: Receive, send: Send, answer: JSONResponse) -> None:
-    """Refuse a WebSocket before it is one."""
-    await receive()
-    if "websocket.http.response" in scope.get("extensions", {}):
-        await answer(scope, receive, send)
-    else:
-        await send({"type": "websocket.close", "code": 1008})
+def _tokens(scope: Scope, headers: Headers) -> list[str]:
+    kind, _, token = headers.get("authorization", "").partition(" ")
+    tokens = [token.strip()] if kind.lower() == "bearer" else []
+    for protocol in scope.get("subprotocols", ()):
+        if protocol.startswith(TOKEN_PROTOCOL):
+            with suppress(ValueError):
+                tokens.append(bytes.fromhex(protocol.removeprefix(TOKEN_PROTOCOL)).decode())
+    return [token for token in tokens if token]
 
 
 def _with_headers(send: Send, host: str) -> Send:

@@ -1,4 +1,4 @@
-"""The session of a page or of the server's source, and what it has told so far."""
+"""The sessions of pages and of the server's source, and what they have told so far."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ import math
 import secrets
 import time
 from collections import deque
-from typing import Any
 
 from fer.inference import Recognizer
 from fer.live.aggregation import ShiftDetector
 from fer.live.frames import Frame
 from fer.live.pipeline import FacePipeline
-from fer.live.server.messages import group_faces, own_face, shift_told, window_told
+from fer.live.server.messages import Message, group_faces, own_face, shift_message, window_message
 from fer.live.server.metrics import Metrics
-from fer.live.server.settings import CONNECTIONS, HISTORY, KEPT, Settings
+from fer.live.server.settings import HISTORY, MAX_PAGES, SESSION_KEPT, Settings
 from fer.live.session import Session
 from fer.pixels import Image
 
@@ -33,47 +32,42 @@ class LiveSession:
 
     def __init__(self, recognizer: Recognizer, settings: Settings, metrics: Metrics) -> None:
         self._is_class = settings.view == "class"
-        pipeline = None if self._is_class else FacePipeline(recognizer, largest_only=True)
         self._session = Session(
             recognizer,
             seconds=settings.seconds,
             min_group=settings.min_group,
             index=settings.index,
-            pipeline=pipeline,
+            pipeline=None if self._is_class else FacePipeline(recognizer, largest_only=True),
         )
         self._classes = recognizer.classes
         self._metrics = metrics
-        self._watch = ShiftDetector(settings.seconds)
+        self._shifts = ShiftDetector(settings.seconds)
         self._start = _now()
         self._frames = 0
         #: What was told, the oldest first.
-        self.history: deque[dict[str, Any]] = deque(maxlen=HISTORY)
+        self.history: deque[Message] = deque(maxlen=HISTORY)
 
-    def step(self, image: Image, at: float | None = None) -> list[dict[str, Any]]:
+    def step(self, image: Image, time: float | None = None) -> list[Message]:
         """Return what is told of the next frame.
 
         Args:
             image: uint8 ``[H, W, 3]`` RGB.
-            at: its time in seconds; None: now.
+            time: of the frame, in seconds; None: now.
         """
-        when = _now() - self._start if at is None else at
-        frame = Frame(image, when, self._frames)
+        frame = Frame(image, _now() - self._start if time is None else time, self._frames)
         self._frames += 1
         if not self._is_class:
             pipeline = self._session.pipeline
             own = next(iter(pipeline.step(frame)), None)
             return [own_face(image, pipeline.boxes, own, self._classes)]
         step = self._session.step(frame)
-        messages = [group_faces(image, [one.face.box for one in step.faces])]
+        messages = [group_faces(image, [tracked.face.box for tracked in step.faces])]
         if step.window is not None:
-            shift = self._watch.add(step.window)
-            messages.append(window_told(step.window, self._watch.threshold))
-            if step.window.withheld:
-                self._metrics.withheld += 1
-            else:
-                self._metrics.told += 1
+            shift = self._shifts.add(step.window)
+            messages.append(window_message(step.window, self._shifts.threshold))
             if shift is not None:
-                messages.append(shift_told(shift))
+                messages.append(shift_message(shift))
+            (self._metrics.withheld if step.window.withheld else self._metrics.told).inc()
             self.history.extend(messages[1:])
         return messages
 
@@ -81,9 +75,9 @@ class LiveSession:
 class SessionStore:
     """The sessions of all pages, and of those that may come back soon.
 
-    A page that loses its link goes on with the same session, and so does another tab of the same
+    A page that loses its link resumes the same session, and so does another tab of the same
     browser, which takes it over: the group that is counted stays the same, and two sessions can't
-    be held against each other.
+    be compared with each other.
 
     Args:
         recognizer: says what faces show.
@@ -92,37 +86,37 @@ class SessionStore:
     """
 
     def __init__(self, recognizer: Recognizer, settings: Settings, metrics: Metrics) -> None:
-        self._made = (recognizer, settings, metrics)
+        self._arguments = (recognizer, settings, metrics)
         #: Each session, whose it is, and until when it is kept without anybody.
-        self._all: dict[str, tuple[LiveSession, object | None, float]] = {}
+        self._sessions: dict[str, tuple[LiveSession, object | None, float]] = {}
 
     def __len__(self) -> int:
-        return len(self._all)
+        return len(self._sessions)
 
-    def take(self, key: str, owner: object) -> tuple[str, LiveSession]:
+    def acquire(self, key: str, owner: object) -> tuple[str, LiveSession]:
         """Return the session under a key, or a new one, and its key; it is the owner's now."""
         self._forget()
-        if key in self._all:
-            group = self._all[key][0]
+        if key in self._sessions:
+            session = self._sessions[key][0]
         else:
-            key, group = secrets.token_urlsafe(18), LiveSession(*self._made)
-        self._all[key] = group, owner, math.inf
-        return key, group
+            key, session = secrets.token_urlsafe(18), LiveSession(*self._arguments)
+        self._sessions[key] = session, owner, math.inf
+        return key, session
 
-    def is_of(self, key: str, owner: object) -> bool:
-        """Say whether a session is still its owner's, and no other tab has taken it over."""
-        return key in self._all and self._all[key][1] is owner
+    def is_owned(self, key: str, owner: object) -> bool:
+        """Return True if a session is still its owner's, and no other tab has taken it over."""
+        return key in self._sessions and self._sessions[key][1] is owner
 
-    def leave(self, key: str, owner: object) -> None:
+    def release(self, key: str, owner: object) -> None:
         """Let a session wait for its page, and forget it when that does not come back in time."""
-        if not self.is_of(key, owner):
+        if not self.is_owned(key, owner):
             return
-        self._all[key] = self._all[key][0], None, time.monotonic() + KEPT
-        waiting = [key for key, (_, owner, _) in self._all.items() if owner is None]
-        for oldest in waiting[:-CONNECTIONS]:
-            del self._all[oldest]
-        asyncio.get_running_loop().call_later(KEPT + 0.1, self._forget)
+        self._sessions[key] = self._sessions[key][0], None, time.monotonic() + SESSION_KEPT
+        waiting = [key for key, (_, owner, _) in self._sessions.items() if owner is None]
+        for oldest in waiting[:-MAX_PAGES]:
+            del self._sessions[oldest]
+        asyncio.get_running_loop().call_later(SESSION_KEPT + 0.1, self._forget)
 
     def _forget(self) -> None:
         now = time.monotonic()
-        self._all = {key: one for key, one in self._all.items() if one[2] > now}
+        self._sessions = {key: entry for key, entry in self._sessions.items() if entry[2] > now}

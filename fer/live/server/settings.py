@@ -14,50 +14,47 @@ from fer.live.aggregation import MIN_GROUP, SECONDS
 from fer.pictures import shown
 
 #: Connections at once, of all kinds.
-LINKS: Final = 256
-#: Seconds for the head of a request, or of https, and for its body; and seconds of silence in it.
-HEAD: Final = 10.0
-BODY: Final = 60.0
-SILENT: Final = 10.0
-#: Pages that are served at once; the next is told so.
-CONNECTIONS: Final = 16
+MAX_CONNECTIONS: Final = 256
+#: Seconds for the head of a request or the handshake of https, for a body, and of silence in it.
+HEAD_TIMEOUT: Final = 10.0
+BODY_TIMEOUT: Final = 60.0
+BODY_SILENCE: Final = 10.0
+#: Pages that are served at once.
+MAX_PAGES: Final = 16
 #: Seconds in which a page has to begin, and after which one that sends nothing may lose its place
 #: to another page.
-START: Final = 10.0
-IDLE: Final = 60.0
-#: Pictures for an analysis in memory at once, and seconds after which one that does not come on
-#: may lose its place to another.
-BODIES: Final = 8
-STALLED: Final = 2.0
-#: Parts of a form, pieces of a message.
-PARTS: Final = 16
-FRAGMENTS: Final = 1024
-#: Bytes of one message of a page, and of a picture that is sent for an analysis.
-MESSAGE: Final = 4 * 2**20
-PICTURE: Final = 16 * 2**20
+START_TIMEOUT: Final = 10.0
+PAGE_IDLE: Final = 60.0
+#: Uploaded pictures in memory at once, and seconds after which a stalled one may lose its place.
+MAX_UPLOADS: Final = 8
+UPLOAD_STALLED: Final = 2.0
+#: Parts of a form, and fragments of a message.
+MAX_PARTS: Final = 16
+MAX_FRAGMENTS: Final = 1024
+#: Bytes of one message of a page, and of an uploaded picture.
+MAX_MESSAGE: Final = 4 * 2**20
+MAX_PICTURE: Final = 16 * 2**20
 #: Pixels of a picture, looked at in its header: as many as the largest webcam has.
-PIXELS: Final = 4096 * 3072
-#: Messages of one page a second, and how many may come at once.
-RATE: Final = 60.0
-BURST: Final = 120
+MAX_PIXELS: Final = 4096 * 3072
 #: Pixels of what a camera's page usually sends: of larger pictures two are decoded at once.
-USUAL: Final = 1920 * 1080
+USUAL_PIXELS: Final = 1920 * 1080
+#: Messages of one page a second, and how many may come at once.
+MESSAGE_RATE: Final = 60.0
+MESSAGE_BURST: Final = 120
 #: Letters of a token at least; and how many wrong ones an address may send a second, and at once.
-TOKEN: Final = 16
-WRONG: Final = 1.0
-WRONG_BURST: Final = 10
+TOKEN_LENGTH: Final = 16
+WRONG_TOKEN_RATE: Final = 1.0
+WRONG_TOKEN_BURST: Final = 10
 #: Pictures for an analysis a second of each address, and at once.
-ANALYSES: Final = 10.0
-ANALYSES_BURST: Final = 20
+ANALYSIS_RATE: Final = 10.0
+ANALYSIS_BURST: Final = 20
 #: Unreadable pictures in a row after which a page is sent away.
-BAD: Final = 20
+MAX_UNREADABLE: Final = 20
 #: Seconds after which a page that takes nothing is dropped, and bytes that wait for it until then.
-SLOW: Final = 5.0
-WAITING: Final = 256 * 1024
+SEND_TIMEOUT: Final = 5.0
+SEND_BUFFER: Final = 256 * 1024
 #: Seconds for which a session waits for its page to come back.
-KEPT: Final = 120.0
-#: Code of a link that ends since another tab has taken its session over: it is not taken up again.
-TAKEN: Final = 4001
+SESSION_KEPT: Final = 120.0
 #: Windows that are kept for a page that comes back: a rolling timeline.
 HISTORY: Final = 900
 
@@ -107,7 +104,7 @@ class Settings:
 
 
 def is_loopback(host: str) -> bool:
-    """Say whether only this machine can reach an address.
+    """Return True if only this machine can reach an address.
 
     Example:
         >>> [is_loopback(host) for host in ("127.0.0.1", "::1", "localhost", "0.0.0.0")]
@@ -125,62 +122,83 @@ def check_settings(settings: Settings) -> None:
     Raises:
         UserError: with the reason and what to do.
     """
+    token = settings.token
     if settings.view == "individual" and settings.has_source:
         raise UserError(
             "--view individual is for one person at their own camera, in the browser: leave "
-            "--source out, or use the class view"
+            "--source out, or use the class view",
+            code="individual_with_source",
+            where="--view",
         )
-    if settings.token and not (settings.token.isascii() and settings.token.isprintable()):
-        raise UserError("the token must be ASCII: letters, digits and signs")
-    if 0 < len(settings.token) < TOKEN:
+    if not (token.isascii() and (token.isprintable())):
         raise UserError(
-            f"the token has {len(settings.token)} letters and can be guessed: at least {TOKEN}, "
-            "such as those of: openssl rand -hex 16"
+            "the token must be ASCII: letters, digits and signs", code="token_ascii", where="token"
         )
-    if not is_loopback(settings.host) and not settings.token:
+    if 0 < len(token) < TOKEN_LENGTH:
+        raise UserError(
+            f"the token has {len(token)} letters and can be guessed: at least {TOKEN_LENGTH}, "
+            "such as those of: openssl rand -hex 16",
+            code="token_too_short",
+            where="token",
+        )
+    if not is_loopback(settings.host) and not token:
         raise UserError(
             f"--host {settings.host} can be reached from other machines, which needs a token: a "
             "word that pages have to know, in FER_TOKEN of the environment or in the file of "
-            "--token-file. openssl rand -hex 16 makes one"
+            "--token-file. openssl rand -hex 16 makes one",
+            code="token_missing",
+            where="--host",
         )
     if (settings.certificate is None) != (settings.key is None):
-        raise UserError("--tls-cert and --tls-key go together: name both files")
+        raise UserError(
+            "--tls-cert and --tls-key go together: name both files",
+            code="tls_pair",
+            where="--tls-cert",
+        )
     if settings.certificate is not None and settings.key is not None:
-        for path in (settings.certificate, settings.key):
-            if not path.is_file():
-                raise UserError(f"there is no file {shown(path)} for https")
-        try:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(settings.certificate, settings.key, password="")
-        except (OSError, ssl.SSLError) as error:
+        _check_certificate(settings.certificate, settings.key)
+
+
+def _check_certificate(certificate: Path, key: Path) -> None:
+    for path in (certificate, key):
+        if not path.is_file():
             raise UserError(
-                f"{shown(settings.certificate)} and {shown(settings.key)} are no certificate and "
-                f"key in PEM that fit together ({error})"
-            ) from None
+                f"there is no file {shown(path)} for https", code="no_file", where=shown(path)
+            )
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
+    except (OSError, ssl.SSLError) as error:
+        raise UserError(
+            f"{shown(certificate)} and {shown(key)} are not a certificate and its key in PEM "
+            f"({error})",
+            code="tls_unreadable",
+            where=shown(certificate),
+        ) from None
 
 
-def listening(settings: Settings) -> socket.socket:
+def bind_socket(settings: Settings) -> socket.socket:
     """Return a socket that listens.
 
     Raises:
         UserError: the address can't be had.
     """
+    host, port = settings.host, settings.port
     try:
-        found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)
-        family, _, _, _, address = found[0]
-        made = socket.socket(family, socket.SOCK_STREAM)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        bound = socket.socket(family, socket.SOCK_STREAM)
         try:
-            made.bind(address)
-            made.listen(64)
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.bind(address)
+            bound.listen(64)
         except OSError:
-            made.close()
+            bound.close()
             raise
     # A name of too long a part is no OSError but one of its coding.
     except (OSError, OverflowError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise UserError(
-            f"can't listen on {settings.host}, port {settings.port} ({why}): name another --port "
-            "or --host"
+            f"can't listen on {host}, port {port} ({why}): name another --port or --host",
+            code="cannot_listen",
+            where=f"{host}:{port}",
         ) from None
-    return made
+    return bound

@@ -1,10 +1,12 @@
-"""Connections whose clients have to do their part in time, and share the places there are."""
+"""The application behind a port, for clients that do their part in time and share its slots."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
+import socket
 import ssl
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import h11
 import uvicorn
@@ -12,46 +14,116 @@ from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from fer.live.server.limits import Slot, Slots
 from fer.live.server.metrics import Metrics
-from fer.live.server.places import Slot, Slots
-from fer.live.server.settings import BODY, FRAGMENTS, HEAD, MESSAGE, SILENT, SLOW, WAITING
+from fer.live.server.settings import (
+    BODY_SILENCE,
+    BODY_TIMEOUT,
+    HEAD_TIMEOUT,
+    MAX_CONNECTIONS,
+    MAX_FRAGMENTS,
+    MAX_MESSAGE,
+    SEND_BUFFER,
+    SEND_TIMEOUT,
+    Settings,
+)
 
 if TYPE_CHECKING:
     from websockets.frames import Frame
 
+#: What uvicorn logs of a client's mistake, with a traceback even; here it is counted.
+_MISTAKES: Final = ("Invalid HTTP request", "Invalid UTF-8", "Unsupported upgrade request")
 
-class Config(uvicorn.Config):
-    """How the server runs.
+
+def run(app: FastAPI, settings: Settings, bound: socket.socket) -> None:
+    """Serve until Ctrl-C or a signal to end.
 
     Args:
         app: what is served.
-        links: places for connections.
-        tls: for https; the handshake is done here, since uvicorn lets one last a minute.
-        options: of uvicorn.
+        settings: of the server.
+        bound: the socket that listens.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C.
     """
+    config = _Config(app, settings)
 
-    def __init__(
-        self, app: FastAPI, links: Slots, tls: ssl.SSLContext | None = None, **options: Any
-    ) -> None:
-        super().__init__(app, **options)
-        self.links, self.tls = links, tls
+    def is_ours(record: logging.LogRecord) -> bool:
+        if not str(record.msg).startswith(_MISTAKES):
+            return True
+        config.metrics.refuse("malformed")
+        return False
+
+    logging.getLogger("uvicorn.error").addFilter(is_ours)
+    # It logs why a form can't be read.
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)
+    uvicorn.Server(config).run(sockets=[bound])
+
+
+class _Config(uvicorn.Config):
+    """How the server runs: no log of addresses, no word of what it is made of."""
+
+    def __init__(self, app: FastAPI, settings: Settings) -> None:
+        room = _connection_limit()
+        super().__init__(
+            app,
+            http=HttpProtocol,
+            ws=WebSocketProtocol,
+            ws_max_size=MAX_MESSAGE,
+            ws_ping_interval=10,
+            ws_ping_timeout=10,
+            ws_per_message_deflate=False,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            # As many are accepted in one go, before the others are counted.
+            backlog=room // 2,
+            timeout_graceful_shutdown=2,
+        )
+        self.slots = Slots(room, 0)
         self.metrics: Metrics = app.state.metrics
+        #: The handshake is done here, since uvicorn lets one last a minute.
+        self.tls: ssl.SSLContext | None = None
+        if settings.certificate is not None:
+            self.tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            self.tls.load_cert_chain(settings.certificate, settings.key)
 
 
-class _Patient(asyncio.Protocol):
+def _connection_limit() -> int:
+    """Return how many connections there may be, and let there be files for as many.
+
+    Beyond the limit of open files nothing could be accepted, and each try would be logged.
+    """
+    try:
+        import resource
+    except ImportError:
+        return MAX_CONNECTIONS
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 4 * MAX_CONNECTIONS
+    if 0 <= soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    # Some are on their way in or out, and the server has files of its own.
+    return MAX_CONNECTIONS if soft < 0 else min(MAX_CONNECTIONS, max(8, soft // 4))
+
+
+class _SendTimeout(asyncio.Protocol):
     """A connection that is cut when its client takes nothing for a few seconds."""
 
     loop: asyncio.AbstractEventLoop
     transport: asyncio.Transport
+    #: The slot that it holds.
+    slot: Slot | None = None
     _deadline: asyncio.TimerHandle | None = None
 
     def pause_writing(self) -> None:
-        """Begin to count: what waits is too much."""
+        """Start the clock: too much waits to be sent."""
         super().pause_writing()
-        self._deadline = self.loop.call_later(SLOW, self.transport.abort)
+        self._deadline = self.loop.call_later(SEND_TIMEOUT, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """Stop counting: there is room again."""
+        """Stop the clock: there is room again."""
         super().resume_writing()
         self._stop()
 
@@ -61,80 +133,77 @@ class _Patient(asyncio.Protocol):
             self._deadline = None
 
 
-class WebSocketProtocol(_Patient, WebSocketsSansIOProtocol):
+class WebSocketProtocol(_SendTimeout, WebSocketsSansIOProtocol):
     """A WebSocket that drops who takes nothing, or goes on after its end."""
 
-    #: Set by the connection that it was made from.
-    place: Slot | None = None
     _after_end = _fragments = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Set how much may wait."""
         super().connection_made(transport)
-        self.close_timeout = SLOW
-        self.transport.set_write_buffer_limits(high=WAITING)
+        self.close_timeout = SEND_TIMEOUT
+        self.transport.set_write_buffer_limits(high=SEND_BUFFER)
 
     def data_received(self, data: bytes) -> None:
         """Take data; after the end only what was on its way."""
         if self.close_sent:
             self._after_end += len(data)
-            if self._after_end > MESSAGE // 4:
+            if self._after_end > MAX_MESSAGE // 4:
                 self.transport.abort()
                 return
         super().data_received(data)
 
     def handle_cont(self, event: Frame) -> None:
-        """Take a further piece of a message; empty ones would come for ever."""
+        """Take a further fragment of a message; empty ones could come for ever."""
         self._fragments = 0 if event.fin else self._fragments + 1
-        if self._fragments > FRAGMENTS:
+        if self._fragments > MAX_FRAGMENTS:
             self.transport.abort()
             return
         super().handle_cont(event)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop counting, and end."""
+        """Release the slot."""
         self._stop()
-        if self.place is not None:
-            cast("Config", self.config).links.free(self.place)
+        if self.slot is not None:
+            cast("_Config", self.config).slots.release(self.slot)
         super().connection_lost(exc)
 
 
-class HttpProtocol(_Patient, H11Protocol):
-    """HTTP for clients that send what they have to in time; the others give their place up."""
+class HttpProtocol(_SendTimeout, H11Protocol):
+    """HTTP for clients that send what they have to in time; the others give their slot up."""
 
-    place: Slot | None = None
     _clock: asyncio.TimerHandle | None = None
     _has_begun = False
     _since = 0.0
     _early = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take a place, and begin, with https by the handshake."""
+        """Take a slot, and begin, with https by the handshake."""
         raw = cast("asyncio.Transport", transport)
-        self._limits = cast("Config", self.config)
+        self._settings = cast("_Config", self.config)
         peer = raw.get_extra_info("peername")
-        self.place = self._limits.links.take(peer[0] if peer else "", self._crowded_out)
+        self.slot = self._settings.slots.acquire(peer[0] if peer else "", self._crowded_out)
         self._raw = raw
-        if self.place is None:
+        if self.slot is None:
             self._crowded_out()
-        elif self._limits.tls is None:
+        elif self._settings.tls is None:
             self._begin(raw)
         else:
             raw.pause_reading()
-            self._handshake = self.loop.create_task(self._encrypt(self._limits.tls))
+            self._handshake = self.loop.create_task(self._encrypt(self._settings.tls))
 
     async def _encrypt(self, tls: ssl.SSLContext) -> None:
         try:
-            made = await self.loop.start_tls(
-                self._raw, self, tls, server_side=True, ssl_handshake_timeout=HEAD
+            encrypted = await self.loop.start_tls(
+                self._raw, self, tls, server_side=True, ssl_handshake_timeout=HEAD_TIMEOUT
             )
         except OSError:
-            made = None
-        if made is None:
+            encrypted = None
+        if encrypted is None:
             self._raw.abort()
             self.connection_lost(None)
         else:
-            self._begin(made)
+            self._begin(encrypted)
             if self._early:
                 self.data_received(self._early)
 
@@ -145,7 +214,7 @@ class HttpProtocol(_Patient, H11Protocol):
         self._tick()
 
     def _crowded_out(self) -> None:
-        self._limits.metrics.refused["crowded"] += 1
+        self._settings.metrics.refuse("crowded")
         self._raw.abort()
 
     @property
@@ -155,13 +224,13 @@ class HttpProtocol(_Patient, H11Protocol):
         return not is_working or self.conn.their_state is h11.SEND_BODY
 
     def _tick(self) -> None:
-        """Look once a second whether the client is late."""
+        """Check once a second whether the client is late."""
         now = self.loop.time()
         if self._has_to_send:
             is_body = self.conn.their_state is h11.SEND_BODY
-            is_late = now - self._since > (BODY if is_body else HEAD)
-            if is_late or (is_body and now - self._heard > SILENT):
-                self._limits.metrics.refused["silent"] += 1
+            is_late = now - self._since > (BODY_TIMEOUT if is_body else HEAD_TIMEOUT)
+            if is_late or (is_body and now - self._heard > BODY_SILENCE):
+                self._settings.metrics.refuse("silent")
                 self.transport.abort()
                 return
         self._clock = self.loop.call_later(1, self._tick)
@@ -177,35 +246,35 @@ class HttpProtocol(_Patient, H11Protocol):
         self._heard = self.loop.time()
         if self.conn.their_state is not before:
             self._since = self._heard
-        self._note()
+        self._update_slot()
 
     def on_response_complete(self) -> None:
         """Wait for the next request."""
         self._since = self.loop.time()
         super().on_response_complete()
-        self._note()
+        self._update_slot()
 
-    def _note(self) -> None:
-        if self.place is not None:
-            self.place.hear()
+    def _update_slot(self) -> None:
+        if self.slot is not None:
+            self.slot.touch()
             if not self._has_to_send:
-                self.place.work()
+                self.slot.work()
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
-        """Hand the place on."""
+        """Hand the slot on."""
         super().handle_websocket_upgrade(event)
         self._stop()
         link = self.transport.get_protocol()
-        if isinstance(link, WebSocketProtocol) and self.place is not None:
-            link.place, self.place = self.place, None
-            # Its end is the conversation's business.
-            link.place.rest()
+        if isinstance(link, WebSocketProtocol) and self.slot is not None:
+            link.slot, self.slot = self.slot, None
+            # How long it may be silent is decided there.
+            link.slot.rest()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Give the place back, and end."""
+        """Release the slot."""
         self._stop()
-        if self.place is not None:
-            self._limits.links.free(self.place)
+        if self.slot is not None:
+            self._settings.slots.release(self.slot)
         if self._has_begun:
             super().connection_lost(exc)
 

@@ -17,6 +17,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from fer.core.labels import EMOTIONS
 from fer.live.server import settings
+from fer.live.server.connection import TAKEN_OVER
 from fer.live.server.metrics import Metrics
 from fer.live.server.sessions import SessionStore
 from fer.pixels import Image
@@ -168,20 +169,20 @@ def test_another_tab_takes_the_session_over(serve: Serve) -> None:
             assert "another tab" in told(first, "end")["words"]
             with pytest.raises(WebSocketDisconnect) as closed:
                 first.receive_text()
-            assert closed.value.code == settings.TAKEN
+            assert closed.value.code == TAKEN_OVER
             assert look(second, ["happy"] * 6)["boxes"]
 
 
 def test_a_session_is_forgotten_without_another_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fer.live.server.sessions.KEPT", 0.05)
+    monkeypatch.setattr("fer.live.server.sessions.SESSION_KEPT", 0.05)
 
     async def leaves() -> tuple[int, int]:
-        groups = SessionStore(square_recognizer(), settings.Settings(), Metrics())
-        key, _ = groups.take("", "page")
-        groups.leave(key, "page")
-        kept = len(groups)
+        store = SessionStore(square_recognizer(), settings.Settings(), Metrics())
+        key, _ = store.acquire("", "page")
+        store.release(key, "page")
+        kept = len(store)
         await asyncio.sleep(0.3)
-        return kept, len(groups)
+        return kept, len(store)
 
     assert asyncio.run(leaves()) == (1, 0)
 
@@ -233,7 +234,7 @@ def test_garbage_for_pictures(serve: Serve) -> None:
             assert problem["id"] == 2
             assert "pixels" in problem["words"]
             # One is forgiven, also many among good ones.
-            for number in range(3, 2 * settings.BAD + 3):
+            for number in range(3, 2 * settings.MAX_UNREADABLE + 3):
                 if number % 10 == 0:
                     look(socket, ["sad"], number)
                 else:
@@ -241,17 +242,17 @@ def test_garbage_for_pictures(serve: Serve) -> None:
                     told(socket, "problem")
             assert look(socket, ["sad"], 99)
             # One by one: of frames that come faster than they are read some are left out.
-            for number in range(settings.BAD - 1):
+            for number in range(settings.MAX_UNREADABLE - 1):
                 socket.send_bytes(frame(number, b"garbage"))
                 told(socket, "problem")
-            socket.send_bytes(frame(settings.BAD, b"garbage"))
+            socket.send_bytes(frame(settings.MAX_UNREADABLE, b"garbage"))
             assert "in a row" in told(socket, "end")["words"]
         assert len(look(other, ["happy"])["boxes"]) == 1
 
 
 def test_the_seventeenth_page(serve: Serve) -> None:
     client = serve()
-    sockets = [client.websocket_connect("/v1/live") for _ in range(settings.CONNECTIONS)]
+    sockets = [client.websocket_connect("/v1/live") for _ in range(settings.MAX_PAGES)]
     for one in sockets:
         one.__enter__()
         look(one, ["happy"])
@@ -260,7 +261,7 @@ def test_the_seventeenth_page(serve: Serve) -> None:
         with pytest.raises(WebSocketDisconnect) as closed:
             socket.receive_text()
         assert closed.value.code == 1013
-    assert 'fer_refused_total{reason="connections"} 1' in client.get("/metrics").text
+    assert 'fer_refused_total{reason="connections"} 1.0' in client.get("/metrics").text
     sockets.pop().__exit__(None, None, None)
     with client.websocket_connect("/v1/live") as socket:
         assert look(socket, ["happy"])["boxes"]
@@ -285,7 +286,7 @@ def test_a_slow_picture_holds_up_no_other_page(
     monkeypatch.setattr(worker, "decoded", slowly)
     client = serve()
     with ExitStack() as stack:
-        for _ in range(settings.CONNECTIONS - 1):
+        for _ in range(settings.MAX_PAGES - 1):
             stack.enter_context(client.websocket_connect("/v1/live")).send_bytes(frame(1, b"slow"))
         socket = stack.enter_context(client.websocket_connect("/v1/live"))
         stack.callback(ended.set)
@@ -295,7 +296,7 @@ def test_a_slow_picture_holds_up_no_other_page(
 
 
 def test_a_page_that_is_silent_gives_way(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fer.live.server.connection.IDLE", 0.2)
+    monkeypatch.setattr("fer.live.server.connection.PAGE_IDLE", 0.2)
     client = serve()
     with ExitStack() as stack:
         sockets = [stack.enter_context(client.websocket_connect("/v1/live")) for _ in range(16)]
@@ -314,11 +315,11 @@ def test_too_many_messages(serve: Serve) -> None:
     client = serve()
     content = frame(1, as_file(room(["happy"])))
     with client.websocket_connect("/v1/live") as socket:
-        for _ in range(settings.BURST + 200):
+        for _ in range(settings.MESSAGE_BURST + 200):
             socket.send_bytes(content)
         assert "too many" in told(socket, "end")["words"]
     # Frames that nobody had time for were dropped, not queued.
-    assert "fer_frames_dropped_total 0" not in client.get("/metrics").text
+    assert "fer_frames_dropped_total 0.0" not in client.get("/metrics").text
 
 
 def test_metrics_and_health(serve: Serve) -> None:
@@ -326,9 +327,9 @@ def test_metrics_and_health(serve: Serve) -> None:
     with client.websocket_connect("/v1/live") as socket:
         look(socket, ["happy"] * 6)
         text = client.get("/metrics").text
-    assert "fer_clients 1\n" in text
-    assert "fer_frames_total 1\n" in text
-    assert 'fer_frame_seconds_bucket{le="+Inf"} 1\n' in text
+    assert "fer_clients 1.0\n" in text
+    assert "fer_frames_total 1.0\n" in text
+    assert 'fer_frame_seconds_bucket{le="+Inf"} 1.0\n' in text
     assert not any(name in text for name in EMOTIONS)
     assert client.get("/health").json()["status"] == "ok"
 

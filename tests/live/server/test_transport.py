@@ -28,7 +28,7 @@ class Transport(asyncio.Transport):
 
 @pytest.mark.parametrize("recovers", [True, False])
 def test_who_takes_nothing_is_cut(recovers: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport_module, "SLOW", 0.05)
+    monkeypatch.setattr(transport_module, "SEND_TIMEOUT", 0.05)
 
     async def slow() -> Transport:
         async def app(scope: object, receive: object, send: object) -> None:
@@ -47,4 +47,4 @@ def test_who_takes_nothing_is_cut(recovers: bool, monkeypatch: pytest.MonkeyPatc
 
     transport = asyncio.run(slow())
     assert transport.is_cut is not recovers
-    assert transport.high == transport_module.WAITING
+    assert transport.high == transport_module.SEND_BUFFER
