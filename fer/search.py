@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from fer.config.problems import Problem
-    from fer.config.searching import Planner
+    from fer.experiments.search.planner import Planner
 
 EXAMPLES = """
 python -m fer.search data=synthetic trainer.max_epochs=3 search.trials=4   # see it work
@@ -42,10 +42,10 @@ def make(config: DictConfig, planner: Planner) -> None:
         SystemExit: with 1, where trials failed.
         UserError: another process searches in the folder.
     """
-    from fer.config.searching import begin
-    from fer.tuning.memory import Memory
-    from fer.tuning.results import summary, write
-    from fer.tuning.trials import search
+    from fer.experiments.search.driver import search
+    from fer.experiments.search.planner import begin
+    from fer.experiments.search.results import summary, write
+    from fer.experiments.search.study import Memory
 
     plan = planner.plan
     assert plan is not None  # noqa: S101 - the check has made it
@@ -72,7 +72,7 @@ def main() -> int:
     planned: list[Planner] = []
 
     def check(config: DictConfig, overrides: Sequence[str]) -> list[Problem]:
-        from fer.config.searching import Planner
+        from fer.experiments.search.planner import Planner
 
         planned[:] = [Planner()]
         return planned[0].check(config, overrides)

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from fer.config.problems import Problem
-    from fer.config.tabling import Planner
-    from fer.evaluation.table.results import Result
-    from fer.evaluation.table.writing import Table
+    from fer.experiments.table.plan import Planner
+    from fer.experiments.table.results import Result
+    from fer.experiments.table.writing import Table
 
 EXAMPLES = """
 python -m fer.table data=synthetic seeds=[0]               # see it work, on built-in faces
@@ -52,7 +52,7 @@ def make(config: DictConfig, planner: Planner) -> None:
     """
     from hydra.core.hydra_config import HydraConfig
 
-    from fer.evaluation.table.schedule import run_missing
+    from fer.experiments.runner import run_missing
 
     hydra = HydraConfig.get()
     for name in planner.left_out:
@@ -74,8 +74,8 @@ def make(config: DictConfig, planner: Planner) -> None:
 def write(planner: Planner, folder: Path) -> None:
     """Write the table to its folder."""
     from fer.core.io import write_json, write_text
-    from fer.evaluation.table.results import as_csv
-    from fer.evaluation.table.writing import as_json
+    from fer.experiments.table.results import as_csv
+    from fer.experiments.table.writing import as_json
 
     parts = [*_by_kind(planner), *_where(planner)]
     text = "\n".join(part.text for part in parts)
@@ -100,9 +100,9 @@ class _Part:
 
 def _by_kind(planner: Planner) -> Iterator[_Part]:
     """Yield the table of each kind of rows that there are."""
-    from fer.config.tabling import REFERENCES
-    from fer.evaluation.table.results import results_of
-    from fer.evaluation.table.writing import table_of
+    from fer.experiments.table.plan import REFERENCES
+    from fer.experiments.table.results import results_of
+    from fer.experiments.table.writing import table_of
 
     by_name = {row.name: row for row in planner.rows}
     for kind, reference in REFERENCES.items():
@@ -119,7 +119,7 @@ def _by_kind(planner: Planner) -> Iterator[_Part]:
 
 def _where(planner: Planner) -> Iterator[_Part]:
     """Yield the table of where the LSTM branch helps, if the two networks were judged."""
-    from fer.evaluation.table.where import where_helps, where_table
+    from fer.experiments.table.where import where_helps, where_table
 
     by_name = {row.name: row for row in planner.rows}
     if not by_name.keys() >= {*_PAIR}:
@@ -142,7 +142,7 @@ def main() -> int:
     planned: list[Planner] = []
 
     def check(config: DictConfig, overrides: Sequence[str]) -> list[Problem]:
-        from fer.config.tabling import Planner
+        from fer.experiments.table.plan import Planner
 
         planned[:] = [Planner()]
         return planned[0].check(config, overrides)

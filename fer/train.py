@@ -46,11 +46,12 @@ def train(config: DictConfig) -> float | None:
     """Run one training and return the best value of the monitored metric, for searches."""
     from omegaconf import OmegaConf
 
-    from fer.config.before import make_before, with_paths, with_soft_targets
     from fer.config.building import build_parts, build_trainer
     from fer.config.folder import record, run_folder
     from fer.config.hardware import missing_hardware
+    from fer.config.named import with_shipped
     from fer.config.resume import go_on_in_sweep
+    from fer.config.soft_targets import with_soft_targets
     from fer.data.issues import findings_table
     from fer.learning.callbacks import closing_run, hand_in
     from fer.learning.run import check_faces, fit, prepare, report
@@ -63,9 +64,7 @@ def train(config: DictConfig) -> float | None:
         if (score := go_on_in_sweep(config, folder)) is not None:
             sys.stdout.write(f"done before: {folder}\n")
             return score
-        if config.before and not config.check_only:
-            make_before(config, folder)
-        used = with_paths(config, folder)
+        used = with_shipped(config)
         if not config.check_only:
             used = with_soft_targets(used, folder)
         prepare(config.seed)

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from fer.search import main
+from tests.experiments.search.test_driver import PYTHON, table
 from tests.support.train_command import Answer, child_environment, run_process
-from tests.tuning.test_trials import PYTHON, table
 
 pytest.importorskip("optuna", reason="the extra search is not installed")
 
@@ -26,10 +26,10 @@ def search(
     clean_process: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Search:
     """Run the command with made-up trainings."""
-    from fer.tuning import trials
+    from fer.experiments.search import driver
 
-    made_up = functools.partial(trials.search, interval=0.01, python=PYTHON)
-    monkeypatch.setattr(trials, "search", made_up)
+    made_up = functools.partial(driver.search, interval=0.01, python=PYTHON)
+    monkeypatch.setattr(driver, "search", made_up)
 
     def run(*overrides: str) -> Answer:
         monkeypatch.setattr(sys, "argv", ["fer.search", *overrides])

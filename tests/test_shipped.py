@@ -11,8 +11,8 @@ import pytest
 import torch
 
 import fer
-from fer.config.before import with_paths
 from fer.config.compose import compose
+from fer.config.named import with_shipped
 from fer.config.problems import ConfigError
 from fer.config.training import check_training
 from fer.core import pretrained
@@ -91,13 +91,13 @@ def test_a_network_is_put_there_and_used(
     assert fer.load().classes == fer.load("default").classes
     assert fer.load(threads=1).classify(faces).logits.shape[0] == 2
     config = compose("train", ["init_from=default"], check=check_training)
-    assert with_paths(config, tmp_path).init_from == str(shelf / "default.pt")
+    assert with_shipped(config).init_from == str(shelf / "default.pt")
     assert config.init_from == "default"
     taught = [
         "callbacks=[default,distillation]", "callbacks.distillation.teachers=[default]",
     ]  # fmt: skip
     config = compose("train", taught, check=check_training)
-    teachers = with_paths(config, tmp_path).callbacks.distillation.teachers
+    teachers = with_shipped(config).callbacks.distillation.teachers
     assert list(teachers) == [str(shelf / "default.pt")]
     assert export(["default", "--to", str(tmp_path / "again.onnx"), "--half"]) == 0
     assert (tmp_path / "again.onnx").read_bytes() == (shelf / "default.onnx").read_bytes()

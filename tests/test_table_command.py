@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from fer.core.holdout_access import ACCESS_LOG, count_test_accesses
-from fer.evaluation.table import schedule
-from fer.evaluation.table.plan import Job, Run
-from fer.evaluation.table.schedule import Failure
+from fer.experiments import runner
+from fer.experiments.runner import Failure
+from fer.experiments.runs import Job, Run
 from fer.table import main
 from tests.support.train_command import Answer, run_process
 
@@ -54,7 +54,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
                     break
         return failures
 
-    monkeypatch.setattr(schedule, "run_missing", run_missing)
+    monkeypatch.setattr(runner, "run_missing", run_missing)
     return done
 
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from fer.evaluation.predictions import Predictions
 from fer.evaluation.statistics import block
-from fer.evaluation.table.where import means_by_family, slug
+from fer.experiments.table.where import means_by_family, slug
 from tools.ledger.claim import DIGITS
 
 #: The splits of FER2013: what chose the epoch, and what scores.
@@ -47,7 +47,7 @@ class Stated:
     Attributes:
         what: what it is, in words, without the model's name.
         value: a number in its unit, or a word.
-        unit: one of :data:`fer.evaluation.table.formatting.UNITS`.
+        unit: one of :data:`fer.experiments.table.formatting.UNITS`.
         interval: of 95 %, by the bootstrap, if it has one.
         looked: PrivateTest was looked at for it.
     """
@@ -149,7 +149,7 @@ def copies_of_training(rows: npt.NDArray[np.int64], manifest: Path) -> npt.NDArr
 
 def file_figures(checkpoint: Path, onnx: Path, temperature: float | None) -> dict[str, Stated]:
     """Return what a model's files weigh and what its network costs."""
-    from fer.evaluation.table.cost import cost_of
+    from fer.experiments.table.cost import cost_of
     from fer.inference import load_checkpoint
 
     model = load_checkpoint(checkpoint)

@@ -21,7 +21,7 @@ from typing import Any, Final
 import yaml
 
 from fer.core.errors import UserError
-from fer.evaluation.table.formatting import SPREAD
+from fer.experiments.table.formatting import SPREAD
 from tools.ledger.claim import DIGITS, Claim
 from tools.ledger.documents import write_documents
 from tools.ledger.runs import Run, wilson

@@ -22,6 +22,8 @@ from fer.data.cleaning.protocols import mark_of
 from fer.data.issues import findings_csv
 from fer.data.source import DataError, Faces
 
+#: The checkpoint that a run is judged by, below its folder.
+BEST: Final = Path("checkpoints", "best.ckpt")
 #: Held as long as a command works in a run folder.
 _LOCK: Final = ".lock"
 _BUSY: Final = "another command works in {}: wait for its end, or name another folder"
@@ -53,7 +55,7 @@ def run_folder() -> Iterator[Path]:
     finally:
         # A folder that the user named is theirs.
         named = any(text.lstrip("+").startswith("hydra.run.dir=") for text in hydra.overrides.hydra)
-        kept = any((folder / name).exists() for name in ("config.yaml", "before", ACCESS_LOG))
+        kept = any((folder / name).exists() for name in ("config.yaml", ACCESS_LOG))
         if not named and not is_follower() and not kept:
             shutil.rmtree(folder, ignore_errors=True)
             # The folder of the model's runs, where this was to be the first.

@@ -31,8 +31,10 @@ def check_names(config: DictConfig) -> list[Problem]:
     return problems
 
 
-def with_shipped(config: DictConfig) -> None:
-    """Put paths in place of the names of models that come with the package."""
-    for where, name in named_checkpoints(config):
+def with_shipped(config: DictConfig) -> DictConfig:
+    """Return a copy with paths in place of the names of models that come with the package."""
+    used = config.copy()
+    for where, name in named_checkpoints(used):
         if is_pretrained_name(name):
-            OmegaConf.update(config, where, str(weights_path(name, ".pt")))
+            OmegaConf.update(used, where, str(weights_path(name, ".pt")))
+    return used

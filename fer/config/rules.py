@@ -54,7 +54,6 @@ RULES: Final[dict[str, Rule]] = {
     "name": text(optional=True),
     "ckpt_path": text(optional=True),
     "init_from": text(optional=True),
-    "before": either(listing(listing(text()), least=1), optional=True),
     "resume": choice("auto", optional=True),
     "ckpt": text(optional=True),
     "allow": listing(text()),

@@ -49,13 +49,7 @@ def check_training(config: DictConfig, _overrides: Sequence[str]) -> list[Proble
     if OmegaConf.select(config, "loss._target_") == _SOFT and known and not votes:
         what = "learns from distributions of votes: choose data=ferplus data.target=distribution"
         problems.append(Problem("loss=soft", f"SoftTargetLoss {what}, or another loss"))
-    problems += check_names(config)
-    if config.get("before"):
-        # Only here: it looks at the machinery of tables.
-        from fer.config.before import check_before
-
-        problems += check_before(config)
-    return problems
+    return problems + check_names(config)
 
 
 def reads_clips(config: DictConfig) -> bool:

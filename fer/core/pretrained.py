@@ -21,7 +21,7 @@ def is_pretrained_name(model: str | Path) -> bool:
     """Say whether text is a bare name, as models that come with the package have, and no path.
 
     Example:
-        >>> [is_pretrained_name(name) for name in ("default", "best.ckpt", "before/0")]
+        >>> [is_pretrained_name(name) for name in ("default", "best.ckpt", "a/b")]
         [True, False, False]
     """
     path = Path(model)

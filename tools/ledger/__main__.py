@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from fer.core.errors import UserError
-from fer.evaluation.table.formatting import UNITS
+from fer.experiments.table.formatting import UNITS
 from tools.ledger.documents import differences, write_documents
 from tools.ledger.store import LEDGER, add_claim
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from fer.core.errors import UserError
-from fer.evaluation.table.formatting import SPREAD, UNITS, format_value
+from fer.experiments.table.formatting import SPREAD, UNITS, format_value
 
 #: The fields of a record in the file, in their order.
 FIELDS: Final[tuple[str, ...]] = (
@@ -34,7 +34,7 @@ class Claim:
         id: what documents name it by.
         what: what it is, in words.
         value: a number in its unit (a share for ``%`` and ``points``), or a word.
-        unit: one of :data:`fer.evaluation.table.formatting.UNITS`.
+        unit: one of :data:`fer.experiments.table.formatting.UNITS`.
         interval: its two ends, if it has one.
         interval_method: how the interval was found.
         command: what measures it.

@@ -172,7 +172,7 @@ def claim_from_runs(
         name: the claim's ID.
         what: what the number is, in words.
         metric: its key in ``metrics.json``, or the keys down to it: ``official.accuracy``.
-        unit: one of :data:`fer.evaluation.table.formatting.UNITS`; words are told by themselves.
+        unit: one of :data:`fer.experiments.table.formatting.UNITS`; words are told by themselves.
         looks: how often PrivateTest was looked at on the way; by default what the runs have
             counted, and none for ``val/`` and ``train/`` metrics.
         n: number of faces; by default what the run has recorded.

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fer.evaluation.table.formatting import SPREAD
+from fer.experiments.table.formatting import SPREAD
 from tools.ledger.claim import Claim, LedgerError
 from tools.ledger.documents import differences, write_documents
 from tools.ledger.store import LEDGER, add_claim, read_ledger

@@ -12,11 +12,11 @@ import pytest
 
 from fer.core.errors import UserError
 from fer.core.io import write_json
-from fer.evaluation.table.plan import Job, Row, Run
-from fer.evaluation.table.results import results_of
-from fer.evaluation.table.where import where_helps, where_table
-from fer.evaluation.table.writing import as_json, table_of
-from tests.evaluation.table.made_up import COMMIT, corrupted, some_row, write
+from fer.experiments.runs import Job, Row, Run
+from fer.experiments.table.results import results_of
+from fer.experiments.table.where import where_helps, where_table
+from fer.experiments.table.writing import as_json, table_of
+from tests.experiments.table.made_up import COMMIT, corrupted, some_row, write
 from tools.ledger.__main__ import main
 from tools.ledger.claim import Claim
 from tools.ledger.documents import differences

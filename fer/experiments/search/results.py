@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from fer.core.io import write_json, write_text
-from fer.tuning.plan import Plan
+from fer.experiments.search.plan import Plan
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial

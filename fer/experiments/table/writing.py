@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from fer.evaluation.table.results import Result, is_paced, runs_of
+from fer.experiments.table.results import Result, is_paced, runs_of
 
 #: What the columns of a table say, by figure.
 _COLUMNS: Final[Mapping[str, str]] = {

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fer.evaluation.table.cost import Cost, cost_of
+from fer.experiments.table.cost import Cost, cost_of
 from fer.models import build
 from tests.support.parts import composed
 

@@ -9,7 +9,7 @@ from typing import Self
 
 from tqdm import tqdm
 
-from fer.evaluation.table.plan import Job, Run, epochs_in
+from fer.experiments.runs import Job, Run, epochs_in
 
 
 class Progress:

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from fer.evaluation import read_predictions
-from fer.evaluation.table.formatting import SPREAD
-from fer.evaluation.table.plan import Row, metrics_in
-from fer.evaluation.table.results import Result
-from fer.evaluation.table.where import where_helps, where_table
-from tests.evaluation.table.made_up import corrupted, some_row, write
+from fer.experiments.runs import Row, metrics_in
+from fer.experiments.table.formatting import SPREAD
+from fer.experiments.table.results import Result
+from fer.experiments.table.where import where_helps, where_table
+from tests.experiments.table.made_up import corrupted, some_row, write
 
 NAMES = {"val": "PublicTest", "test": "PrivateTest", "reference": "cnn"}
 

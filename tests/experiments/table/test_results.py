@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from fer.evaluation import read_predictions
-from fer.evaluation.table.formatting import SPREAD
-from fer.evaluation.table.plan import Job, Row, Run
-from fer.evaluation.table.results import as_csv, over_seeds, results_of, runs_of
-from tests.evaluation.table.made_up import some_row, write
+from fer.experiments.runs import Job, Row, Run
+from fer.experiments.table.formatting import SPREAD
+from fer.experiments.table.results import as_csv, over_seeds, results_of, runs_of
+from tests.experiments.table.made_up import some_row, write
 
 
 @pytest.fixture

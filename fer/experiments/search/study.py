@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from fer.core.errors import UserError
-from fer.tuning.plan import Parameter, Plan, Value
+from fer.experiments.search.plan import Parameter, Plan, Value
 
 if TYPE_CHECKING:
     from optuna import Study

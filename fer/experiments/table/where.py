@@ -10,9 +10,9 @@ import numpy as np
 
 from fer.evaluation.comparison import DIFFERENCE, difference_interval
 from fer.evaluation.predictions import Predictions, read_predictions
-from fer.evaluation.table.plan import Row, Run, metrics_in
-from fer.evaluation.table.results import Figure, Result, corrupted_faces, over_seeds
-from fer.evaluation.table.writing import Table, cell_of
+from fer.experiments.runs import Row, Run, metrics_in
+from fer.experiments.table.results import Figure, Result, corrupted_faces, over_seeds
+from fer.experiments.table.writing import Table, cell_of
 
 #: What begins the name of the difference that belongs to a figure.
 GAIN: Final = "gain-"

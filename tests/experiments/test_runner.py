@@ -15,8 +15,8 @@ import pytest
 
 from fer.core import locks
 from fer.core.holdout_access import ACCESS_LOG
-from fer.evaluation.table.plan import Job, Run, configurations
-from fer.evaluation.table.schedule import run_missing
+from fer.experiments.runner import run_missing
+from fer.experiments.runs import Job, Run, configurations
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="locks and signals are POSIX")
 
@@ -179,13 +179,13 @@ def test_an_interrupt_ends_the_commands_and_keeps_what_is_finished(
     python: tuple[str, ...], number: signal.Signals
 ) -> None:
     text = (
-        "import sys; from tests.evaluation.table.test_schedule import *\n"
+        "import sys; from tests.experiments.test_runner import *\n"
         # Which a process that was started in the background may have been told to ignore.
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         f"run_missing([some_run('a'), some_run('b', 'wait=60')], jobs=2, interval=0.02, "
         f"python={python!r})"
     )
-    root = Path(__file__).parents[3]
+    root = Path(__file__).parents[2]
     table = subprocess.Popen(
         [sys.executable, "-c", text],
         env={**os.environ, "PYTHONPATH": str(root)},

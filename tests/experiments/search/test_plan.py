@@ -7,12 +7,11 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from fer.config import searching
 from fer.config.compose import compose
 from fer.config.location import conf_folder
 from fer.config.problems import ConfigError
-from fer.config.searching import Planner, begin
-from fer.tuning import Plan
+from fer.experiments.search import Plan, planner
+from fer.experiments.search.planner import Planner, begin
 
 SPACES = sorted(path.stem for path in (conf_folder() / "hparams_search").glob("*.yaml"))
 
@@ -21,7 +20,7 @@ SPACES = sorted(path.stem for path in (conf_folder() / "hparams_search").glob("*
 def unchecked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out the slow part where it is not what is tested."""
     if "composed" not in request.fixturenames:
-        monkeypatch.setattr(searching, "_misfits", lambda plan: [])
+        monkeypatch.setattr(planner, "_misfits", lambda plan: [])
 
 
 @pytest.fixture
@@ -30,10 +29,10 @@ def composed() -> None:
 
 
 def planned(*overrides: str) -> Plan:
-    planner = Planner()
-    compose("search", ["data=synthetic", *overrides], check=planner.check)
-    assert planner.plan is not None
-    return planner.plan
+    made = Planner()
+    compose("search", ["data=synthetic", *overrides], check=made.check)
+    assert made.plan is not None
+    return made.plan
 
 
 def problems(*overrides: str) -> str:
@@ -70,11 +69,11 @@ def test_a_space_of_ones_own(tmp_path: Path) -> None:
     (tmp_path / "hparams_search").mkdir()
     text = "# @package search.space\nunits: {key: model.lstm.units, low: 8, high: 32, step: 8}\n"
     (tmp_path / "hparams_search" / "mine.yaml").write_text(text)
-    planner = Planner()
-    compose("search", ["data=synthetic", "hparams_search=mine"], [str(tmp_path)], planner.check)
-    assert planner.plan is not None
-    assert planner.plan.command() == ["-m", "fer.train", "--config-dir", str(tmp_path)]
-    (one,) = planner.plan.space
+    made = Planner()
+    compose("search", ["data=synthetic", "hparams_search=mine"], [str(tmp_path)], made.check)
+    assert made.plan is not None
+    assert made.plan.command() == ["-m", "fer.train", "--config-dir", str(tmp_path)]
+    (one,) = made.plan.space
     assert one.override(16) == "model.lstm.units=16"
 
 
@@ -121,15 +120,15 @@ def test_every_end_of_the_space_is_checked(composed: None) -> None:
 @pytest.mark.slow
 def test_another_search_in_the_same_folder_is_refused(tmp_path: Path) -> None:
     place = f"hydra.run.dir={tmp_path / 'here'}"
-    planner = Planner()
+    made = Planner()
 
     def start(*overrides: str) -> None:
         line = ["data=synthetic", place, *overrides]
-        config = compose("search", line, check=planner.check)
-        assert planner.plan is not None
+        config = compose("search", line, check=made.check)
+        assert made.plan is not None
         # As the command's task gets it.
         own = [str(key) for key in config if key != "hydra"]
-        begin(OmegaConf.masked_copy(config, own), planner.plan)
+        begin(OmegaConf.masked_copy(config, own), made.plan)
 
     start()
     start("search.trials=50", "search.jobs=2", "logger=none")

@@ -12,10 +12,9 @@ from typing import Any, Final, Literal
 
 import yaml
 
-Step = Literal["training", "evaluation", "baseline"]
+from fer.config.folder import BEST
 
-#: The checkpoint that a training's successor reads, below its folder.
-BEST: Final = Path("checkpoints", "best.ckpt")
+Step = Literal["training", "evaluation", "baseline"]
 
 #: How much an evaluation takes, in epochs of training, about: alone, and with robustness.
 _EVALUATION: Final = (1, 4)

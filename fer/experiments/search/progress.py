@@ -9,9 +9,9 @@ from typing import Self
 
 from tqdm import tqdm
 
-from fer.tuning.memory import Memory
-from fer.tuning.plan import Plan
-from fer.tuning.results import best_of, line_of
+from fer.experiments.search.plan import Plan
+from fer.experiments.search.results import best_of, line_of
+from fer.experiments.search.study import Memory
 
 
 class Progress:

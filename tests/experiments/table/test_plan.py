@@ -12,9 +12,9 @@ from omegaconf import OmegaConf
 
 from fer.config.compose import compose
 from fer.config.problems import ConfigError
-from fer.config.tabling import Planner
 from fer.config.training import check_training
-from fer.evaluation.table.plan import Job
+from fer.experiments.runs import Job
+from fer.experiments.table.plan import Planner
 
 SYNTHETIC = ("data=synthetic", "seeds=[0,1]")
 

@@ -15,8 +15,8 @@ from typing import Final
 from fer.core import locks
 from fer.core.holdout_access import ACCESS_LOG
 from fer.core.process import child_environment, interrupt_on_signals, log_lines, stop_processes
-from fer.evaluation.table.plan import Job, Run, configurations
-from fer.evaluation.table.progress import Progress
+from fer.experiments.progress import Progress
+from fer.experiments.runs import Job, Run, configurations
 
 #: Seconds between two looks at what runs.
 _INTERVAL: Final = 0.5

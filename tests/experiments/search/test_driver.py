@@ -17,10 +17,10 @@ import pytest
 
 from fer.core import locks
 from fer.core.errors import UserError
-from fer.tuning import Parameter, Plan
-from fer.tuning.memory import JOURNAL, Memory
-from fer.tuning.results import summary
-from fer.tuning.trials import search
+from fer.experiments.search import Parameter, Plan
+from fer.experiments.search.driver import search
+from fer.experiments.search.results import summary
+from fer.experiments.search.study import JOURNAL, Memory
 from tests.support.made_up_training import EPOCHS, accuracy
 from tests.support.wheel import ROOT
 
@@ -158,8 +158,8 @@ def test_what_is_no_journal_is_told(tmp_path: Path) -> None:
 PROGRAM = """
 import sys
 from pathlib import Path
-from tests.tuning.test_trials import PYTHON, plan
-from fer.tuning.trials import search
+from tests.experiments.search.test_driver import PYTHON, plan
+from fer.experiments.search.driver import search
 search(plan(Path(sys.argv[1]), trials=8), interval=0.01, python=PYTHON)
 """
 

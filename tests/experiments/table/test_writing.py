@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from fer.core.io import write_json
-from fer.evaluation.table.results import results_of
-from fer.evaluation.table.writing import as_json, table_of
-from tests.evaluation.table.made_up import some_row
+from fer.experiments.table.results import results_of
+from fer.experiments.table.writing import as_json, table_of
+from tests.experiments.table.made_up import some_row
 
 NAMES = {"val": "PublicTest", "test": "PrivateTest", "reference": "cnn"}
 TABLE = table_of({"cnn": "the cnn", "missing": "another"}, "families", NAMES)

@@ -14,7 +14,7 @@ from fer.config.processes import quoted
 from fer.config.resume import differences
 from fer.config.training import check_training
 from fer.core.io import why_not_writable, write_text
-from fer.tuning import Parameter, Plan
+from fer.experiments.search import Parameter, Plan
 
 #: What a parameter may say.
 _KEYS: Final = ("key", "low", "high", "step", "log", "choices")

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Final
 from fer.core import locks
 from fer.core.errors import UserError
 from fer.core.process import child_environment, interrupt_on_signals, log_lines, stop_processes
-from fer.tuning.memory import Memory, values_of
-from fer.tuning.plan import Plan
-from fer.tuning.progress import Progress
-from fer.tuning.results import write
+from fer.experiments.search.plan import Plan
+from fer.experiments.search.progress import Progress
+from fer.experiments.search.results import write
+from fer.experiments.search.study import Memory, values_of
 
 if TYPE_CHECKING:
     from optuna.trial import Trial

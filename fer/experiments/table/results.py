@@ -12,13 +12,14 @@ from typing import Final
 
 import numpy as np
 
+from fer.config.folder import BEST
 from fer.evaluation.comparison import DIFFERENCE, Contender, compare
 from fer.evaluation.judgement import MARKS
 from fer.evaluation.predictions import read_predictions
 from fer.evaluation.statistics import accuracy_interval
-from fer.evaluation.table.cost import Cost, cost_of
-from fer.evaluation.table.formatting import SPREAD, format_value
-from fer.evaluation.table.plan import BEST, Row, Run, metrics_in
+from fer.experiments.runs import Row, Run, metrics_in
+from fer.experiments.table.cost import Cost, cost_of
+from fer.experiments.table.formatting import SPREAD, format_value
 
 #: The decimals that are kept: more than documents state, so that these are rounded once.
 _DECIMALS: Final = 6
@@ -30,7 +31,7 @@ class Figure:
 
     Attributes:
         value: in its unit; the mean where there are several seeds.
-        unit: one of :data:`fer.evaluation.table.formatting.UNITS`.
+        unit: one of :data:`fer.experiments.table.formatting.UNITS`.
         interval: its ends, if it has one.
         method: how the interval was found.
         seeds: of the runs behind it.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fer.evaluation.table.formatting import format_value
+from fer.experiments.table.formatting import format_value
 
 
 @pytest.mark.parametrize(

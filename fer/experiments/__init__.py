@@ -1,0 +1,1 @@
+"""Many trainings: the table of model families and searches, by one runner."""
