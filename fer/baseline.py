@@ -153,10 +153,10 @@ def judged(config: DictConfig, source: Any, model: LinearModel, folder: Path) ->
     from fer.data.fer2013_reference import annotator_votes_or_reason, has_earlier_copy, split_names
     from fer.data.scaling import scaled
     from fer.evaluation import Case, judge, predict, write_predictions
-    from fer.evaluation.report import write_report
     from fer.evaluation.robustness import measure
     from fer.evaluation.statistics import scores
     from fer.evaluation.summary import judgement_table
+    from fer.reporting.evaluation import write_report
 
     original = source.load()
     crowd, no_crowd = annotator_votes_or_reason(source, original)

@@ -65,9 +65,9 @@ def judge_one(config: DictConfig, folder: Path) -> None:
     from fer.evaluation import Case, judge, write_predictions
     from fer.evaluation.judgement import MARKS
     from fer.evaluation.predicting import check_classes, check_faces, unread_metadata
-    from fer.evaluation.report import write_report
     from fer.evaluation.summary import judgement_table
     from fer.inference.model import frames_of
+    from fer.reporting.evaluation import write_report
 
     model = _model(config) if config.ckpt else None
     if model is not None:

@@ -18,8 +18,8 @@ from fer.options import MIN_GROUP, WINDOW, add_group_options, add_model_options,
 if TYPE_CHECKING:
     from fer.inference import Recognizer
     from fer.live import Frame, Source
-    from fer.live.report import Record
     from fer.live.video_writer import VideoWriter
+    from fer.reporting.session import Record
 
 _DESCRIPTION: Final = """\
 Follow the faces of a film, a camera or a stream and say what they show over time: the label that
@@ -150,7 +150,7 @@ def _video(options: argparse.Namespace) -> int:
 def _session(options: argparse.Namespace) -> int:
     """Write what may be told of the group in a film or stream, and nothing of a single face."""
     from fer.live import Session, open_source, source_title
-    from fer.live.report import Record, check_session_folder, write_session
+    from fer.reporting.session import Record, check_session_folder, write_session
 
     check_session_folder(options.session)
     recognizer = recognizer_of(options)

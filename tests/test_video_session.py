@@ -145,7 +145,7 @@ def test_parquet_says_the_same(video: Video) -> None:
 
 
 def test_without_pyarrow(video: Video, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fer.live.report.files.find_spec", lambda _: None)
+    monkeypatch.setattr("fer.reporting.session.files.find_spec", lambda _: None)
     write_film("a.avi", lesson([(0, "happy")], 4), RATE)
     code, _, err = video("a.avi", "--session", "s")
     assert code == 0

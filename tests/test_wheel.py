@@ -45,7 +45,7 @@ def test_every_module_is_inside(names: set[str]) -> None:
 def test_the_page_of_evaluations_is_inside(names: set[str]) -> None:
     templates = ROOT / "fer" / "evaluation" / "report" / "templates"
     there = {path.relative_to(ROOT).as_posix() for path in templates.iterdir()}
-    assert "fer/evaluation/report/templates/page.html" in there
+    assert "fer/reporting/templates/evaluation/page.html" in there
     assert there <= names
 
 

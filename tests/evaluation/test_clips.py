@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
-from fer.evaluation.report.pictures import clip_uri
 from fer.evaluation.robustness import KINDS, corrupt
 from fer.inference.views import views
+from fer.reporting.evaluation.face_images import clip_uri
 
 
 @pytest.fixture(scope="module")

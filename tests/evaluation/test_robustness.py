@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,7 +15,6 @@ import pytest
 from fer.core.errors import UserError
 from fer.data.synthetic import SyntheticFaces
 from fer.evaluation.robustness import KINDS, SEVERITIES, Images, corrupt, measure
-from fer.evaluation.robustness_figure import plot_robustness
 
 
 @pytest.fixture(scope="module")
@@ -247,20 +245,3 @@ def test_what_cannot_be_measured_is_refused(faces: Images) -> None:
         measure(model, faces, labels + 2, progress=False)
     with pytest.raises(UserError, match="no corruption was named"):
         measure(model, faces, labels, kinds=[], progress=False)
-
-
-# --- the figure ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("count", [1, 3, len(KINDS)])
-def test_the_figure_has_a_plot_a_kind(tmp_path: Path, count: int) -> None:
-    kinds = {
-        name: {"accuracy": [0.6, 0.5, 0.4, 0.3, 0.2], "mean": 0.4} for name in list(KINDS)[:count]
-    }
-    result = {"n": 3589, "clean": 0.65, "kinds": kinds, "mean": 0.4, "ratio": 0.615}
-    path = tmp_path / "figures" / "robustness.png"
-    plot_robustness(result, "a model", path)
-    image = cv2.imread(str(path)).astype(int)
-    curve = np.abs(image - (164, 98, 11)).max(axis=2) < 12
-    assert curve.any(axis=0).sum() > 100 * min(count, 5)
-    plot_robustness({**result, "ratio": None}, "a model", path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import sys
 from collections.abc import Sequence
@@ -19,7 +18,6 @@ from fer.data.check.check import check
 from fer.data.check.label_errors import check_installed
 from fer.data.check.near_duplicates import NEAR
 from fer.data.check.open_dataset import open_dataset
-from fer.data.check.page import write_page
 from fer.data.check.report import Report
 from fer.data.check.suggested_fixes import suggest_fixes
 from fer.data.check.text_report import text_report
@@ -29,6 +27,7 @@ from fer.data.ferplus import vote_places
 from fer.data.manifest import write_manifest
 from fer.data.source import DataError, Faces
 from fer.pixels import FITS
+from fer.reporting.data_check import write_page
 
 _DESCRIPTION: Final = """\
 Say what is wrong with a data set: faces by split and class, blank pictures and placeholders, exact
@@ -72,8 +71,6 @@ def _check(options: argparse.Namespace) -> int:
         check_installed()
     elif options.fix_labels:
         raise UserError("--fix-labels needs --labels, which looks for label errors")
-    if options.html and importlib.util.find_spec("jinja2") is None:
-        raise UserError("--html needs jinja2, not installed: pip install '.[train]'")
     _check_outputs(options)
     faces, source = open_dataset(
         options.path, size=options.size, fit=options.fit, val_share=options.val_share

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from fer.data.check.check import check
-from fer.data.check.page import headline
 from fer.data.check.report import KINDS, LabelError, LabelErrors, Leak, Report
 from fer.data.check.suggested_fixes import suggest_fixes
 from fer.data.check.text_report import text_report
@@ -17,6 +16,7 @@ from fer.data.cleaning.clean import Cleaned, Cleaning
 from fer.data.cleaning.fixes import read_fixes, write_fixes
 from fer.data.fer2013 import Fer2013
 from fer.data.source import Faces
+from fer.reporting.data_check import headline
 from tests.support import flawed_faces as flaws
 
 

@@ -130,7 +130,7 @@ def test_the_page_is_self_contained(check: Check, flawed: Path, tmp_path: Path) 
     assert page.links == []
     assert not {"script", "link", "img", "iframe", "object"} & set(page.tags)
     assert not re.search(r"https?:|url\(|@import", text)
-    assert "This page holds no pictures" in text
+    assert "This page contains no pictures" in text
     assert "10.0 % of the test faces have an exact copy in train or val" in text
     assert "15 of 60 faces have exact copies, in 7 groups: 8 faces are redundant" in text
 

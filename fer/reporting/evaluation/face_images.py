@@ -6,7 +6,6 @@ import base64
 from typing import Final
 
 import cv2
-import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 
@@ -16,7 +15,6 @@ Image = npt.NDArray[np.uint8]
 
 #: Height and width of the largest picture in the page: twice what is shown, for fine screens.
 _LARGEST: Final = 160
-_COLORS: Final = "inferno"
 #: How much of a place is covered where the map is highest.
 _COVERED: Final = 0.65
 _QUALITY: Final = 88
@@ -53,11 +51,9 @@ def overlay_uri(image: Image, heat: npt.NDArray[np.float32]) -> str:
     """
     grey = _scaled(np.array(image)).astype(np.float32)[..., None]
     weight = np.clip(cv2.resize(heat, (_LARGEST, _LARGEST)), 0, 1)[..., None]
-    colors = 255 * mpl.colormaps[_COLORS](weight[..., 0])[..., :3]
+    colors = cv2.applyColorMap(np.rint(255 * weight).astype(np.uint8), cv2.COLORMAP_INFERNO)
     cover = _COVERED * weight
-    mixed = grey * (1 - cover) + colors * cover
-    # OpenCV has blue first.
-    picture = np.rint(mixed[..., ::-1]).clip(0, 255).astype(np.uint8)
+    picture = np.rint(grey * (1 - cover) + colors * cover).clip(0, 255).astype(np.uint8)
     options = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]
     return _uri("jpeg", cv2.imencode(".jpg", picture, options)[1])
 

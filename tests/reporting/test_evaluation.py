@@ -18,10 +18,10 @@ from fer.core.labels import EMOTIONS, FERPLUS
 from fer.data.fer2013_reference import AnnotatorVotes
 from fer.evaluation import Case, judge
 from fer.evaluation.branches import branch_contributions
-from fer.evaluation.report import write_report
-from fer.evaluation.report.words import VERDICTS, acquitted, protocol
 from fer.evaluation.robustness import measure
 from fer.inference import OnnxModel
+from fer.reporting.evaluation import write_report
+from fer.reporting.evaluation.page import VERDICTS, verdict_text
 from tests.support.answers import NAMES, some_faces, some_predictions
 from tests.support.models import untrained_model
 
@@ -97,11 +97,6 @@ def made(
     return Page((tmp_path / "report.html").read_text(encoding="utf-8")), metrics
 
 
-def a_case(**changed: Any) -> Case:
-    faces = some_faces(val=60, test=90, classes=EMOTIONS)
-    return Case(some_predictions(faces), faces, NAMES, np.arange(90) < 9, **changed)
-
-
 def a_crowd() -> AnnotatorVotes:
     """Return votes that are all for fear."""
     counts = np.zeros((180, 10), dtype=np.int64)
@@ -129,20 +124,16 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> tuple[Page, dict[str, Any]
 
 def test_nothing_is_outside_the_page(full: tuple[Page, dict[str, Any]]) -> None:
     page, _ = full
-    assert "http" not in page.text
+    assert "://" not in page.text
     assert "url(" not in page.text
     assert "@import" not in page.text
     assert "<script" not in page.text
     assert "<link" not in page.text
     assert len(page.pictures) > 30
     for address in page.pictures:
-        kind, data = re.fullmatch(r"data:image/(svg\+xml|png|jpeg);base64,(.+)", address).groups()
+        data = re.fullmatch(r"data:image/(?:png|jpeg);base64,(.+)", address)[1]
         raw = base64.b64decode(data, validate=True)
-        if kind == "svg+xml":
-            outside = re.findall(rb'(?:href|src)="(?!#)[^"]*"', raw)
-            assert not outside
-        else:
-            assert cv2.imdecode(np.frombuffer(raw, np.uint8), cv2.IMREAD_COLOR) is not None
+        assert cv2.imdecode(np.frombuffer(raw, np.uint8), cv2.IMREAD_COLOR) is not None
     assert {link for link in page.links if not link.startswith("#")} == set()
     assert {link[1:] for link in page.links} <= {*page.ids}
     assert len({*page.ids}) == len(page.ids)
@@ -191,7 +182,7 @@ def test_the_numbers_are_those_of_the_metrics(full: tuple[Page, dict[str, Any]])
     assert page.numbers["classes"][: len(table)] == table
     said = page.numbers["verdict"]
     of = {name: metrics[f"memorisation_{name}"] for name in ("rate", "n", "ratio", "ratio_ci95")}
-    assert said == [of["rate"], of["n"], of["ratio"], *of["ratio_ci95"]]
+    assert said[:5] == [of["rate"], of["n"], of["ratio"], *of["ratio_ci95"]]
     known = {*numbers_in(metrics)}
     for section in ("headline", "slices", "branches"):
         guess = max(row["support"] for row in rows.values()) / 90
@@ -258,7 +249,7 @@ def test_a_page_without_face_pictures_has_none(tmp_path: Path) -> None:
     model = untrained_model(classes=EMOTIONS, size=16)
     page, _ = made(tmp_path, model=model, pictures=False)
     assert "This page contains no face pictures." in page.of("")
-    assert {address[:18] for address in page.pictures} == {"data:image/svg+xml"}
+    assert page.pictures == []
     assert "report_pictures=false" in page.of("looks")
     assert "Grad-CAM (Selvaraju" not in page.text
     assert page.of("errors").count("answered") >= 10
@@ -266,7 +257,7 @@ def test_a_page_without_face_pictures_has_none(tmp_path: Path) -> None:
 
 def test_an_exported_model_is_named_in_words(tmp_path: Path, exported: OnnxModel) -> None:
     page, _ = made(tmp_path, model=exported, pictures=False)
-    assert "Judged: an exported model that computes in float32, on" in page.of("")
+    assert "Evaluated: an exported model that computes in float32, on" in page.of("")
 
 
 def test_a_perfect_system_has_no_errors(tmp_path: Path) -> None:
@@ -295,22 +286,28 @@ def test_folders_of_whoever_made_the_page_are_not_in_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("making", "says"),
+    ("recipe", "says"),
     [
         (None, "a file of answers does not tell"),
         ({}, "does not say what it was trained on"),
         ({"fingerprint": "other", "data": "mine", "seed": 4}, "on mine, seed 4: other data than"),
         ({"fingerprint": "same", "data": "f.csv", "seed": 4, "commit": "a" * 40},
-         "on f.csv, seed 4, commit aaaaaaaaaaaa: it learnt from train"),
+         "on f.csv, seed 4, commit aaaaaaaaaaaa: it was trained on train"),
     ],
 )  # fmt: skip
-def test_how_it_was_trained(making: dict[str, Any] | None, says: str) -> None:
-    metrics = judge(a_case(fingerprints={"data": "same"}))
-    said = protocol(metrics, NAMES, made=making, marked=False)
-    assert says in said[0]
+def test_how_it_was_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recipe: dict[str, Any] | None, says: str
+) -> None:
+    model = None
+    if recipe is not None:
+        model = untrained_model(classes=EMOTIONS, size=16)
+        monkeypatch.setattr(type(model), "made", recipe)
+    page, _ = made(tmp_path, model=model, pictures=False, fingerprints={"data": "same"})
+    assert says in page.of("verdict")
 
 
-def test_a_low_ratio_does_not_clear_what_learnt_from_the_test() -> None:
-    assert "learnt from test faces" in acquitted("ok", {"invalid": "it did"})
-    assert acquitted("ok", {"not_comparable": "other labels"}) == VERDICTS["ok"]
-    assert acquitted("leaked", {"invalid": "it did"}) == VERDICTS["leaked"]
+def test_a_low_ratio_does_not_clear_what_was_trained_on_the_test() -> None:
+    invalid = verdict_text("ok", {"invalid": "it did"})
+    assert invalid not in VERDICTS.values()
+    assert verdict_text("ok", {"not_comparable": "other labels"}) == VERDICTS["ok"]
+    assert verdict_text("leaked", {"invalid": "it did"}) == VERDICTS["leaked"]

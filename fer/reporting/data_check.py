@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
-from fer import __version__
 from fer.core.io import write_text
 from fer.core.text import pluralize
 from fer.data.check.report import KINDS, Report, percent
 from fer.data.cleaning.fixes import Fixes
+from fer.reporting.environment import render
 
 #: How many lines a list has at most; all are in the JSON.
 LISTED: Final = 200
@@ -22,13 +21,8 @@ def write_page(report: Report, fixes: Fixes, path: Path) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-                              lstrip_blocks=True)  # fmt: skip
-    environment.filters["number"] = _number
-    text = files("fer.data.check").joinpath("page.html.jinja").read_text(encoding="utf-8")
-    page = environment.from_string(text).render(
+    page = render(
+        "data_check.html",
         report=report,
         fixes=fixes,
         kinds=KINDS,
@@ -40,7 +34,6 @@ def write_page(report: Report, fixes: Fixes, path: Path) -> None:
         largest=sorted(report.groups, key=lambda rows: (-len(rows), rows))[:LISTED],
         near=sorted(report.near_copies, key=lambda copy: (-copy.correlation, copy.row))[:LISTED],
         headline=headline(report),
-        version=__version__,
     )
     write_text(path, page)
 
@@ -74,10 +67,6 @@ def headline(report: Report) -> list[str]:
         )
         lines.append(f"{pluralize(nothing, 'picture')} {what}.")
     return lines or ["No copies and no blank pictures were found."]
-
-
-def _number(value: int) -> str:
-    return f"{value:,}" if value else "–"
 
 
 def _name(report: Report) -> Any:

@@ -15,8 +15,8 @@ from fer.evaluation.gradcam import grad_cam
 from fer.evaluation.judgement import Case
 from fer.evaluation.predicting import encoded_metadata
 from fer.evaluation.predictions import Predictions
-from fer.evaluation.report.pictures import clip_uri, face_uri, overlay_uri
 from fer.inference.model import Model
+from fer.reporting.evaluation.face_images import clip_uri, face_uri, overlay_uri
 
 Ints = npt.NDArray[np.intp]
 
@@ -80,7 +80,9 @@ def _picture(split: Split, i: int) -> tuple[str, str]:
     return f"the clip, {length} frames", clip_uri(split.images[i][:length])
 
 
-def looked_at(case: Case, test: Predictions, model: Model) -> tuple[list[Example], list[Example]]:
+def gradcam_examples(
+    case: Case, test: Predictions, model: Model
+) -> tuple[list[Example], list[Example]]:
     """Return right and wrong examples under their Grad-CAM maps, drawn at random.
 
     As many classes as possible are among them. A right example has a map of its answer, a wrong one

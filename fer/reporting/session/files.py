@@ -10,9 +10,9 @@ from typing import Any, Final
 from fer.core.errors import UserError
 from fer.core.io import atomic_write, why_not_writable, write_text
 from fer.live.aggregation import Window
-from fer.live.report.page import page
-from fer.live.report.record import Record
 from fer.pictures import shown
+from fer.reporting.session.page import session_page
+from fer.reporting.session.record import Record
 
 _TIMES: Final = ("start", "end", "dwell_seconds")
 _COUNTS: Final = ("number", "faces_median", "faces_max", "faces", "read", "generation")
@@ -62,7 +62,7 @@ def write_session(folder: Path, record: Record) -> list[str]:
     if find_spec("pyarrow") is not None:
         _parquet(folder / "timeline.parquet", columns, rows)
         names.append("timeline.parquet")
-    write_text(folder / "session.html", page(record))
+    write_text(folder / "session.html", session_page(record))
     return names
 
 
