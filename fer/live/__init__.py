@@ -1,14 +1,19 @@
 """Faces in time: sources of frames, tracking, smoothing, and what may be told of a group."""
 
-from fer.live.camera import LiveSource
-from fer.live.frames import Frame, Source, SourceError
 from fer.live.pipeline import FacePipeline, TrackedFace
 from fer.live.session import Session, Step
 from fer.live.smoothing import Smoother
-from fer.live.sources import open_source, source_title
+from fer.live.sources import (
+    Frame,
+    LiveSource,
+    Source,
+    SourceError,
+    VideoFile,
+    open_source,
+    source_title,
+)
 from fer.live.track_writer import TrackWriter, check_tracks_path, open_track_writer
 from fer.live.tracking import Tracker
-from fer.live.video_file import VideoFile
 from fer.live.video_writer import VideoWriter, check_video_path, open_video_writer
 
 __all__ = [

@@ -15,8 +15,8 @@ from fer.inference.detection import Detection
 from fer.inference.faces import prepared
 from fer.inference.model import Model
 from fer.inference.prediction import labels_of
-from fer.live.frames import Frame
 from fer.live.smoothing import Smoother
+from fer.live.sources import Frame
 from fer.live.tracking import Box, Tracker
 from fer.pixels import Image
 

@@ -7,8 +7,8 @@ from typing import Final
 
 from fer.inference import Recognizer
 from fer.live.aggregation import MIN_GROUP, SECONDS, Aggregator, Cohort, Measures, Window
-from fer.live.frames import Frame
 from fer.live.pipeline import FacePipeline, TrackedFace
+from fer.live.sources import Frame
 from fer.live.tracking import Tracker
 
 #: For how many seconds a face may be out of sight and count as the same: it turned away, or

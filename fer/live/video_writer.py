@@ -12,11 +12,11 @@ import cv2
 
 from fer.core.errors import UserError
 from fer.core.io import atomic_write
-from fer.live.frames import open_capture, quiet_opencv
+from fer.live.sources import open_capture, quiet_opencv
 from fer.pictures import shown
 from fer.pixels import Image
 
-#: Endings, and the codings for each: the first that this OpenCV can write is used. Browsers play
+#: Endings, and the codecs for each: the first that this OpenCV can write is used. Browsers play
 #: H.264 and VP9 in MP4, and WebM; the H.264 encoder is not in every OpenCV, the last is.
 CODECS: Final = {
     ".avi": ("MJPG",),
@@ -25,7 +25,6 @@ CODECS: Final = {
     ".mp4": ("avc1", "vp09", "mp4v"),
     ".webm": ("VP80",),
 }
-#: What they are called.
 _TITLES: Final = {
     "MJPG": "Motion JPEG", "VP80": "VP8", "VP90": "VP9", "avc1": "H.264",
     "mp4v": "MPEG-4 Part 2, which browsers don't play: name a .webm", "vp09": "VP9",
@@ -33,34 +32,36 @@ _TITLES: Final = {
 #: Seconds for which a film shows the last frame at most when none comes; the rest is left out.
 GAP: Final = 10.0
 #: Frames that a container may lose without harm.
-_LOST: Final = 2
+_TOLERANCE: Final = 2
 
 
 class VideoWriter:
-    """Writes frames.
+    """Writes frames at the times at which they were seen.
 
     Args:
         path: the file.
         rate: frames a second of the film.
+
+    Attributes:
+        count: frames written so far.
+        coding: the codec in words; empty before the first frame.
+        gaps: how many gaps were too long to be shown.
+        left_out: the seconds of them that were left out.
     """
 
     def __init__(self, path: Path, rate: float) -> None:
-        self._path = path
-        self._rate = rate
+        self._path, self._rate = path, rate
         self._writer: cv2.VideoWriter | None = None
         self._size = (0, 0)
         self._last: Image | None = None
         self._time = 0.0
-        #: Frames written so far.
         self.count = 0
-        #: What the film is coded in, in words; empty before the first frame.
         self.coding = ""
-        #: Gaps that were too long to be shown, and the seconds that were left out of them.
         self.gaps = 0
         self.left_out = 0.0
 
     def fill(self, time: float) -> None:
-        """Show the last frame until the next one is due, so that the film keeps the time.
+        """Repeat the last frame until the next one is due, so that the film keeps the time.
 
         May be interrupted at any point: the film stays whole.
 
@@ -84,7 +85,7 @@ class VideoWriter:
         """Write a frame.
 
         The one before is repeated, or this one left out, so that the film keeps the time that it
-        shows: cameras give more frames or fewer than they say.
+        shows: cameras give more frames or fewer than they state.
 
         Args:
             image: uint8 ``[H, W, 3]`` RGB; scaled to the size of the first one.
@@ -95,7 +96,7 @@ class VideoWriter:
         """
         if self._writer is None:
             self._size = (image.shape[1], image.shape[0])
-            self._writer = self._opened()
+            self._writer = self._open()
         if (image.shape[1], image.shape[0]) != self._size:
             image = cv2.resize(image, self._size).astype(image.dtype, copy=False)
         self.fill(time)
@@ -105,18 +106,16 @@ class VideoWriter:
             self._writer.write(self._last)
             self.count += 1
 
-    def _opened(self) -> cv2.VideoWriter:
-        for name in CODECS[self._path.suffix.lower()]:
+    def _open(self) -> cv2.VideoWriter:
+        for codec in CODECS[self._path.suffix.lower()]:
             with quiet_opencv(), _quiet_stderr():
-                code = cv2.VideoWriter.fourcc(*name)
+                code = cv2.VideoWriter.fourcc(*codec)
                 writer = cv2.VideoWriter(str(self._path), code, self._rate, self._size)
             if writer.isOpened():
-                self.coding = _TITLES[name]
+                self.coding = _TITLES[codec]
                 return writer
-        raise OSError(
-            f"no film of {self._size[0]} x {self._size[1]} pixels can be written as "
-            f"{self._path.suffix}"
-        )
+        width, height = self._size
+        raise OSError(f"no film of {width} x {height} pixels can be written as {self._path.suffix}")
 
     def close(self) -> None:
         """Finish the film."""
@@ -126,7 +125,7 @@ class VideoWriter:
 
 @contextmanager
 def _quiet_stderr() -> Iterator[None]:
-    """Keep a line about WebM to itself that OpenCV writes past its log."""
+    """Silence a line about WebM that OpenCV writes past its log."""
     before, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 2)
@@ -138,19 +137,22 @@ def _quiet_stderr() -> Iterator[None]:
 
 
 def check_video_path(path: Path) -> None:
-    """Refuse names that no film can be written to.
+    """Refuse a name that no film can be written to.
 
     Raises:
         UserError: with the reason.
     """
+    where = f"--out {shown(path)}"
     if path.suffix.lower() not in CODECS:
-        raise UserError(f"--out {shown(path)} must end in one of {', '.join(CODECS)}")
+        words = f"{where} must end in one of {', '.join(CODECS)}"
+        raise UserError(words, code="video_suffix", where=where)
     if path.is_dir():
-        raise UserError(f"--out {shown(path)} is a folder; name a file")
+        raise UserError(f"{where} is a folder; name a file", code="is_folder", where=where)
     try:
         str(path.absolute()).encode()
     except UnicodeEncodeError:
-        raise UserError(f"--out {shown(path)}: OpenCV writes to names in UTF-8 alone") from None
+        words = f"{where}: OpenCV writes to names in UTF-8 alone"
+        raise UserError(words, code="name_not_utf8", where=where) from None
 
 
 @contextmanager
@@ -160,39 +162,34 @@ def open_video_writer(path: Path, rate: float) -> Iterator[VideoWriter]:
     Raises:
         OSError: it can't be written.
     """
-    with atomic_write(path) as beside:
-        writer = VideoWriter(beside, rate)
+    with atomic_write(path) as partial:
+        writer = VideoWriter(partial, rate)
         try:
             yield writer
         finally:
             writer.close()
-        if (found := _readable(beside, writer.count)) < writer.count - _LOST:
+        if (readable := _readable(partial, writer.count)) < writer.count - _TOLERANCE:
             raise OSError(
-                f"{shown(path)} can't be written: of its {writer.count:,} frames {found:,} can be "
-                "read again. The disk may be full"
+                f"{shown(path)} can't be written: of its {writer.count:,} frames {readable:,} can "
+                "be read again. The disk may be full"
             )
 
 
 def _readable(path: Path, count: int) -> int:
-    """Return how many frames of a film can be read, which had so many when it was written.
+    """Return how many frames can be read of a film, of which so many were written.
 
     OpenCV does not say when a write fails, so that a full disk would leave a film of no frames.
     """
-    if not count:
-        return 0
-    capture = open_capture(str(path))
+    capture = open_capture(str(path)) if count else None
     if capture is None:
         return 0
     try:
-        # What the file says is written last: where it is right, so is what lies before the end.
-        if abs(capture.get(cv2.CAP_PROP_FRAME_COUNT) - count) <= _LOST:
+        # The stated count is written last: where it is right, so is what lies before the end.
+        if abs(capture.get(cv2.CAP_PROP_FRAME_COUNT) - count) <= _TOLERANCE:
             capture.set(cv2.CAP_PROP_POS_FRAMES, count - 1)
             if capture.grab():
                 return count
             capture.set(cv2.CAP_PROP_POS_FRAMES, 0)
-        found = 0
-        while found < count and capture.grab():
-            found += 1
-        return found
+        return sum(capture.grab() for _ in range(count))
     finally:
         capture.release()

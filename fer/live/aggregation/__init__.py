@@ -1,9 +1,13 @@
 """From the faces of a group to what may be told about it: pure numbers, used by page and files."""
 
-from fer.live.aggregation.changepoints import TurningPoint, turning_points
+from fer.live.aggregation.changepoints import (
+    Shift,
+    ShiftDetector,
+    TurningPoint,
+    turning_points,
+)
 from fer.live.aggregation.cohort import LEAST, MIN_GROUP, Cohort, Group
 from fer.live.aggregation.measures import INDICES, VALENCE, Index, Measures
-from fer.live.aggregation.shifts import Shift, ShiftDetector
 from fer.live.aggregation.windows import SECONDS, WITHHELD, Aggregator, Window
 
 __all__ = [

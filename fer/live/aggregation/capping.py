@@ -37,11 +37,11 @@ def ranges(shares: Values, faces: int) -> list[Range]:
         ([(4, 5), (0, 1)], [(6, 8), (3, 5)])
     """
     step = next(n for n in itertools.count(2) if faces % n)
-    lows = [count - count % step for count in whole(shares * faces)]
+    lows = [count - count % step for count in round_to_total(shares * faces)]
     return [(low, min(low + step - 1, faces)) for low in lows]
 
 
-def inside(found: Sequence[Range], faces: int) -> Values:
+def inside(count_ranges: Sequence[Range], faces: int) -> Values:
     """Return shares ``[C]`` inside ranges, as far up in each as in all others; they sum to one.
 
     They are made of the ranges, and tell no more than those.
@@ -50,19 +50,19 @@ def inside(found: Sequence[Range], faces: int) -> Values:
         >>> inside([(4, 5), (0, 1)], 5).tolist()
         [0.9, 0.1]
     """
-    low, high = np.array(found, dtype=np.float64).T
+    low, high = np.array(count_ranges, dtype=np.float64).T
     return np.asarray((low + (high - low) * (faces - low.sum()) / (high - low).sum()) / faces)
 
 
-def whole(parts: Values) -> list[int]:
-    """Return whole numbers that sum to what some numbers do (largest remainders).
+def round_to_total(parts: Values) -> list[int]:
+    """Return whole numbers with the sum of some numbers (largest remainders).
 
     Args:
         parts: ``[C]``, at least zero, whose sum is whole.
     """
-    found = np.floor(parts + 1e-9)
-    missing = round(float(parts.sum())) - int(found.sum())
+    rounded = np.floor(parts + 1e-9)
+    missing = round(float(parts.sum())) - int(rounded.sum())
     # The first of equals, whatever rounding errors say.
-    order = np.argsort(-np.round(parts - found, 6), kind="stable")
-    found[order[:missing]] += 1
-    return [int(one) for one in found]
+    order = np.argsort(-np.round(parts - rounded, 6), kind="stable")
+    rounded[order[:missing]] += 1
+    return [int(number) for number in rounded]

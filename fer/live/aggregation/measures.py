@@ -18,17 +18,10 @@ Values = npt.NDArray[np.float64]
 #: How pleasant an emotion is, from -1 to 1: the pleasure ratings of Russell & Mehrabian 1977
 #: (Evidence for a three-factor theory of emotions, J. Research in Personality 11, 273-294);
 #: neutral is zero by definition of the scale.
-VALENCE: Final[Mapping[str, float]] = MappingProxyType(
-    {
-        "angry": -0.51,
-        "disgust": -0.60,
-        "fear": -0.64,
-        "happy": 0.81,
-        "sad": -0.63,
-        "surprise": 0.40,
-        "neutral": 0.0,
-    }
-)
+VALENCE: Final[Mapping[str, float]] = MappingProxyType({
+    "angry": -0.51, "disgust": -0.60, "fear": -0.64, "happy": 0.81, "sad": -0.63, "surprise": 0.40,
+    "neutral": 0.0,
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,40 +46,25 @@ class Index:
 
 
 #: The indices that can be asked for.
-INDICES: Final[Mapping[str, Index]] = MappingProxyType(
-    {
-        "sharma2019": Index(
-            name="sharma2019",
-            title="Concentration index",
-            weights=MappingProxyType(
-                {
-                    "neutral": 0.9,
-                    "happy": 0.6,
-                    "surprise": 0.6,
-                    "sad": 0.3,
-                    "fear": 0.3,
-                    "angry": 0.25,
-                    "disgust": 0.2,
-                }
-            ),
-            formula=(
-                "mean over the faces of: sum over the emotions of probability × emotion weight × "
-                "gaze weight. Weights: neutral 0.9, happy 0.6, surprise 0.6, sad 0.3, fear 0.3, "
-                "angry 0.25, disgust 0.2. Gaze is not measured here: its weight is 1 for each face "
-                "that is found."
-            ),
-            source=(
-                "Sharma et al. 2019, Student Engagement Detection Using Emotion Analysis, Eye "
-                "Tracking and Head Movement with Machine Learning, arXiv:1909.12913"
-            ),
-            evidence=(
-                "Weights set by hand and tried in one small trial. Nobody has shown that emotion "
-                "labels measure concentration; confusion and boredom, which matter for learning, "
-                "are not among them (D'Mello & Graesser 2012)."
-            ),
-        )
-    }
-)
+INDICES: Final[Mapping[str, Index]] = MappingProxyType({
+    "sharma2019": Index(
+        name="sharma2019",
+        title="Concentration index",
+        weights=MappingProxyType({
+            "neutral": 0.9, "happy": 0.6, "surprise": 0.6, "sad": 0.3, "fear": 0.3, "angry": 0.25,
+            "disgust": 0.2,
+        }),
+        formula="mean over the faces of: sum over the emotions of probability × emotion weight × "
+        "gaze weight. Weights: neutral 0.9, happy 0.6, surprise 0.6, sad 0.3, fear 0.3, "
+        "angry 0.25, disgust 0.2. Gaze is not measured here: its weight is 1 for each face "
+        "that is found.",
+        source="Sharma et al. 2019, Student Engagement Detection Using Emotion Analysis, Eye "
+        "Tracking and Head Movement with Machine Learning, arXiv:1909.12913",
+        evidence="Weights set by hand and tried in one small trial. Nobody has shown that emotion "
+        "labels measure concentration; confusion and boredom, which matter for learning, "
+        "are not among them (D'Mello & Graesser 2012).",
+    )
+})  # fmt: skip
 
 
 class Measures:
@@ -104,12 +82,11 @@ class Measures:
         self.classes = tuple(classes)
         self.has_valence = set(self.classes) == set(EMOTIONS)
         self.index = INDICES[index] if index is not None and self.has_valence else None
-        columns = []
-        if self.has_valence:
-            columns.append([VALENCE[name] for name in self.classes])
+        scales = [VALENCE] if self.has_valence else []
         if self.index is not None:
-            columns.append([self.index.weights[name] for name in self.classes])
-        self._weights = np.array(columns, dtype=np.float64).reshape(-1, len(self.classes))
+            scales.append(self.index.weights)
+        weights = [[scale[name] for name in self.classes] for scale in scales]
+        self._weights = np.array(weights, dtype=np.float64).reshape(-1, len(self.classes))
 
     def of(self, face: Face) -> Values:
         """Return the row of a face whose label is sure.
@@ -118,10 +95,10 @@ class Measures:
             float64 ``[C + 1 + (valence) + (index)]``: a one at the label's place, the probability
             of the likeliest class, then the expected valence and index.
         """
-        chances = face.probabilities.astype(np.float64)
+        probabilities = face.probabilities.astype(np.float64)
         label = np.zeros(len(self.classes))
         label[self.classes.index(face.label)] = 1.0
-        return np.concatenate([label, [chances.max()], self._weights @ chances])
+        return np.concatenate([label, [probabilities.max()], self._weights @ probabilities])
 
     def of_shares(self, shares: Values) -> Values:
         """Return a row ``[C + 1 + (valence) + (index)]`` made of shares ``[C]`` of labels alone."""

@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from fer.inference import UNCERTAIN
-from fer.live.aggregation.capping import EXACT, Range, inside, ranges, whole
+from fer.live.aggregation.capping import EXACT, Range, inside, ranges, round_to_total
 from fer.live.aggregation.cohort import Cohort
 from fer.live.aggregation.measures import Measures, Values
 from fer.live.pipeline import TrackedFace
@@ -101,8 +101,12 @@ class Aggregator:
         seconds: length of a window.
         cohort: decides whose values are told; a new one where none is given.
 
+    Attributes:
+        face_seconds: for which all faces together were in sight.
+        tracks: how many there were.
+
     Raises:
-        ValueError: a length that is none.
+        ValueError: an impossible length.
     """
 
     def __init__(
@@ -113,18 +117,21 @@ class Aggregator:
         self.measures = measures
         self.seconds = seconds
         self.cohort = Cohort() if cohort is None else cohort
-        #: Seconds that all faces together were in sight, and how many tracks there were.
         self.face_seconds, self.tracks = 0.0, 0
         self._number = 0
         self._since: dict[str, float] = {}
         self._last_time: float | None = None
+        #: Window, generation and valence of what was told last.
         self._told: deque[tuple[int, int, float]] = deque(
             maxlen=max(2, round(_LOOK_BACK / seconds))
         )
-        self._alive: set[str] = set()
-        self._together: set[str] = set()
-        self._stays: list[float] = []
         self._clear()
+
+    def _clear(self) -> None:
+        self._rows: dict[str, tuple[Values | float, int]] = {}
+        self._counts: list[int] = []
+        self._together: set[str] = set()
+        self._dwell: list[float] = []
 
     def add(
         self, time: float, faces: Sequence[TrackedFace], alive: Collection[str]
@@ -144,82 +151,73 @@ class Aggregator:
         if number > self._number:
             ended = self._end((self._number + 1) * self.seconds)
             self._number = number
-        self._alive = set(alive)
-        self._count(time, faces)
-        for one in faces:
-            if one.face.label != UNCERTAIN:
-                row = self.measures.of(one.face)
-                before, count = self._rows.get(one.track, (0.0, 0))
-                self._rows[one.track] = (before + row, count + 1)
+        self._count(time, faces, alive)
+        for tracked in faces:
+            if tracked.face.label != UNCERTAIN:
+                total, count = self._rows.get(tracked.track, (0.0, 0))
+                self._rows[tracked.track] = (total + self.measures.of(tracked.face), count + 1)
         return ended
 
     def close(self) -> Window | None:
         """End the last window, which may be short."""
         return self._end(self._last_time or 0.0)
 
-    def _count(self, time: float, faces: Sequence[TrackedFace]) -> None:
-        """Count heads, and for how long they are there."""
-        # A pause is no presence.
+    def _count(self, time: float, faces: Sequence[TrackedFace], alive: Collection[str]) -> None:
+        """Count faces, and for how long they are in sight."""
         step = 0.0 if self._last_time is None else time - self._last_time
+        # Nobody was in sight during a pause.
         if 0 < step <= self.seconds:
             self.face_seconds += step * len(faces)
         self._last_time = time
-        self._heads.append(len(faces))
-        if len(faces) >= len(self._together):
-            self._together = {one.track for one in faces}
-        self._since = {k: v for k, v in self._since.items() if k in self._alive}
-        for one in faces:
-            if one.track not in self._since:
-                self._since[one.track] = time
-                self.tracks += 1
-        self._stays = [time - self._since[one.track] for one in faces]
-
-    def _clear(self) -> None:
-        self._rows: dict[str, tuple[Values | float, int]] = {}
-        self._heads: list[int] = []
-        self._together = set()
-        self._stays = []
+        self._counts.append(len(faces))
+        names = [tracked.track for tracked in faces]
+        if len(names) >= len(self._together):
+            self._together = set(names)
+        self._since = {name: since for name, since in self._since.items() if name in alive}
+        self.tracks += len(set(names) - self._since.keys())
+        self._dwell = [time - self._since.setdefault(name, time) for name in names]
 
     def _end(self, end: float) -> Window | None:
-        if not self._heads:
+        if not self._counts:
             return None
         read = {name: np.asarray(total) / count for name, (total, count) in self._rows.items()}
         group = self.cohort.step(read, self._together, end)
-        base = (
+        seen = (
             self._number,
             round(self._number * self.seconds, 3),
             round(end, 3),
-            int(statistics.median_high(self._heads)),
-            max(self._heads),
-            round(statistics.median(self._stays), 1) if self._stays else 0.0,
+            int(statistics.median_high(self._counts)),
+            max(self._counts),
+            round(statistics.median(self._dwell), 1) if self._dwell else 0.0,
         )
+        few = "few" if max(self._counts) else "nobody"
         self._clear()
         if group is None:
-            few = "nobody" if base[4] == 0 else "few"
-            return Window(*base, "changing" if len(read) >= self.cohort.least else few)
-        mean, counts = group.mean, None
-        shares = coarse_shares(self.measures.shares(mean))
+            return Window(*seen, "changing" if len(read) >= self.cohort.least else few)
+        measures, mean, counts = self.measures, group.mean, None
         is_exact = group.size >= EXACT
-        if not is_exact:
-            found = ranges(self.measures.shares(mean), group.size)
-            counts = dict(zip(self.measures.classes, found, strict=True))
-            mean = self.measures.of_shares(inside(found, group.size))
-            shares = [round(float(one), 4) for one in self.measures.shares(mean)]
-        valence = _coarse(self.measures.valence(mean))
+        if is_exact:
+            shares = coarse_shares(measures.shares(mean))
+        else:
+            count_ranges = ranges(measures.shares(mean), group.size)
+            counts = dict(zip(measures.classes, count_ranges, strict=True))
+            mean = measures.of_shares(inside(count_ranges, group.size))
+            shares = [round(float(share), 4) for share in measures.shares(mean)]
+        valence = _coarse(measures.valence(mean))
         if valence is not None:
             self._told.append((self._number, group.generation, valence))
         return Window(
-            *base,
+            *seen,
             "",
             faces=group.size,
             read=group.read,
             generation=group.generation,
-            shares=dict(zip(self.measures.classes, shares, strict=True)),
+            shares=dict(zip(measures.classes, shares, strict=True)),
             counts=counts,
             valence=valence,
             volatility=self._volatility(),
-            confidence=_coarse(self.measures.confidence(mean)) if is_exact else None,
-            index=_coarse(self.measures.index_of(mean)),
+            confidence=_coarse(measures.confidence(mean)) if is_exact else None,
+            index=_coarse(measures.index_of(mean)),
         )
 
     def _volatility(self) -> float | None:
@@ -245,4 +243,4 @@ def coarse_shares(shares: Values) -> list[float]:
         >>> coarse_shares(np.array([1 / 3, 1 / 3, 1 / 3]))
         [0.35, 0.35, 0.3]
     """
-    return [round(one * STEP, 2) for one in whole(shares / STEP)]
+    return [round(steps * STEP, 2) for steps in round_to_total(shares / STEP)]

@@ -14,7 +14,6 @@ from fastapi.staticfiles import StaticFiles
 from fer import __version__
 from fer.inference import Recognizer
 from fer.live.aggregation import Measures
-from fer.live.frames import Source
 from fer.live.server.analysis import routes
 from fer.live.server.broadcaster import Broadcaster
 from fer.live.server.connection import ConnectionHandler
@@ -24,6 +23,7 @@ from fer.live.server.security import PROTOCOL, SecurityMiddleware
 from fer.live.server.sessions import LiveSession, SessionStore
 from fer.live.server.settings import Settings
 from fer.live.server.worker import InferenceWorker
+from fer.live.sources import Source
 
 _PAGE: Final = Path(__file__).parent / "page"
 

@@ -11,12 +11,12 @@ from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from typing import Final
 
-from fer.live.frames import Frame, Source, SourceError
 from fer.live.server.channels import Sender
 from fer.live.server.messages import Message
 from fer.live.server.metrics import Metrics
 from fer.live.server.sessions import LiveSession
 from fer.live.server.worker import InferenceWorker
+from fer.live.sources import Frame, Source, SourceError
 
 _log = logging.getLogger("fer.serve")
 

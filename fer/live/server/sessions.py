@@ -10,12 +10,12 @@ from collections import deque
 
 from fer.inference import Recognizer
 from fer.live.aggregation import ShiftDetector
-from fer.live.frames import Frame
 from fer.live.pipeline import FacePipeline
 from fer.live.server.messages import Message, group_faces, own_face, shift_message, window_message
 from fer.live.server.metrics import Metrics
 from fer.live.server.settings import HISTORY, MAX_PAGES, SESSION_KEPT, Settings
 from fer.live.session import Session
+from fer.live.sources import Frame
 from fer.pixels import Image
 
 _now = time.monotonic
