@@ -98,12 +98,7 @@ class FacePipeline:
 
 
 class ClipBuffer:
-    """The newest crops of each track, at the size that the model reads, in memory alone.
-
-    Args:
-        count: how many of each.
-        model: that reads them.
-    """
+    """The newest crops of each track, at the size that the model reads, in memory alone."""
 
     def __init__(self, count: int, model: Model) -> None:
         self._count = count

@@ -22,11 +22,7 @@ Rows = list[list[Any]]
 
 
 class TrackWriter:
-    """Takes the faces of one frame after the other.
-
-    Args:
-        write: writes some rows.
-    """
+    """Takes the faces of one frame after the other."""
 
     def __init__(self, write: Callable[[Rows], None]) -> None:
         self._write = write

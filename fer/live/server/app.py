@@ -29,13 +29,7 @@ _PAGE: Final = Path(__file__).parent / "page"
 
 
 def make_app(settings: Settings, recognizer: Recognizer, source: Source | None = None) -> FastAPI:
-    """Return the application of a server.
-
-    Args:
-        settings: of the server, checked.
-        recognizer: says what faces show; its detector is loaded.
-        source: of frames, where they are not the pages'.
-    """
+    """Return the application of a server."""
     metrics = Metrics()
     worker = InferenceWorker(recognizer)
     broadcaster = None

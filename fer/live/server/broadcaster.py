@@ -28,12 +28,6 @@ class Broadcaster:
     """Reads the source in a thread of its own and tells all pages the same.
 
     Pictures stay here: pages get where the faces are, and what is told of the group.
-
-    Args:
-        source: of frames.
-        session: of the group that it shows.
-        worker: where frames are read.
-        metrics: where they are counted.
     """
 
     def __init__(
@@ -109,10 +103,6 @@ def paced(source: Source, ended: threading.Event) -> Generator[Frame, None, None
     """Yield frames when it is their time; of a film, those that are late are left out.
 
     Where even reading them takes too long, the film is shown more slowly than it was taken.
-
-    Args:
-        source: of frames.
-        ended: set when no more are wanted.
     """
     start = shown = time.monotonic()
     frames = source.frames()

@@ -32,13 +32,7 @@ class LinkClosed(Exception):  # noqa: N818
 
 
 class Receiver:
-    """Reads what a page sends, as fast as it comes, and keeps the newest frame.
-
-    Args:
-        socket: of the page.
-        metrics: where dropped frames are counted.
-        slot: that the page holds.
-    """
+    """Reads what a page sends, as fast as it comes, and keeps the newest frame."""
 
     def __init__(self, socket: WebSocket, metrics: Metrics, slot: Slot) -> None:
         self._socket, self._metrics = socket, metrics

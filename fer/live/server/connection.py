@@ -30,14 +30,7 @@ TAKEN_OVER: Final = 4001
 
 
 class ConnectionHandler:
-    """Serves the links of all pages.
-
-    Args:
-        worker: decodes and reads pictures.
-        sessions: of pages with a camera of their own.
-        broadcaster: of the server's own source, if it has one.
-        metrics: where things are counted.
-    """
+    """Serves the links of all pages."""
 
     def __init__(
         self,

@@ -16,12 +16,7 @@ _NETWORK: Final = 64
 
 
 class TokenBucket:
-    """Lets things happen at a rate, and some at once after a rest.
-
-    Args:
-        rate: how many a second.
-        burst: how many at once.
-    """
+    """Lets things happen at a rate, in times a second, and ``burst`` at once after a rest."""
 
     def __init__(self, rate: float, burst: int) -> None:
         self._rate, self._burst = rate, burst
@@ -62,12 +57,7 @@ class ClientBuckets:
 
 
 class Slot:
-    """A slot that a client holds.
-
-    Args:
-        client: who holds it.
-        evict: called when another takes it.
-    """
+    """A slot that a client holds; ``evict`` is called when another takes it."""
 
     def __init__(self, client: str, evict: Callable[[], None]) -> None:
         self.client, self.evict = client, evict

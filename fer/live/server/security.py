@@ -39,13 +39,7 @@ _HEADERS: Final = {
 
 
 class SecurityMiddleware:
-    """Lets through what may come, and gives every answer its security headers.
-
-    Args:
-        app: what it stands before.
-        settings: of the server.
-        metrics: where refusals are counted.
-    """
+    """Lets through what may come, and gives every answer its security headers."""
 
     def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics) -> None:
         self._app, self._settings, self._metrics = app, settings, metrics

@@ -22,13 +22,7 @@ _now = time.monotonic
 
 
 class LiveSession:
-    """A session and its rolling timeline; in the individual view there is no timeline.
-
-    Args:
-        recognizer: says what faces show.
-        settings: of the server.
-        metrics: where windows are counted.
-    """
+    """A session and its rolling timeline; in the individual view there is no timeline."""
 
     def __init__(self, recognizer: Recognizer, settings: Settings, metrics: Metrics) -> None:
         self._is_class = settings.view == "class"
@@ -78,11 +72,6 @@ class SessionStore:
     A page that loses its link resumes the same session, and so does another tab of the same
     browser, which takes it over: the group that is counted stays the same, and two sessions can't
     be compared with each other.
-
-    Args:
-        recognizer: says what faces show.
-        settings: of the server.
-        metrics: where windows are counted.
     """
 
     def __init__(self, recognizer: Recognizer, settings: Settings, metrics: Metrics) -> None:

@@ -122,39 +122,26 @@ def check_settings(settings: Settings) -> None:
     Raises:
         UserError: with the reason and what to do.
     """
-    token = settings.token
-    if settings.view == "individual" and settings.has_source:
-        raise UserError(
-            "--view individual is for one person at their own camera, in the browser: leave "
-            "--source out, or use the class view",
-            code="individual_with_source",
-            where="--view",
-        )
-    if not (token.isascii() and (token.isprintable())):
-        raise UserError(
-            "the token must be ASCII: letters, digits and signs", code="token_ascii", where="token"
-        )
-    if 0 < len(token) < TOKEN_LENGTH:
-        raise UserError(
-            f"the token has {len(token)} letters and can be guessed: at least {TOKEN_LENGTH}, "
-            "such as those of: openssl rand -hex 16",
-            code="token_too_short",
-            where="token",
-        )
-    if not is_loopback(settings.host) and not token:
-        raise UserError(
-            f"--host {settings.host} can be reached from other machines, which needs a token: a "
-            "word that pages have to know, in FER_TOKEN of the environment or in the file of "
-            "--token-file. openssl rand -hex 16 makes one",
-            code="token_missing",
-            where="--host",
-        )
-    if (settings.certificate is None) != (settings.key is None):
-        raise UserError(
-            "--tls-cert and --tls-key go together: name both files",
-            code="tls_pair",
-            where="--tls-cert",
-        )
+    host, token = settings.host, settings.token
+    problems = [
+        (settings.view == "individual" and settings.has_source, "individual_with_source", "--view",
+         "--view individual is for one person at their own camera, in the browser: leave --source "
+         "out, or use the class view"),
+        (not (token.isascii() and token.isprintable()), "token_not_ascii", "--token",
+         "the token must be ASCII: letters, digits and signs"),
+        (0 < len(token) < TOKEN_LENGTH, "token_too_short", "--token",
+         f"the token has {len(token)} letters and can be guessed: at least {TOKEN_LENGTH}, such as "
+         "those of: openssl rand -hex 16"),
+        (not is_loopback(host) and not token, "token_missing", "--host",
+         f"--host {host} can be reached from other machines, which needs a token: a word that "
+         "pages have to know, in FER_TOKEN of the environment or in the file of --token-file. "
+         "openssl rand -hex 16 makes one"),
+        ((settings.certificate is None) != (settings.key is None), "tls_pair", "--tls-cert",
+         "--tls-cert and --tls-key go together: name both files"),
+    ]  # fmt: skip
+    for is_wrong, code, where, words in problems:
+        if is_wrong:
+            raise UserError(words, code=code, where=where)
     if settings.certificate is not None and settings.key is not None:
         _check_certificate(settings.certificate, settings.key)
 

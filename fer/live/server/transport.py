@@ -38,11 +38,6 @@ _MISTAKES: Final = ("Invalid HTTP request", "Invalid UTF-8", "Unsupported upgrad
 def run(app: FastAPI, settings: Settings, bound: socket.socket) -> None:
     """Serve until Ctrl-C or a signal to end.
 
-    Args:
-        app: what is served.
-        settings: of the server.
-        bound: the socket that listens.
-
     Raises:
         KeyboardInterrupt: Ctrl-C.
     """

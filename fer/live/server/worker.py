@@ -22,9 +22,6 @@ class InferenceWorker:
 
     Each page has one frame in work at most, so that they take turns, and the model uses all its
     cores for one frame after the other.
-
-    Args:
-        recognizer: says what faces show.
     """
 
     def __init__(self, recognizer: Recognizer) -> None:
