@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import sys
 from typing import Annotated, Literal
 
 import lightning
+import numpy as np
 import torch
 from annotated_types import Ge, Le
-from torch.utils.data import DataLoader
 
+from fer.core.errors import UserError
 from fer.core.metadata import Columns, encode
 from fer.data.augmentation import Augmentation
-from fer.data.loading.dataset import Batch, FaceDataset, as_is
 from fer.data.loading.device_loader import DeviceLoader, fits
 from fer.data.loading.sampler import EpochSampler
 from fer.data.scaling import scaled
 from fer.data.source import DataError, Faces, Source, Split
 from fer.pixels import Fit
 from fer.ranges import PictureSide, PositiveInt
-
-Loader = DataLoader[Batch] | DeviceLoader
 
 
 class FaceDataModule(lightning.LightningDataModule):
@@ -34,13 +30,15 @@ class FaceDataModule(lightning.LightningDataModule):
         size: height and width that the network reads, in pixels; other faces are scaled once.
         fit: how faces that are not square become so, see :func:`fer.pixels.square_grey`.
         batch_size: faces a step and process.
-        resident: whether the faces live on the trainer's device and are augmented there; ``"auto"``
-            for where they fit, see :func:`fer.data.loading.device_loader.fits`.
-        workers: loader processes where faces are not resident; ``None`` for one where there are two
-            cores or more, since one keeps up with a training on two cores, and none on a single
-            core.
+        resident: whether the faces live on the trainer's device; ``"auto"`` for where they fit, see
+            :func:`fer.data.loading.device_loader.fits`, and have no transforms.
+        workers: processes that read and transform training faces which are not resident; ``None``
+            for one, where there is such work and a second core.
         columns: the description of the metadata that the model reads, see :mod:`fer.core.metadata`.
         seed: of order and augmentation.
+
+    Raises:
+        UserError: faces are to be resident and have transforms.
     """
 
     def __init__(
@@ -57,12 +55,19 @@ class FaceDataModule(lightning.LightningDataModule):
         seed: int,
     ) -> None:
         super().__init__()
+        if resident is True and augmentation.transforms is not None:
+            raise UserError(
+                "data.resident=true has no place for augmentation.transforms, which change single "
+                "faces: choose data.resident=auto or false",
+                code="resident_transforms",
+                where="data.resident",
+            )
         self.source = source
         self.augmentation = augmentation
         self.size = size
         self.fit: Fit = fit
         self.batch_size = batch_size
-        self.workers = default_workers() if workers is None else workers
+        self.workers = workers
         self.resident = resident
         self.columns = columns
         self.seed = seed
@@ -87,22 +92,22 @@ class FaceDataModule(lightning.LightningDataModule):
         """Read the data, in every process (from the cache, where the source has one)."""
         _ = self.faces
 
-    def train_dataloader(self) -> Loader:
+    def train_dataloader(self) -> DeviceLoader:
         """Shuffled, augmented batches; the last, smaller one is left out."""
         augmentation = None if self.augmentation.is_identity else self.augmentation
         return self._loader("train", augmentation, shuffle=True)
 
-    def val_dataloader(self) -> Loader:
+    def val_dataloader(self) -> DeviceLoader:
         """The validation faces as they are, in order, each once."""
         return self._loader("val")
 
-    def test_dataloader(self) -> Loader:
+    def test_dataloader(self) -> DeviceLoader:
         """The test faces as they are, in order, each once."""
         return self._loader("test")
 
     def _loader(
         self, name: str, augmentation: Augmentation | None = None, *, shuffle: bool = False
-    ) -> Loader:
+    ) -> DeviceLoader:
         split = self._split(name)
         trainer = self.trainer
         sampler = EpochSampler(
@@ -120,34 +125,27 @@ class FaceDataModule(lightning.LightningDataModule):
         if self.columns is not None:
             metadata = encode(split.metadata, self.columns, len(split))
         device = trainer.strategy.root_device if trainer else torch.device("cpu")
-        if self._is_resident(device):
-            return DeviceLoader(
-                split,
-                sampler,
-                batch_size=self.batch_size,
-                drop_last=drop_last,
-                augmentation=augmentation,
-                seed=self.seed,
-                device=device,
-                metadata=metadata,
-            )
-        if augmentation is not None:
-            augmentation.prepare()
-        # Only augmentation costs enough to be worth a process: plain faces are a memory copy.
-        workers = self.workers if augmentation is not None else 0
-        if workers:
-            _check_shared_memory()
-        return DataLoader(
-            FaceDataset(split, augmentation, self.seed, metadata),
+        transforms = augmentation and augmentation.transforms
+        resident = self._is_resident(device) and not transforms
+        return DeviceLoader(
+            split,
+            sampler,
             batch_size=self.batch_size,
-            sampler=sampler,
-            num_workers=workers,
-            multiprocessing_context=_start_method() if workers else None,
-            persistent_workers=workers > 0,
             drop_last=drop_last,
-            collate_fn=as_is,
-            pin_memory=device.type == "cuda",
+            augmentation=augmentation,
+            seed=self.seed,
+            device=device,
+            resident=resident,
+            workers=0 if resident or not shuffle else self._workers(split),
+            metadata=metadata,
         )
+
+    def _workers(self, split: Split) -> int:
+        if self.workers is not None:
+            return self.workers
+        # Faces in memory are a copy, not worth a process; files and transforms are.
+        is_slow = self.augmentation.transforms or not isinstance(split.images, np.ndarray)
+        return default_workers() if is_slow else 0
 
     def _is_resident(self, device: torch.device) -> bool:
         if self.resident == "auto":
@@ -159,25 +157,6 @@ class FaceDataModule(lightning.LightningDataModule):
             return self.faces.splits[name]
         except KeyError:
             raise DataError(f"{self.faces.origin} has no split {name!r}") from None
-
-
-def _check_shared_memory() -> None:
-    try:
-        multiprocessing.Event()
-    except OSError as error:
-        raise DataError(
-            f"no processes can be had that load faces ({error.strerror}): make room in /dev/shm "
-            "(docker run --shm-size=1g), or choose data.workers=0"
-        ) from None
-
-
-def _start_method() -> str | None:
-    """Return how loader processes start, ``None`` for as Python starts them here.
-
-    On Linux they are forks whatever the default: by that of a run which joblib started, torch
-    can't start them.
-    """
-    return "fork" if sys.platform == "linux" else None
 
 
 def default_workers() -> int:

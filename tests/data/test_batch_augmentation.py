@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from fer.data.augmentation.parameters import ERASED_GREY, Augmentation
 from scipy import stats
 
 from fer.data.augmentation.batch import Draws, augment, draw
-from fer.data.augmentation.parameters import ERASED_GREY, Augmentation
 from tests.support.pattern_faces import make_split
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")

@@ -1,5 +1,5 @@
 """What may happen to a training face."""
 
-from fer.data.augmentation.parameters import Augmentation
+from fer.data.augmentation.batch import Augmentation
 
 __all__ = ["Augmentation"]

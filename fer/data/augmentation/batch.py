@@ -1,19 +1,104 @@
-"""The augmentation of a whole batch on the device where the faces live, each with its own draw."""
+"""Random changes of training faces: drawn for each face and epoch, made batch by batch."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Self
+from typing import Annotated, Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
+from annotated_types import Ge, Gt, Le, Len
 from torch import Tensor
 
-from fer.data.augmentation.parameters import ERASED_GREY, Augmentation
+from fer.data.augmentation.transforms import FaceTransforms
+from fer.ranges import Share, ShareBelowOne
 
 _Numbers = npt.NDArray[np.float32]
+
+#: What erased rectangles are filled with.
+ERASED_GREY: Final = 128
+#: Least and most width of an erased rectangle in relation to its height.
+ERASED_RATIO: Final = (0.3, 3.3)
+
+
+class Augmentation:
+    """What may happen to a training face.
+
+    First the composed ``transforms``, face by face. Then, for whole batches on the device where
+    they are: rotation, zoom and shift together, flip, contrast and brightness, and an erased
+    rectangle (Zhong et al. 2020).
+
+    Args:
+        rotation: largest angle, in degrees either way.
+        zoom: largest relative change of scale either way; 0.1 means 0.9 to 1.1.
+        shift: largest shift either way along each axis, as a share of the side.
+        flip: probability of a horizontal flip.
+        brightness: most that is added to grey values either way, as a share of their range.
+        contrast: largest relative change of grey values either way.
+        erase: probability that a rectangle is erased.
+        erase_area: smallest and largest share of the picture in it.
+        transforms: of albumentations, see :class:`~fer.data.augmentation.transforms.FaceTransforms`.
+
+    Raises:
+        ValueError: a parameter is out of range, or a transform can't be used.
+    """
+
+    def __init__(
+        self,
+        *,
+        rotation: Annotated[float, Ge(0), Le(180)] = 0.0,
+        zoom: ShareBelowOne = 0.0,
+        shift: ShareBelowOne = 0.0,
+        flip: Share = 0.0,
+        brightness: ShareBelowOne = 0.0,
+        contrast: ShareBelowOne = 0.0,
+        erase: Share = 0.0,
+        erase_area: Annotated[Sequence[Annotated[float, Gt(0), Le(0.3)]], Len(2, 2)] = (0.02, 0.2),
+        transforms: Sequence[Any] | None = None,
+    ) -> None:
+        if not 0 <= rotation <= 180:
+            raise ValueError(f"rotation must be 0 to 180 degrees, not {rotation}")
+        for name, value in (
+            ("zoom", zoom), ("shift", shift), ("brightness", brightness), ("contrast", contrast),
+        ):  # fmt: skip
+            if not 0 <= value < 1:
+                raise ValueError(f"{name} must be at least 0 and below 1, not {value}")
+        for name, value in (("flip", flip), ("erase", erase)):
+            if not 0 <= value <= 1:
+                raise ValueError(f"{name} must be a probability, not {value}")
+        # Above 0.3 the longest rectangles would not fit into the picture.
+        if len(erase_area) != 2 or not 0 < erase_area[0] <= erase_area[1] <= 0.3:
+            raise ValueError(
+                "erase_area must be two rising shares above 0 and at most 0.3, not "
+                f"{list(erase_area)}"
+            )
+        self.rotation = rotation
+        self.zoom = zoom
+        self.shift = shift
+        self.flip = flip
+        self.brightness = brightness
+        self.contrast = contrast
+        self.erase = erase
+        self.erase_area = (erase_area[0], erase_area[1])
+        self.transforms = FaceTransforms(transforms) if transforms else None
+
+    @property
+    def changes_batches(self) -> bool:
+        """Whether anything happens to batches, beside the transforms of single faces."""
+        return any(
+            (
+                self.rotation, self.zoom, self.shift, self.flip,
+                self.brightness, self.contrast, self.erase,
+            )
+        )  # fmt: skip
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether faces come out as they went in."""
+        return not self.changes_batches and self.transforms is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +130,12 @@ class Draws:
 
 
 def draw(augmentation: Augmentation, n: int, size: int, rng: np.random.Generator) -> Draws:
-    """Draw for ``n`` faces of ``size`` pixels from the distributions of the albumentations path."""
+    """Return what happens to ``n`` faces of ``size`` pixels, each drawn for itself."""
 
     def uniform(reach: float, *shape: int) -> npt.NDArray[np.float64]:
         return rng.uniform(-reach, reach, (n, *shape))
 
-    # Whole pixels, cut off towards zero, as albumentations has it.
+    # Whole pixels, cut off towards zero.
     shift = np.trunc(uniform(augmentation.shift, 2) * size)
     drawn = (
         uniform(augmentation.rotation),
@@ -68,7 +153,7 @@ def _boxes(
     augmentation: Augmentation, n: int, size: int, rng: np.random.Generator
 ) -> npt.NDArray[np.float64]:
     area = rng.uniform(*augmentation.erase_area, n) * size**2
-    ratio = rng.uniform(*augmentation.ERASED_RATIO, n)
+    ratio = rng.uniform(*ERASED_RATIO, n)
     height, width = np.rint(np.sqrt(area / ratio)), np.rint(np.sqrt(area * ratio))
     top = np.floor(rng.random(n) * (size - height + 1))
     left = np.floor(rng.random(n) * (size - width + 1))
@@ -94,9 +179,7 @@ def augment(images: Tensor, draws: Draws) -> Tensor:
     def tensor(values: _Numbers) -> Tensor:
         return torch.from_numpy(values).to(images.device, non_blocking=True)
 
-    warped = resampled(images, tensor(_inverse(draws, images.shape[-1])))
-    # Grey values are whole numbers between the steps of the albumentations path too.
-    warped = warped.round_()
+    warped = resampled(images, tensor(_inverse(draws, images.shape[-1]))).round_()
     shape = (-1, 1, 1, 1)
     lit = warped * tensor(draws.contrast).view(shape) + tensor(draws.brightness).view(shape)
     place = torch.arange(images.shape[-1], device=images.device)

@@ -14,8 +14,11 @@ from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from fer.data.augmentation import Augmentation
+from fer.data.loading.device_loader import DeviceLoader
+from fer.data.loading.sampler import EpochSampler
 from fer.data.source import SPLITS, DataError, Faces, Source, Split, WrappedSource
 
 _LOG: Final = logging.getLogger(__name__)
@@ -197,7 +200,8 @@ class ProtocolSource(WrappedSource):
     def _recipe(self) -> str:
         """Return everything that the division depends on."""
         drawn = f" seed {self.seed}"
-        altered = {k: v for k, v in vars(self.augmentation).items() if not k.startswith("_")}
+        # The copies are altered in batches, and were altered one by one before.
+        altered = vars(self.augmentation) | {"in batches": True}
         return self.protocol + {
             "resplit": drawn,
             "augment_first": drawn + "".join(f" {k} {v}" for k, v in altered.items()),
@@ -222,13 +226,21 @@ class ProtocolSource(WrappedSource):
             np.resize(draw.permutation(np.flatnonzero(pool.labels == label)), counts.max() - count)
             for label, count in enumerate(counts.tolist())
         ]
-        chosen = np.concatenate([np.arange(len(pool)), *copies])
-        filled = pool.take(chosen)
+        filled = pool.take(np.concatenate([np.arange(len(pool)), *copies]))
         if not self.augmentation.is_identity:
-            _LOG.info("altering %s copies of faces", f"{len(filled) - len(pool):,}")
-            for i in range(len(pool), len(filled)):
-                state = np.random.SeedSequence((self.seed, i)).generate_state(1, np.uint64)
-                filled.images[i] = self.augmentation(filled.images[i], int(state[0]))
+            made = filled.take(np.arange(len(pool), len(filled)))
+            _LOG.info("altering %s copies of faces", f"{len(made):,}")
+            loader = DeviceLoader(
+                made,
+                EpochSampler(len(made), seed=self.seed, shuffle=False),
+                batch_size=1024,
+                drop_last=False,
+                augmentation=self.augmentation,
+                seed=self.seed,
+                device=torch.device("cpu"),
+                resident=False,
+            )
+            filled.images[len(pool) :] = torch.cat([batch["image"][:, 0] for batch in loader])
         return _divided(filled, self.seed)
 
 

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, get_worker_info
 
-from fer.core.errors import UserError
-from fer.data.augmentation import Augmentation
+from fer.data.augmentation.transforms import FaceTransforms
 from fer.data.loading.sampler import stream
 from fer.data.source import DataError, Split
 
@@ -50,27 +49,27 @@ class LoaderError(DataError):
 
 
 class FaceDataset(Dataset[Batch]):
-    """The faces of a split, augmented by draw.
+    """The faces of a split, with the composed transforms of each draw.
 
     It answers whole lists of draws with a finished batch (``__getitems__``), which spares a
     thousand small tensors a batch; use it with :func:`as_is` as the loader's ``collate_fn``.
 
     Args:
         split: the faces.
-        augmentation: what may happen to them; ``None`` for nothing.
-        seed: of the augmentation.
+        transforms: what happens to single faces; ``None`` for nothing.
+        seed: of the transforms.
         metadata: float32 ``[N, columns]`` of each face, where the model reads it.
     """
 
     def __init__(
         self,
         split: Split,
-        augmentation: Augmentation | None,
+        transforms: FaceTransforms | None,
         seed: int,
         metadata: npt.NDArray[np.float32] | None = None,
     ) -> None:
         self.split = split
-        self.augmentation = augmentation
+        self.transforms = transforms
         self.seed = seed
         self._beside = beside_images(split, metadata)
 
@@ -84,23 +83,24 @@ class FaceDataset(Dataset[Batch]):
         epochs, indices = np.divmod(np.asarray(draws), len(self.split))
         try:
             images = self.split.images[indices]
+            if self.transforms is not None:
+                for image, epoch, index in zip(
+                    images, epochs.tolist(), indices.tolist(), strict=True
+                ):
+                    self._transform(image, stream("transforms", self.seed, epoch, index))
         except (UserError, OSError) as error:
             if get_worker_info() is None:
                 raise
             raise LoaderError(str(error)) from None
-        if self.augmentation is not None:
-            for i, (epoch, index) in enumerate(zip(epochs.tolist(), indices.tolist(), strict=True)):
-                state = stream("augmentation", self.seed, epoch, index)
-                images[i] = self._changed(images[i], int(state.generate_state(1, np.uint64)[0]))
         batch = {name: torch.from_numpy(values[indices]) for name, values in self._beside.items()}
         return cast("Batch", {"image": torch.from_numpy(images).unsqueeze(1), **batch})
 
-    def _changed(self, image: npt.NDArray[np.uint8], seed: int) -> npt.NDArray[np.uint8]:
-        """Return a face augmented, or all frames of a clip by the same draw."""
-        augmentation = cast("Augmentation", self.augmentation)
-        if image.ndim == 2:
-            return augmentation(image, seed)
-        return np.stack([augmentation(frame, seed) for frame in image])
+    def _transform(self, image: npt.NDArray[np.uint8], seeds: np.random.SeedSequence) -> None:
+        """Change a face ``[H, W]`` in place, or all frames of a clip ``[T, H, W]`` alike."""
+        seed = int(seeds.generate_state(1, np.uint64)[0])
+        transforms = cast("FaceTransforms", self.transforms)
+        for frame in image if image.ndim == 3 else image[None]:
+            frame[:] = transforms(frame, seed)
 
 
 def beside_images(

@@ -1,19 +1,22 @@
-"""Faces that live on the device: no loader processes, no copies, augmentation by the batch."""
+"""Batches on the device that reads them: faces that live there, or are brought there."""
 
 from __future__ import annotations
 
+import multiprocessing
+import sys
 from collections.abc import Iterator
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader
 
-from fer.data.augmentation import Augmentation
-from fer.data.augmentation.batch import Draws, augment, draw
-from fer.data.loading.dataset import Batch, beside_images
+from fer.data.augmentation.batch import Augmentation, Draws, augment, draw
+from fer.data.issues import DataError
+from fer.data.loading.dataset import Batch, FaceDataset, as_is, beside_images
 from fer.data.loading.sampler import EpochSampler, stream
 from fer.data.source import Split
 
@@ -23,7 +26,7 @@ _BYTES = 2**30
 
 
 def fits(splits: list[Split], device: torch.device) -> bool:
-    """Say whether the pictures of some splits may live on a device."""
+    """Return True if the pictures of some splits may live on a device."""
     size = sum(split.images.nbytes for split in splits)
     if device.type == "cuda":
         return size <= _SHARE * torch.cuda.mem_get_info(device)[0]
@@ -31,10 +34,10 @@ def fits(splits: list[Split], device: torch.device) -> bool:
 
 
 class DeviceLoader:
-    """Batches of a split that lives on a device as uint8.
+    """Batches of a split on a device, augmented there.
 
-    It takes the place of a ``DataLoader``. Each epoch draws what happens to every face at once,
-    from seed and epoch alone, so neither the batch size nor the number of processes changes it.
+    What happens to each face is drawn from seed and epoch alone: neither where the faces live nor
+    the batch size nor the number of processes changes it.
 
     Args:
         split: the faces.
@@ -43,8 +46,14 @@ class DeviceLoader:
         drop_last: leave out a last batch that is smaller.
         augmentation: what may happen to them; None for nothing.
         seed: of the augmentation.
-        device: where they live.
+        device: where batches are.
+        resident: whether all faces live there as uint8. Otherwise each batch is brought there.
+        workers: processes that read and transform faces which are not resident.
         metadata: float32 ``[N, columns]``, of each face, where a model reads them.
+
+    Raises:
+        DataError: there is no shared memory for workers.
+        ValueError: faces are resident and have transforms, which are for single faces.
     """
 
     #: Lightning looks for one beside the sampler.
@@ -60,8 +69,13 @@ class DeviceLoader:
         augmentation: Augmentation | None,
         seed: int,
         device: torch.device,
+        resident: bool = True,
+        workers: int = 0,
         metadata: npt.NDArray[np.float32] | None = None,
     ) -> None:
+        transforms = augmentation and augmentation.transforms
+        if resident and transforms:
+            raise ValueError("resident faces can't have transforms, which are for single faces")
         # Lightning tells the sampler of a loader the epoch.
         self.sampler = sampler
         self.batch_size = batch_size
@@ -69,9 +83,42 @@ class DeviceLoader:
         self.augmentation = augmentation
         self.seed = seed
         self.device = device
-        self._size = split.images.shape[-1]
+        self.resident = resident
+        self.workers = workers
         self._split = split
         self._metadata = metadata
+        if not resident:
+            if workers:
+                _check_shared_memory()
+            self._loader = DataLoader(
+                FaceDataset(split, transforms, seed, metadata),
+                batch_size=batch_size,
+                sampler=sampler,
+                num_workers=workers,
+                multiprocessing_context=_start_method() if workers else None,
+                persistent_workers=workers > 0,
+                drop_last=drop_last,
+                collate_fn=as_is,
+                pin_memory=device.type == "cuda",
+            )
+
+    def __len__(self) -> int:
+        n = len(self.sampler)
+        return n // self.batch_size if self.drop_last else -(-n // self.batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        n = len(self._split)
+        order = np.fromiter(self.sampler, dtype=np.int64) % n
+        parts = [order[i * self.batch_size :][: self.batch_size] for i in range(len(self))]
+        draws = None
+        if self.augmentation is not None and self.augmentation.changes_batches:
+            rng = np.random.default_rng(stream("augmentation", self.seed, self.sampler.epoch))
+            draws = draw(self.augmentation, n, self._split.images.shape[-1], rng)
+        batches = self._resident_batches(parts) if self.resident else self._brought_batches()
+        for chosen, batch in zip(parts, batches, strict=True):
+            if draws is not None:
+                batch["image"] = _augmented(batch["image"], draws.take(chosen))
+            yield batch
 
     @cached_property
     def _tensors(self) -> dict[str, Tensor]:
@@ -84,24 +131,14 @@ class DeviceLoader:
             for name, values in arrays.items()
         }
 
-    def __len__(self) -> int:
-        n = len(self.sampler)
-        return n // self.batch_size if self.drop_last else -(-n // self.batch_size)
+    def _resident_batches(self, parts: list[npt.NDArray[np.int64]]) -> Iterator[Any]:
+        for chosen in parts:
+            place = torch.from_numpy(chosen).to(self.device, non_blocking=True)
+            yield {name: values[place] for name, values in self._tensors.items()}
 
-    def __iter__(self) -> Iterator[Batch]:
-        n = len(self._split)
-        chosen = np.fromiter(self.sampler, dtype=np.int64) % n
-        draws = None
-        if self.augmentation is not None:
-            rng = np.random.default_rng(stream("augmentation", self.seed, self.sampler.epoch))
-            draws = draw(self.augmentation, n, self._size, rng)
-        for first in range(0, len(self) * self.batch_size, self.batch_size):
-            faces = chosen[first : first + self.batch_size]
-            place = torch.from_numpy(faces).to(self.device, non_blocking=True)
-            batch = {name: values[place] for name, values in self._tensors.items()}
-            if draws is not None:
-                batch["image"] = _augmented(batch["image"], draws.take(faces))
-            yield batch  # type: ignore[misc]
+    def _brought_batches(self) -> Iterator[Any]:
+        for batch in self._loader:
+            yield {k: v.to(self.device, non_blocking=True) for k, v in batch.items()}
 
 
 def _augmented(images: Tensor, draws: Draws) -> Tensor:
@@ -110,3 +147,24 @@ def _augmented(images: Tensor, draws: Draws) -> Tensor:
         return augment(images, draws)
     # The frames as channels, which all change alike.
     return augment(images.squeeze(1), draws).unsqueeze(1)
+
+
+def _check_shared_memory() -> None:
+    try:
+        multiprocessing.Event()
+    except OSError as error:
+        raise DataError(
+            f"no processes can be had that load faces ({error.strerror}): make room in /dev/shm "
+            "(docker run --shm-size=1g), or choose data.workers=0",
+            code="no_shared_memory",
+            where="data.workers",
+        ) from None
+
+
+def _start_method() -> str | None:
+    """Return how loader processes start, ``None`` for as Python starts them here.
+
+    On Linux they are forks whatever the default: by that of a run which joblib started, torch
+    can't start them.
+    """
+    return "fork" if sys.platform == "linux" else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 import numpy as np
 from torch.utils.data import Sampler
@@ -12,8 +12,8 @@ from torch.utils.data import Sampler
 _AT_A_TIME: Final = 4096
 
 #: What a training draws at random, each from a stream of its own.
-Use = Literal["order", "augmentation", "mixing", "dropout"]
-_USES: Final[tuple[Use, ...]] = ("order", "augmentation", "mixing", "dropout")
+Use = Literal["order", "augmentation", "mixing", "dropout", "transforms"]
+_USES: Final[tuple[Use, ...]] = get_args(Use)
 
 
 def stream(use: Use, seed: int, *place: int) -> np.random.SeedSequence:
