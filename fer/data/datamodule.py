@@ -125,8 +125,8 @@ class FaceDataModule(lightning.LightningDataModule):
         if self.columns is not None:
             metadata = encode(split.metadata, self.columns, len(split))
         device = trainer.strategy.root_device if trainer else torch.device("cpu")
-        transforms = augmentation and augmentation.transforms
-        resident = self._is_resident(device) and not transforms
+        transforms = None if augmentation is None else augmentation.transforms
+        resident = self._is_resident(device) and transforms is None
         return DeviceLoader(
             split,
             sampler,

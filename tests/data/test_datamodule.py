@@ -15,10 +15,12 @@ import pytest
 import torch
 
 from fer.data.augmentation import Augmentation
-from fer.data.datamodule import FaceDataModule, Loader, default_workers
+from fer.data.datamodule import FaceDataModule, default_workers
 from fer.data.loading.dataset import FaceDataset
+from fer.data.loading.device_loader import DeviceLoader
 from fer.data.source import DataError, Faces, Source, Split
 from fer.pixels import square_grey
+from tests.support.errors import raises
 from tests.support.pattern_faces import CLASSES, PatternFaces, make_split
 
 COUNTS = {"train": 21, "val": 10, "test": 9}
@@ -44,7 +46,7 @@ def make(
     return FaceDataModule(source or PatternFaces(COUNTS), augmentation, **settings)
 
 
-def whole(loader: Loader) -> dict[str, torch.Tensor]:
+def whole(loader: DeviceLoader) -> dict[str, torch.Tensor]:
     batches = list(loader)
     return {key: torch.cat([batch[key] for batch in batches]) for key in batches[0]}  # type: ignore[literal-required]
 
@@ -133,30 +135,44 @@ def test_processes_share_the_faces(world: int) -> None:
 # --- workers ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("cores", "workers"), [(1, 0), (2, 1), (64, 1)])
-def test_default_workers(monkeypatch: pytest.MonkeyPatch, cores: int, workers: int) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
-    assert default_workers() == workers
-    assert make(workers=None).workers == workers
-
-
-@pytest.mark.parametrize(("cores", "workers"), [(1, 0), (2, 1), (None, 0)])
-def test_default_workers_elsewhere(
-    monkeypatch: pytest.MonkeyPatch, cores: int | None, workers: int
+@pytest.mark.parametrize(("cores", "workers"), [(1, 0), (2, 1), (64, 1), (None, 0)])
+@pytest.mark.parametrize("told", [True, False])
+def test_default_workers(
+    monkeypatch: pytest.MonkeyPatch, cores: int | None, workers: int, told: bool
 ) -> None:
     """macOS and Windows do not tell which cores a process may use."""
-    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
-    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    if told:
+        usable = set(range(cores or 1))
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _: usable, raising=False)
+    else:
+        monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+        monkeypatch.setattr(os, "cpu_count", lambda: cores)
     assert default_workers() == workers
 
 
-def test_workers_are_for_augmentation_only() -> None:
-    data = make(augmentation=PAPER, workers=2, resident=False)
-    assert data.train_dataloader().num_workers == 2
-    assert data.train_dataloader().persistent_workers
-    assert data.val_dataloader().num_workers == 0
-    assert data.test_dataloader().num_workers == 0
-    assert make(workers=2, resident=False).train_dataloader().num_workers == 0
+def test_workers_are_for_what_takes_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    import albumentations
+
+    monkeypatch.setattr("fer.data.datamodule.default_workers", lambda: 1)
+    flips = Augmentation(transforms=[albumentations.HorizontalFlip()])
+    for augmentation, asked, used in (
+        (PAPER, None, 0),
+        (flips, None, 1),
+        (PAPER, 2, 2),
+        (flips, 0, 0),
+    ):
+        data = make(augmentation=augmentation, workers=asked, resident="auto")
+        assert data.train_dataloader().workers == (used if augmentation is flips else 0)
+        data = make(augmentation=augmentation, workers=asked, resident=False)
+        assert data.train_dataloader().workers == used
+        assert data.val_dataloader().workers == 0
+    with raises("resident_transforms", "data.resident"):
+        make(augmentation=flips, resident=True)
+
+
+@pytest.mark.parametrize("choice", ["auto", True, False])
+def test_where_faces_live(choice: Any) -> None:
+    assert make(resident=choice).train_dataloader().resident == (choice is not False)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere workers start as Python says")

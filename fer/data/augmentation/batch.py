@@ -40,7 +40,8 @@ class Augmentation:
         contrast: largest relative change of grey values either way.
         erase: probability that a rectangle is erased.
         erase_area: smallest and largest share of the picture in it.
-        transforms: of albumentations, see :class:`~fer.data.augmentation.transforms.FaceTransforms`.
+        transforms: of albumentations, see
+            :class:`~fer.data.augmentation.transforms.FaceTransforms`.
 
     Raises:
         ValueError: a parameter is out of range, or a transform can't be used.

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, get_worker_info
 
+from fer.core.errors import UserError
 from fer.data.augmentation.transforms import FaceTransforms
 from fer.data.loading.sampler import stream
 from fer.data.source import DataError, Split

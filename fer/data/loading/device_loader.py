@@ -73,7 +73,7 @@ class DeviceLoader:
         workers: int = 0,
         metadata: npt.NDArray[np.float32] | None = None,
     ) -> None:
-        transforms = augmentation and augmentation.transforms
+        transforms = None if augmentation is None else augmentation.transforms
         if resident and transforms:
             raise ValueError("resident faces can't have transforms, which are for single faces")
         # Lightning tells the sampler of a loader the epoch.
