@@ -27,8 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.figures import Watch, peak_mib, read_figures, write_figures
-from fer.inference.scoring.parts import Part, Rows
-from fer.inference.scoring.table import Table
+from fer.inference.scoring.table import Part, Rows, Table
 
 SIZES = (10_000, 100_000, 1_000_000)
 STEPS = ("scoring",)
@@ -62,14 +61,9 @@ class MadeUp(Table):
 
     def read(self, parts: Sequence[Part]) -> Iterator[tuple[Part, Rows]]:
         """Yield parts and their rows."""
-        import pyarrow as pa
-
         for part in parts:
-            some = faces(part.first, part.rows).reshape(part.rows, -1)
-            cells = pa.FixedSizeBinaryArray.from_buffers(
-                pa.binary(some.shape[1]), part.rows, [None, pa.py_buffer(some.tobytes())]
-            )
-            yield part, Rows(None, pa.chunked_array([cells]), {})
+            cells = [face.tobytes() for face in faces(part.first, part.rows)]
+            yield part, Rows(Path(), None, cells, are_pixels=True)
 
 
 def table(count: int) -> MadeUp:
@@ -86,17 +80,23 @@ Work = Callable[[Callable[[int], object]], None]
 
 def scoring(count: int, folder: Path, model: str) -> Work:
     """Score a table, by what ``fer predict TABLE --to FOLDER`` does."""
-    from fer.inference.scoring import Job, begun, score_here
-    from fer.inference.scoring.folder import Asking, tally
+    from fer.inference.scoring import (
+        ScoringJob,
+        ScoringOptions,
+        claim_output_dir,
+        score_locally,
+        summarize,
+    )
 
-    job = Job(table(count), folder / f"answers-{count}", model, Asking(), 1)
+    to = folder / f"answers-{count}"
+    job = ScoringJob(table(count), to, model, ScoringOptions(), 1)
     # What is loaded once is not counted: neither its libraries nor the model.
     job.recognizer().classify(faces(0, 1))
 
     def work(tick: Callable[[int], object]) -> None:
-        with begun(job) as left:
-            score_here(job, left, tick)
-            assert tally(job).faces == count, "each face is answered once"
+        with claim_output_dir(job) as left:
+            score_locally(job, left, tick)
+            assert summarize(job).faces == count, "each face is answered once"
 
     return work
 

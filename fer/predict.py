@@ -57,8 +57,8 @@ columns of --csv, a row a face, and one with the picture alone where no face was
 
 columns of --to: row (of the table, from 0), path (where it has one), face, x, y, w, h, score (where
 faces were looked for), label, p_angry, …, problem; a row a face, and one for a row without any.
-Paths are below the table's own folder, or whole. Faces may be encoded pictures (binary), n·n grey
-bytes (fixed_size_binary, or lists of numbers), or lists of rows of pixels.
+Paths are below the table's own folder, or whole. Faces may be encoded pictures (binary) or n·n grey
+bytes (fixed_size_binary).
 
 Pictures may be JPEG, PNG, WebP, TIFF, BMP, GIF, PPM or AVIF; they are turned as their EXIF data
 say. What is transparent lies on white. Films (animated GIF and PNG) are for fer video. What else

@@ -17,7 +17,7 @@ from fer.options import whole
 
 if TYPE_CHECKING:
     from fer.inference import Recognizer
-    from fer.inference.scoring import Job, Part
+    from fer.inference.scoring import Part, ScoringJob
 
 #: The options of ``fer predict`` that are of tables alone, and what they are unless given.
 ONLY_TABLES: Final = {
@@ -34,15 +34,20 @@ def score_table(options: argparse.Namespace) -> int:
     """
     _check(options)
     from fer.inference.onnx_model import usable_threads
-    from fer.inference.scoring import Job, begun, open_table
-    from fer.inference.scoring.folder import Asking, tally
+    from fer.inference.scoring import (
+        ScoringJob,
+        ScoringOptions,
+        claim_output_dir,
+        open_table,
+        summarize,
+    )
     from fer.pictures import shown
 
     (path,) = options.pictures
     table = open_table(path, column=options.column, rows=options.part)
     if options.crops and table.kind == "crops":
         raise UserError("--crops is for pictures that a table names; this one holds faces already")
-    asking = Asking(
+    how = ScoringOptions(
         crops=options.crops,
         tta=options.tta,
         confidence=options.confidence,
@@ -53,18 +58,18 @@ def score_table(options: argparse.Namespace) -> int:
     # On Ray, as many recognizers work at once as there are cores.
     usual = 1 if options.engine == "ray" else usable_threads()
     threads = usual if options.threads is None else options.threads
-    job = Job(table, options.to, options.model, asking, threads, tuple(options.allow))
+    job = ScoringJob(table, options.to, options.model, how, threads, tuple(options.allow))
     # Before the folder is claimed, and before Ray starts: what can't be used is told at once.
     recognizer = job.recognizer()
-    with begun(job, options.shard, options.shards) as left:
+    with claim_output_dir(job, options.shard, options.shards) as left:
         interrupted = _work(job, recognizer, left, options)
-        done = tally(job, options.shard, options.shards)
+        done = summarize(job, options.shard, options.shards)
     say = sys.stderr.write
     if done.problems:
         say(f"fer predict: {done.problems:,} of {done.rows:,} rows could not be read:\n")
-        say("".join(f"  {line}\n" for line in done.shown))
-        if done.problems > len(done.shown):
-            more = done.problems - len(done.shown)
+        say("".join(f"  {line}\n" for line in done.examples))
+        if done.problems > len(done.examples):
+            more = done.problems - len(done.examples)
             say(f"  ... and {more:,} more: the column 'problem' has them all\n")
     of = f"shard {options.shard} of {options.shards}: " if options.shards > 1 else ""
     say(
@@ -77,7 +82,7 @@ def score_table(options: argparse.Namespace) -> int:
 
 
 def _work(
-    job: Job, recognizer: Recognizer, left: Sequence[Part], options: argparse.Namespace
+    job: ScoringJob, recognizer: Recognizer, left: Sequence[Part], options: argparse.Namespace
 ) -> bool:
     """Score what is left; return whether that was interrupted."""
     from tqdm import tqdm
@@ -97,15 +102,15 @@ def _work(
 
 def _engine(
     name: str, recognizer: Recognizer
-) -> Callable[[Job, Sequence[Part], Callable[[int], object]], None]:
+) -> Callable[[ScoringJob, Sequence[Part], Callable[[int], object]], None]:
     if name == "ray":
         # Its actors load their own.
         from fer.inference.scoring.on_ray import score_on_ray
 
         return score_on_ray
-    from fer.inference.scoring import score_here
+    from fer.inference.scoring import score_locally
 
-    return partial(score_here, recognizer=recognizer)
+    return partial(score_locally, recognizer=recognizer)
 
 
 def _check(options: argparse.Namespace) -> None:

@@ -1,8 +1,21 @@
 """Whole tables of pictures or faces, scored part by part: ``fer predict TABLE --to FOLDER``."""
 
-from fer.inference.scoring.folder import Job, begun
-from fer.inference.scoring.local import score_here
-from fer.inference.scoring.parts import Part
-from fer.inference.scoring.table import Table, open_table
+from fer.inference.scoring.job import (
+    ScoringJob,
+    ScoringOptions,
+    claim_output_dir,
+    score_locally,
+    summarize,
+)
+from fer.inference.scoring.table import Part, Table, open_table
 
-__all__ = ["Job", "Part", "Table", "begun", "open_table", "score_here"]
+__all__ = [
+    "Part",
+    "ScoringJob",
+    "ScoringOptions",
+    "Table",
+    "claim_output_dir",
+    "open_table",
+    "score_locally",
+    "summarize",
+]

@@ -1,7 +1,7 @@
-"""Score a table on Ray Data: the same parts by the same code, on all cores or a cluster.
+"""Scoring a table on Ray Data: the same parts by the same code, on all cores or a cluster.
 
-Ray deals out which parts are to be done; each is read, scored and written as without it, so that
-the answers are the same byte for byte, and what was finished is kept whatever dies.
+Ray deals out which parts are to be done; each is read, scored and written as without it. So the
+answers are the same byte for byte, and finished parts are kept whatever dies.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from itertools import groupby
 from typing import Any, Final
 
 from fer.core.errors import UserError
-from fer.inference.scoring.folder import Job
-from fer.inference.scoring.parts import Part
+from fer.inference.scoring.job import ScoringJob
+from fer.inference.scoring.table import Part
 
 #: Parts of one row group that a worker does in a row: it reads that group from its start.
 _RUN: Final = 16
 
 
 class _Scorer:
-    """An actor: it loads the model once and scores what comes."""
+    """An actor: it loads the model once and scores the parts that come."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: ScoringJob) -> None:
         self._job = job
         self._recognizer = job.recognizer()
 
@@ -34,84 +34,76 @@ class _Scorer:
         return {"rows": sum(part.rows for part in self._job.score(self._recognizer, parts))}
 
 
-@contextmanager
-def _asking_nobody() -> Iterator[None]:
-    """Let what Ray starts find no cloud to ask about itself.
-
-    It looks for one on behalf of its usage statistics, switched off or not (2.60), and for TPUs.
-    Its own processes speak by gRPC, which heeds no proxy there.
-    """
-    name = "http_proxy"
-    before = os.environ.get(name)
-    os.environ[name] = "http://127.0.0.1:9"  # Where nobody answers.
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before
-
-
-def score_on_ray(job: Job, parts: Sequence[Part], advance: Callable[[int], object]) -> None:
-    """Score parts by actors of one recognizer each; see :func:`fer.inference.scoring.score_here`.
+def score_on_ray(job: ScoringJob, parts: Sequence[Part], advance: Callable[[int], object]) -> None:
+    """Score parts by actors of one recognizer each, as ``score_locally`` does.
 
     A cluster that ``RAY_ADDRESS`` names is used; it must see the table, the model and the folder at
-    the same places. Else Ray starts on this machine, and stops in the end.
+    the same places. Otherwise Ray starts on this machine, and stops in the end.
     """
     import ray
     from ray.data import ActorPoolStrategy, DataContext
     from ray.exceptions import RayError
 
-    if not parts:
-        return
-    # It tells of its plans at length.
+    # It reports its plans at length.
     logging.getLogger("ray.data").setLevel(logging.ERROR)
-    # Actors of a cluster work elsewhere; paths that begin here mean nothing there.
+    # Actors work in other folders, where relative paths mean nothing.
     job = replace(
         job,
         folder=job.folder.absolute(),
-        table=replace(job.table, files=tuple(f.absolute() for f in job.table.files)),
+        table=replace(job.table, files=tuple(file.absolute() for file in job.table.files)),
         model=os.path.abspath(job.model) if os.path.exists(job.model) else job.model,  # noqa: PTH100, PTH110
     )
-    began = not ray.is_initialized()
-    if began:
-        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-        try:
-            with _asking_nobody():
-                ray.init(log_to_driver=False, include_dashboard=False, logging_level="ERROR")
-        except Exception as error:  # What it raises here has no other class.
-            why = str(error).strip().splitlines()[0]
-            raise UserError(f"Ray did not start: {why}") from error
+    runs = list[dict[str, list[int]]]()
+    for _, members in groupby(parts, key=lambda part: (part.file, part.group)):
+        numbers = [part.number for part in members]
+        runs += [{"parts": numbers[i : i + _RUN]} for i in range(0, len(numbers), _RUN)]
     try:
-        DataContext.get_current().enable_progress_bars = False
-        cores = int(ray.cluster_resources().get("CPU", 1))
-        runs = _runs(parts)
-        actors = max(1, min(cores // job.threads, len(runs)))
-        items = ray.data.from_items(runs, override_num_blocks=len(runs))
-        done = items.map(
-            _Scorer,
-            fn_constructor_args=(job,),
-            compute=ActorPoolStrategy(size=actors),
-            num_cpus=min(job.threads, cores),
-        )
-        for row in done.iter_rows():
-            advance(row["rows"])
+        with _started():
+            DataContext.get_current().enable_progress_bars = False
+            cores = int(ray.cluster_resources().get("CPU", 1))
+            scored = ray.data.from_items(runs, override_num_blocks=len(runs)).map(
+                _Scorer,
+                fn_constructor_args=(job,),
+                compute=ActorPoolStrategy(size=max(1, min(cores // job.threads, len(runs)))),
+                num_cpus=min(job.threads, cores),
+            )
+            for row in scored.iter_rows():
+                advance(row["rows"])
     except RayError as error:
         cause = error.__cause__ or getattr(error, "cause", None)
         if isinstance(cause, UserError | OSError):
             raise cause from None
         last = str(error).strip().splitlines()[-1]
-        raise UserError(f"Ray could not do the work: {last}") from error
+        raise UserError(f"Ray could not do the work: {last}", code="ray_failed") from error
+
+
+@contextmanager
+def _started() -> Iterator[None]:
+    """Start Ray unless it runs, and stop it in the end.
+
+    While it starts, it finds no cloud to ask about itself: it looks for one on behalf of its usage
+    statistics, switched off or not (2.60), and for TPUs. Its own processes speak by gRPC, which
+    heeds no proxy there.
+    """
+    import ray
+
+    if ray.is_initialized():
+        yield
+        return
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    proxy = os.environ.get("http_proxy")
+    os.environ["http_proxy"] = "http://127.0.0.1:9"  # Where nobody answers.
+    try:
+        ray.init(log_to_driver=False, include_dashboard=False, logging_level="ERROR")
+    except Exception as error:  # What it raises here has no other class.
+        why = str(error).strip().splitlines()[0]
+        raise UserError(f"Ray did not start: {why}", code="ray_not_started") from error
     finally:
-        if began:
-            ray.shutdown()
-
-
-def _runs(parts: Sequence[Part]) -> list[dict[str, list[int]]]:
-    """Return the numbers of parts that are done in a row."""
-    found = []
-    for _, some in groupby(parts, key=lambda part: (part.file, part.place)):
-        numbers = [part.number for part in some]
-        found += [{"parts": numbers[i : i + _RUN]} for i in range(0, len(numbers), _RUN)]
-    return found
+        if proxy is None:
+            del os.environ["http_proxy"]
+        else:
+            os.environ["http_proxy"] = proxy
+    try:
+        yield
+    finally:
+        ray.shutdown()
