@@ -17,7 +17,7 @@ import fer.data.picture_source as module
 from fer.core.labels import EMOTIONS
 from fer.data.check.check import check
 from fer.data.check.open_dataset import open_dataset
-from fer.data.check.text_report import text_report
+from fer.data.check.report import text_report
 from fer.data.folder import ImageFolder
 from fer.data.source import DataError, DataNotFoundError, Faces
 from fer.pixels import Fit, square_grey

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
 from fer.data.check.copies import find_copies
 from fer.data.check.label_errors import find_label_errors
 from fer.data.check.near_duplicates import NEAR
-from fer.data.check.pictures import FEW_VALUES, FLAT_SHARE, flat_share, grey_values
-from fer.data.check.report import LabelErrors, Report, Tally, percent
-from fer.data.check.votes import Crowd, agreement, unusable
+from fer.data.check.report import FEW_VALUES, FLAT_SHARE, LabelErrors, Report, Tally, percent
+from fer.data.check.votes import SplitVotes, agreement, unusable
 from fer.data.cleaning.clean import Cleaning
 from fer.data.issues import Finding
 from fer.data.source import SPLITS, Faces
+
+#: How far the grey values around a pixel may differ where it is flat.
+_FLAT: Final = 6
 
 
 def check(
@@ -24,7 +28,7 @@ def check(
     *,
     near: float = NEAR,
     label_errors: bool = False,
-    crowd: Crowd | None = None,
+    crowd: SplitVotes | None = None,
     notes: Sequence[str] = (),
 ) -> Report:
     """Return what is wrong with a data set.
@@ -100,7 +104,7 @@ def _label_errors(errors: LabelErrors) -> Tally:
     return Tally({name: sorted(some) for name, some in rows.items()})
 
 
-def _doubt(faces: Faces, errors: LabelErrors, crowd: Crowd | None) -> str:
+def _doubt(faces: Faces, errors: LabelErrors, crowd: SplitVotes | None) -> str:
     """Say how far likely label errors can be believed."""
     shares = ", ".join(f"{100 * share:.1f} % of {name}" for name, share in errors.accuracy.items())
     text = f"label errors: found by a small classifier that agrees with the labels on {shares}."
@@ -121,3 +125,27 @@ def _doubt(faces: Faces, errors: LabelErrors, crowd: Crowd | None) -> str:
 def _counts(faces: Faces, name: str) -> dict[str, int]:
     counts = np.bincount(faces.splits[name].labels, minlength=len(faces.classes))
     return dict(zip(faces.classes, counts.tolist(), strict=True))
+
+
+def grey_values(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+    """Return how many different grey values each picture has, int64 ``[N]``.
+
+    Example:
+        >>> grey_values(np.zeros((2, 4, 4), dtype=np.uint8)).tolist()
+        [1, 1]
+    """
+    return np.array([len(np.unique(image)) for image in images], dtype=np.int64)
+
+
+def flat_share(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+    """Return the share of each picture whose surroundings of 3×3 pixels hardly differ.
+
+    Warning signs, "image not available" and the like are flat but for a few sharp edges; skin,
+    hair and clothes are not. A face before a plain wall reaches about half.
+
+    Returns:
+        float64 ``[N]``, 0 to 1.
+    """
+    around = np.ones((3, 3), dtype=np.uint8)
+    ranges = (cv2.subtract(cv2.dilate(i, around), cv2.erode(i, around)) for i in images)
+    return np.array([np.mean(one <= _FLAT) for one in ranges], dtype=np.float64)

@@ -13,14 +13,12 @@ from fer.core.errors import UserError
 from fer.core.io import real_path
 from fer.core.text import pluralize
 from fer.data._metadata import METADATA_FILE
-from fer.data.check.as_json import as_json
 from fer.data.check.check import check
 from fer.data.check.label_errors import check_installed
 from fer.data.check.near_duplicates import NEAR
 from fer.data.check.open_dataset import open_dataset
-from fer.data.check.report import Report
+from fer.data.check.report import Report, as_json, text_report
 from fer.data.check.suggested_fixes import suggest_fixes
-from fer.data.check.text_report import text_report
 from fer.data.check.votes import find_crowd
 from fer.data.cleaning.fixes import Fixes, write_fixes
 from fer.data.ferplus import vote_places

@@ -17,7 +17,7 @@ from fer.data.source import DataNotFoundError, Faces
 
 
 @dataclass(frozen=True, slots=True)
-class Crowd:
+class SplitVotes:
     """FER+'s votes on the faces of a data set.
 
     Attributes:
@@ -32,7 +32,7 @@ class Crowd:
     answers: dict[str, npt.NDArray[np.int64]]
 
 
-def find_crowd(faces: Faces, votes: Path | None, manifest: Path | None) -> Crowd | None:
+def find_crowd(faces: Faces, votes: Path | None, manifest: Path | None) -> SplitVotes | None:
     """Read the votes on FER2013's faces, where there are any.
 
     Args:
@@ -66,10 +66,10 @@ def find_crowd(faces: Faces, votes: Path | None, manifest: Path | None) -> Crowd
         reasons = np.where(found >= 0, judged.reasons, "not in manifest")
         verdicts[split] = replace(judged, reasons=reasons)
         answers[split] = class_of[table.counts[place].argmax(axis=1)]
-    return Crowd(verdicts, named, answers)
+    return SplitVotes(verdicts, named, answers)
 
 
-def agreement(faces: Faces, crowd: Crowd) -> dict[str, Agreement]:
+def agreement(faces: Faces, crowd: SplitVotes) -> dict[str, Agreement]:
     """Count, by split and class, how often the crowd's answer is the label."""
     result = {}
     for name, split in faces.splits.items():
@@ -84,7 +84,7 @@ def agreement(faces: Faces, crowd: Crowd) -> dict[str, Agreement]:
     return result
 
 
-def unusable(faces: Faces, crowd: Crowd) -> dict[str, Tally]:
+def unusable(faces: Faces, crowd: SplitVotes) -> dict[str, Tally]:
     """Return the faces that FER+ left out, and those of which most said unknown or no face."""
     found = {"unnamed": "unnamed", "no_face": "no face"}
     return {

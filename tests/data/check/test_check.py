@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 from fer.data.check.check import check
-from fer.data.check.report import KINDS, LabelError, LabelErrors, Leak, Report
+from fer.data.check.report import KINDS, LabelError, LabelErrors, Leak, Report, text_report
 from fer.data.check.suggested_fixes import suggest_fixes
-from fer.data.check.text_report import text_report
 from fer.data.cleaning.clean import Cleaned, Cleaning
 from fer.data.cleaning.fixes import read_fixes, write_fixes
 from fer.data.fer2013 import Fer2013

@@ -10,11 +10,9 @@ import numpy.typing as npt
 import pytest
 
 from fer.data.check import label_errors
-from fer.data.check.as_json import as_json
 from fer.data.check.check import check
-from fer.data.check.gradients import histograms_of_gradients
-from fer.data.check.label_errors import _folds, find_label_errors
-from fer.data.check.text_report import text_report
+from fer.data.check.label_errors import _folds, find_label_errors, histograms_of_gradients
+from fer.data.check.report import as_json, text_report
 from fer.data.source import DataError, Faces, Split
 
 CLASSES = ("upright", "lying", "leaning")

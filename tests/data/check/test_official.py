@@ -10,7 +10,7 @@ import pytest
 
 from fer.data.check.check import check
 from fer.data.check.report import Leak, Report
-from fer.data.check.votes import Crowd, find_crowd
+from fer.data.check.votes import SplitVotes, find_crowd
 from fer.data.fer2013 import Fer2013
 from fer.data.manifest import read_manifest, rows_by_pixels, write_manifest
 from fer.data.source import DataNotFoundError, Faces
@@ -20,7 +20,7 @@ MANIFEST = Path(__file__).parents[3] / "results" / "manifest.csv.gz"
 
 
 @pytest.fixture(scope="module")
-def official(tmp_path_factory: pytest.TempPathFactory) -> tuple[Faces, Crowd]:
+def official(tmp_path_factory: pytest.TempPathFactory) -> tuple[Faces, SplitVotes]:
     root = os.environ.get("FER_DATA_ROOT")
     if not root:
         pytest.skip("FER_DATA_ROOT is not set: the real FER2013 is not tested")
@@ -37,7 +37,7 @@ def official(tmp_path_factory: pytest.TempPathFactory) -> tuple[Faces, Crowd]:
 
 
 @pytest.fixture(scope="module")
-def report(official: tuple[Faces, Crowd]) -> Report:
+def report(official: tuple[Faces, SplitVotes]) -> Report:
     faces, crowd = official
     return check(faces, "fer2013", crowd=crowd)
 
@@ -74,7 +74,9 @@ def test_known_agreement(report: Report) -> None:
     assert test.clear - test.clear_agreed == 1153
 
 
-def test_the_manifest_is_that_of_the_data(official: tuple[Faces, Crowd], tmp_path: Path) -> None:
+def test_the_manifest_is_that_of_the_data(
+    official: tuple[Faces, SplitVotes], tmp_path: Path
+) -> None:
     faces, crowd = official
     write_manifest(faces, tmp_path / "manifest.csv.gz", crowd.named)
     # Unpacked: the packed bytes are those of the zlib in use.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from fer.data.check.pictures import FEW_VALUES, FLAT_SHARE, flat_share, grey_values
+from fer.data.check.check import flat_share, grey_values
+from fer.data.check.report import FEW_VALUES, FLAT_SHARE
 from fer.data.synthetic import SyntheticFaces
 from tests.support.flawed_faces import warning_sign
 
