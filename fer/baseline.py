@@ -8,7 +8,6 @@ A run's folder holds ``metrics.json``, ``weights.npz``, ``config.yaml``, ``prove
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fer.config.entry import run
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
     from fer.config.problems import Problem
     from fer.data.source import Faces
-    from fer.evaluation.linear_model import LinearModel
+    from fer.evaluation.linear_baseline import LinearModel
 
 EXAMPLES = """
 python -m fer.baseline                                     # logistic regression, FER2013
@@ -35,7 +34,7 @@ RUN_FILES = ("metrics.json", "predictions.parquet", "weights.npz")
 
 
 def baseline(config: DictConfig) -> None:
-    """Fit a linear classifier on histograms of oriented gradients, and judge it."""
+    """Fit a linear classifier on histograms of oriented gradients, and evaluate it."""
     from fer.config.evaluating import evaluation_source
     from fer.config.folder import record_evaluation, run_folder
     from fer.config.sources import cleaned_source
@@ -46,6 +45,10 @@ def baseline(config: DictConfig) -> None:
     from fer.data.issues import findings_csv, findings_table
     from fer.data.scaling import scaled
     from fer.data.source import SPLITS
+    from fer.evaluate import write_evaluation
+    from fer.evaluation.evaluate import EvaluationOptions, evaluate_source
+    from fer.evaluation.statistics import scores
+    from fer.evaluation.text_report import metrics_table
 
     with run_folder() as folder:
         cleaned = cleaned_source(config)
@@ -54,31 +57,37 @@ def baseline(config: DictConfig) -> None:
         faces = scaled(in_memory(cleaned.load(), *SPLITS), size, fit)
         sys.stdout.write(findings_table(faces.findings))
         check(faces, test=config.test)
-        model, found = fitted(config, faces)
-        # What is judged is the data as it is, as an evaluation does.
-        source = evaluation_source(config, (size, fit))
+        model, metrics = fit_best(config, faces)
         facts: dict[str, Any] = {
             "faces": {name: len(split) for name, split in faces.splits.items()}
         }
-        said = "the test split was left alone: test=true judges it"
+        message = "the test split was not used: test=true evaluates it"
+        case = None
         if config.test:
+            # Without cleaning, as any evaluation.
+            source = evaluation_source(config, (size, fit))
             name = split_names(source)["test"]
             number = record_test_access(folder, name, faces.fingerprint)
             facts["looks"] = {"split": name, "number": number}
-            said = describe_test_accesses(name, number)
-        metrics = judged(config, source, model, folder) if config.test else {}
+            message = describe_test_accesses(name, number)
+            keys = (*EvaluationOptions.__dataclass_fields__,)
+            options = EvaluationOptions(**{key: config[key] for key in keys if key in config})
+            case, found = evaluate_source(source, source.load(), model, options)
+            sys.stdout.write(metrics_table(found))
+            test = case.test()
+            assert test.logits is not None  # noqa: S101 - the model's own
+            metrics |= {**scores(test.label, test.logits, faces.classes, "test"), **found}
         record_evaluation(
-            config,
-            folder,
-            fingerprint=faces.fingerprint,
-            origin=faces.origin,
-            facts=facts,
+            config, folder, fingerprint=faces.fingerprint, origin=faces.origin, facts=facts
         )
         write_text(folder / "cleaning.csv", findings_csv(faces.findings))
         model.save(folder / "weights.npz")
-        write_json(folder / "metrics.json", {**found, **metrics})
+        if case is None:
+            write_json(folder / "metrics.json", metrics)
+        else:
+            write_evaluation(config, folder, case, metrics, model)
         sys.stdout.write(
-            f"validation accuracy {found['val/acc']:.4f} with C={found['C']}\n{said}\n"
+            f"validation accuracy {metrics['val/acc']:.4f} with C={metrics['C']}\n{message}\n"
             f"folder: {folder}\n"
         )
 
@@ -102,12 +111,11 @@ def check(faces: Faces, *, test: bool) -> None:
         raise DataError(f"{faces.origin} has no training face of {', '.join(missing)}")
 
 
-def fitted(config: DictConfig, faces: Faces) -> tuple[LinearModel, dict[str, Any]]:
+def fit_best(config: DictConfig, faces: Faces) -> tuple[LinearModel, dict[str, Any]]:
     """Return the classifier that is best on the validation split, and what it scores there."""
     from tqdm import tqdm
 
-    from fer.evaluation.linear_fits import Fit, fit_each
-    from fer.evaluation.linear_model import Hog, LinearModel
+    from fer.evaluation.linear_baseline import Hog, LinearFit, LinearModel, fit_each
     from fer.evaluation.statistics import scores
 
     hog = Hog(**config.hog)
@@ -116,7 +124,7 @@ def fitted(config: DictConfig, faces: Faces) -> tuple[LinearModel, dict[str, Any
         seen = [(hog(split.images, bar=bar), split.labels) for split in (train, val)]
     with tqdm(total=len(config.C), desc=f"fits of {config.method}") as bar:
 
-        def done(one: Fit) -> None:
+        def done(one: LinearFit) -> None:
             end = "" if one.converged else f", not converged after max_iter={config.max_iter}"
             bar.write(f"C={one.c:g}: validation accuracy {one.accuracy:.4f}{end}", file=sys.stdout)
             bar.update()
@@ -145,55 +153,6 @@ def fitted(config: DictConfig, faces: Faces) -> tuple[LinearModel, dict[str, Any
         **scores(val.labels, logits, faces.classes, "val"),
     }
     return model, found
-
-
-def judged(config: DictConfig, source: Any, model: LinearModel, folder: Path) -> dict[str, Any]:
-    """Judge a classifier as ``python -m fer.evaluate`` does, and write its answers and page."""
-    from fer.data.disk_images import in_memory
-    from fer.data.fer2013_reference import annotator_votes_or_reason, has_earlier_copy, split_names
-    from fer.data.scaling import scaled
-    from fer.evaluation import Case, judge, predict, write_predictions
-    from fer.evaluation.robustness import measure
-    from fer.evaluation.statistics import scores
-    from fer.evaluation.summary import judgement_table
-    from fer.reporting.evaluation import write_report
-
-    original = source.load()
-    crowd, no_crowd = annotator_votes_or_reason(source, original)
-    faces = scaled(in_memory(original, "test"), model.size, model.fit)
-    names = split_names(source)
-    predictions, views = predict(model, faces, names, tta=config.tta)
-    case = Case(
-        predictions,
-        faces,
-        names,
-        has_earlier_copy(original),
-        views=views,
-        crowd=crowd,
-        why_not={"crowd": no_crowd, "tta": "tta=false"},
-        fingerprints={
-            "data": original.fingerprint,
-            "votes": crowd.sha256 if crowd else None,
-        },
-        seed=config.seed,
-    )
-    metrics = judge(case)
-    if config.robustness:
-        val = faces.splits["val"]
-        found = measure(
-            model, val.images, val.labels, seed=config.seed, at_most=config.robustness_faces
-        )
-        metrics["robustness"] = {"split": names["val"], **found}
-    metrics["branches"] = None
-    metrics["unavailable"]["branches"] = "a linear model has no branches"
-    write_predictions(folder / "predictions.parquet", predictions)
-    if config.report:
-        path = folder / "report.html"
-        write_report(path, metrics, case, model=model, pictures=config.report_pictures)
-    sys.stdout.write(judgement_table(metrics))
-    test = case.test()
-    assert test.logits is not None  # noqa: S101 - the model's own
-    return {**scores(test.label, test.logits, faces.classes, "test"), **metrics}
 
 
 def check_baseline(config: DictConfig, overrides: Sequence[str]) -> list[Problem]:  # noqa: ARG001

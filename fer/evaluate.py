@@ -9,20 +9,18 @@ from __future__ import annotations
 import hashlib
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from fer.config.entry import run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
-    import numpy.typing as npt
     from omegaconf import DictConfig
 
     from fer.config.problems import Problem
-    from fer.data.source import Faces, Source
-    from fer.evaluation import Case, Predictions
+    from fer.data.source import Source
+    from fer.evaluation import EvaluationInput
     from fer.inference import Model
 
 EXAMPLES = """
@@ -50,94 +48,87 @@ def evaluate(config: DictConfig) -> None:
         if config.compare is not None:
             compare_models(config, folder)
         else:
-            judge_one(config, folder)
+            evaluate_one(config, folder)
 
 
-def judge_one(config: DictConfig, folder: Path) -> None:
-    """Judge a checkpoint or a file of answers on a data set."""
+def evaluate_one(config: DictConfig, folder: Path) -> None:
+    """Evaluate a checkpoint or a file of answers on a data set."""
     from fer.config.evaluating import check_form, chosen_data, evaluation_source
     from fer.config.folder import record_evaluation
     from fer.core.holdout_access import describe_test_accesses
-    from fer.core.io import write_json
     from fer.core.pretrained import weights_path
-    from fer.data.disk_images import in_memory
-    from fer.data.fer2013_reference import annotator_votes_or_reason, has_earlier_copy, split_names
-    from fer.evaluation import Case, judge, write_predictions
-    from fer.evaluation.judgement import MARKS
-    from fer.evaluation.predicting import check_classes, check_faces, unread_metadata
-    from fer.evaluation.summary import judgement_table
+    from fer.data.fer2013_reference import check_rows_tell, split_names
+    from fer.evaluation import read_external_predictions
+    from fer.evaluation.evaluate import EvaluationOptions, evaluate_source
+    from fer.evaluation.model_predictions import check_classes, check_faces
+    from fer.evaluation.text_report import metrics_table
+    from fer.inference import load_model
     from fer.inference.model import frames_of
-    from fer.reporting.evaluation import write_report
 
-    model = _model(config) if config.ckpt else None
-    if model is not None:
+    model = predictions = None
+    if config.ckpt:
+        model = load_model(config.ckpt, device=config.device, allow=config.allow)
         check_form(config, model)
-    scaling = (model.size, model.fit) if model else None
-    source = evaluation_source(config, scaling, frames_of(model))
+    source = evaluation_source(config, (model.size, model.fit) if model else None, frames_of(model))
     # The names of the classes are known before the pictures are read.
     check_classes(f"data={chosen_data()}", source.class_names(), model)
     original = source.load()
     check_faces(original, model)
-    crowd, no_crowd = annotator_votes_or_reason(source, original)
-    # Each test face is looked at several times.
-    faces = in_memory(original, "test")
     if model is None:
-        answers = _read(config, faces, source)
-        # Answers that could not be read were no look.
-        looks = _count_look(config, folder, source, original.fingerprint)
-    else:
-        looks = _count_look(config, folder, source, original.fingerprint)
-        answers = _asked(config, model, faces, source)
-    unread = unread_metadata(model, answers.faces.splits["test"])
-    case = Case(
-        answers.predictions,
-        answers.faces,
-        split_names(source),
-        has_earlier_copy(original),
-        views=answers.views,
-        crowd=crowd,
-        temperature=model.temperature if model else None,
-        why_not={
-            "crowd": no_crowd,
-            "tta": answers.no_views,
-            **({"metadata": unread} if unread else {}),
-        },
+        # Before the access is counted: answers that can't be read are none.
+        check_rows_tell(source, original)
+        path = Path(config.predictions)
+        predictions = read_external_predictions(path, original, split_names(source))
+    access = _record_access(config, folder, source, original.fingerprint)
+    case, metrics = evaluate_source(
+        source,
+        original,
+        model,
+        EvaluationOptions(**{key: config[key] for key in EvaluationOptions.__dataclass_fields__}),
+        predictions=predictions,
         fingerprints={
-            "data": original.fingerprint,
-            "votes": crowd.sha256 if crowd else None,
             "manifest": _sha256(config.data.get("manifest")) if original.names else None,
             "checkpoint": _sha256(weights_path(config.ckpt) if config.ckpt else None),
             "predictions": _sha256(config.predictions),
         },
-        seed=config.seed,
-        marks={name: why for name in MARKS if (why := getattr(model, name, ""))},
     )
-    metrics = judge(case)
-    if model is not None and config.robustness is not False:
-        metrics["robustness"] = _robustness(config, model, case)
-    metrics["branches"] = _branches(config, model, case, metrics["unavailable"])
     record_evaluation(
         config,
         folder,
         fingerprint=original.fingerprint,
         origin=original.origin,
         marks=case.marks,
-        facts={"looks": looks},
+        facts={"looks": access},
     )
+    write_evaluation(config, folder, case, metrics, model)
+    sys.stdout.write(
+        f"{metrics_table(metrics)}{describe_test_accesses(**access)}\nfolder: {folder}\n"
+    )
+
+
+def write_evaluation(
+    config: DictConfig,
+    folder: Path,
+    case: EvaluationInput,
+    metrics: dict[str, Any],
+    model: Model | None,
+) -> None:
+    """Write ``predictions.parquet``, ``report.html`` if ``config.report``, and ``metrics.json``."""
+    from fer.core.io import write_json
+    from fer.evaluation import write_predictions
+    from fer.reporting.evaluation import write_report
+
     write_predictions(folder / "predictions.parquet", case.predictions)
     if config.report:
         path = folder / "report.html"
         write_report(path, metrics, case, model=model, pictures=config.report_pictures)
     write_json(folder / "metrics.json", metrics)
-    sys.stdout.write(
-        judgement_table(metrics) + f"{describe_test_accesses(**looks)}\nfolder: {folder}\n"
-    )
 
 
-def _count_look(
+def _record_access(
     config: DictConfig, folder: Path, source: Source, fingerprint: str
 ) -> dict[str, Any]:
-    """Take down a look at the test split: with the run that a checkpoint is of, or else here."""
+    """Count a use of the test split, in the run of the checkpoint or else in this folder."""
     from fer.core.holdout_access import record_test_access, run_folder_of
     from fer.core.pretrained import weights_path
     from fer.data.fer2013_reference import split_names
@@ -155,98 +146,19 @@ def _count_look(
     return {"split": split, "number": number}
 
 
-def _model(config: DictConfig) -> Model:
-    from fer.inference import load_model
-
-    return load_model(config.ckpt, device=config.device, allow=config.allow)
-
-
-class _Answers(NamedTuple):
-    """What was answered, about which faces, and why not in ten views."""
-
-    predictions: Predictions
-    faces: Faces
-    views: npt.NDArray[np.float32] | None
-    no_views: str
-
-
-def _asked(config: DictConfig, model: Model, faces: Faces, source: Source) -> _Answers:
-    """Ask the model."""
-    from fer.data.fer2013_reference import split_names
-    from fer.data.scaling import scaled
-    from fer.evaluation import predict
-
-    faces = scaled(faces, model.size, model.fit)
-    predictions, views = predict(
-        model, faces, split_names(source), tta=config.tta, batch_size=config.batch_size
-    )
-    return _Answers(predictions, faces, views, "tta=false")
-
-
-def _read(config: DictConfig, faces: Faces, source: Source) -> _Answers:
-    """Read what some system answered."""
-    from fer.data.fer2013_reference import check_rows_tell, split_names
-    from fer.evaluation import read_answers
-
-    check_rows_tell(source, faces)
-    predictions = read_answers(Path(config.predictions), faces, split_names(source))
-    return _Answers(predictions, faces, None, "ten views need the model itself")
-
-
-def _robustness(config: DictConfig, model: Model, case: Case) -> dict[str, Any]:
-    """Ask the model again about faces in bad light, turned, blurred and so on."""
-    from fer.evaluation.predicting import encoded_metadata
-    from fer.evaluation.robustness import measure
-
-    split = "test" if config.robustness == "test" else "val"
-    some = case.faces.splits[split]
-    beside = encoded_metadata(model, some)
-    found = measure(
-        model,
-        some.images,
-        some.labels,
-        metadata=beside,
-        seed=config.seed,
-        at_most=config.robustness_faces,
-    )
-    return {"split": case.names[split], **found}
-
-
-def _branches(
-    config: DictConfig, model: Model | None, case: Case, unavailable: dict[str, str]
-) -> dict[str, Any] | None:
-    """Ask the model's branches one without the other."""
-    from fer.evaluation.branches import branch_contributions, why_no_branches
-    from fer.evaluation.predicting import encoded_metadata
-
-    why = why_no_branches(model)
-    if model is None or why:
-        unavailable["branches"] = why or ""
-        return None
-    test = case.faces.splits["test"]
-    return branch_contributions(
-        model,
-        test.images,
-        test.labels,
-        encoded_metadata(model, test),
-        seed=config.seed,
-        batch_size=config.batch_size,
-    )
-
-
 def compare_models(config: DictConfig, folder: Path) -> None:
     """Compare what earlier evaluations found, model against model."""
     from fer.config.evaluating import contenders
     from fer.config.folder import record_evaluation
     from fer.core.io import write_json
-    from fer.evaluation import Contender, compare, read_predictions
+    from fer.evaluation import ModelRuns, compare, read_predictions
     from fer.evaluation.comparison import comparison_table, marks_of, warnings_of
-    from fer.evaluation.summary import mark_lines
+    from fer.evaluation.text_report import mark_lines
 
     named = contenders(config)
     found = compare(
         [
-            Contender(
+            ModelRuns(
                 name,
                 list(map(read_predictions, paths)),
                 [word for path in paths for word in warnings_of(path)],

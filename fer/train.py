@@ -125,7 +125,7 @@ def complete(folder: Path, val: Split, metrics: Mapping[str, float]) -> None:
 
     from fer.config.folder import making
     from fer.evaluation.calibration import fit_temperature
-    from fer.evaluation.predicting import encoded_metadata
+    from fer.evaluation.model_predictions import encoded_metadata
     from fer.inference import load_checkpoint
     from fer.inference.checkpoint import MAKING, TEMPERATURE
     from fer.learning.checkpoint_io import add_to_checkpoint

@@ -1,9 +1,9 @@
 """What a model is worth: predictions, statistics, memorisation, the report."""
 
-from fer.evaluation.answers import read_answers
-from fer.evaluation.comparison import Contender, compare
-from fer.evaluation.judgement import Case, judge
-from fer.evaluation.predicting import predict
+from fer.evaluation.comparison import ModelRuns, compare
+from fer.evaluation.evaluate import EvaluationInput, evaluate_predictions
+from fer.evaluation.external_predictions import read_external_predictions
+from fer.evaluation.model_predictions import predict
 from fer.evaluation.predictions import (
     Predictions,
     PredictionsError,
@@ -13,15 +13,15 @@ from fer.evaluation.predictions import (
 from fer.inference.model import Model
 
 __all__ = [
-    "Case",
-    "Contender",
+    "EvaluationInput",
     "Model",
+    "ModelRuns",
     "Predictions",
     "PredictionsError",
     "compare",
-    "judge",
+    "evaluate_predictions",
     "predict",
-    "read_answers",
+    "read_external_predictions",
     "read_predictions",
     "write_predictions",
 ]

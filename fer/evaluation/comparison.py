@@ -14,8 +14,7 @@ import numpy.typing as npt
 from scipy.stats import binomtest
 from scipy.stats import t as student
 
-from fer.evaluation.judgement import MARKS
-from fer.evaluation.predictions import Predictions, PredictionsError
+from fer.evaluation.predictions import MARKS, Predictions, PredictionsError
 
 Bools = npt.NDArray[np.bool_]
 
@@ -28,7 +27,7 @@ _LEVEL = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Contender:
+class ModelRuns:
     """What is compared: a model, trained with one seed or several.
 
     Attributes:
@@ -139,7 +138,7 @@ def difference_interval(first: Bools, second: Bools) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def compare(contenders: Sequence[Contender]) -> dict[str, Any]:
+def compare(contenders: Sequence[ModelRuns]) -> dict[str, Any]:
     """Compare models by their accuracy on the test split, each with each.
 
     Args:
@@ -199,7 +198,7 @@ def comparison_table(found: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _summary(model: Contender, correct: Bools) -> dict[str, Any]:
+def _summary(model: ModelRuns, correct: Bools) -> dict[str, Any]:
     accuracies = correct.mean(axis=1)
     return {
         "name": model.name,
@@ -212,7 +211,7 @@ def _summary(model: Contender, correct: Bools) -> dict[str, Any]:
     }
 
 
-def _verdict(first: Contender, second: Contender, low: float, high: float, p: float | None) -> str:
+def _verdict(first: ModelRuns, second: ModelRuns, low: float, high: float, p: float | None) -> str:
     for one in (first, second):
         if "INVALID" in one.warnings:
             return f"can't be told, since {one.name} is INVALID"

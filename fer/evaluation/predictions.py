@@ -18,6 +18,9 @@ from fer.core.io import atomic_write
 #: The splits that a test is called by: FER2013's own name, and that of other data.
 TEST_SPLITS: Final = ("PrivateTest", "test")
 
+#: How a training marks a model whose scores mean nothing, or can't be compared with others'.
+MARKS: Final = ("invalid", "not_comparable")
+
 #: The name of the file in the folder of an evaluation.
 FILE: Final = "predictions.parquet"
 

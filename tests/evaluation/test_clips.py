@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fer.evaluation.robustness import KINDS, corrupt
+from fer.evaluation.corruptions import KINDS, corrupt
 from fer.inference.views import views
 from fer.reporting.evaluation.face_images import clip_uri
 

@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from benchmarks.false_differences import false_rate
-from fer.evaluation import Contender, Predictions, PredictionsError, compare
+from fer.evaluation import ModelRuns, Predictions, PredictionsError, compare
 from fer.evaluation.comparison import (
     comparison_table,
     difference_interval,
@@ -27,8 +27,8 @@ POOR = some_predictions(FACES, skill=1.0, seed=1)
 ALONE = " (one seed each: of these two trainings alone)"
 
 
-def contenders(**seeds: list[Predictions]) -> list[Contender]:
-    return [Contender(name, found) for name, found in seeds.items()]
+def contenders(**seeds: list[Predictions]) -> list[ModelRuns]:
+    return [ModelRuns(name, found) for name, found in seeds.items()]
 
 
 def test_mcnemar_is_scipys_sign_test() -> None:
@@ -125,8 +125,8 @@ def test_what_is_not_alike_is_not_compared(other: Predictions, words: str) -> No
     [("INVALID", "can't be told, since good is INVALID"), ("leaked", f"good is better{ALONE}")],
 )
 def test_what_is_no_score_is_not_called_better(word: str, verdict: str) -> None:
-    good = Contender("good", [GOOD], [word])
-    found = compare([good, Contender("poor", [POOR])])
+    good = ModelRuns("good", [GOOD], [word])
+    found = compare([good, ModelRuns("poor", [POOR])])
     assert found["pairs"][0]["verdict"] == verdict
     assert found["models"][0]["warnings"] == [word]
     assert word in comparison_table(found)

@@ -16,9 +16,9 @@ import pytest
 
 from fer.core.labels import EMOTIONS, FERPLUS
 from fer.data.fer2013_reference import AnnotatorVotes
-from fer.evaluation import Case, judge
+from fer.evaluation import EvaluationInput, evaluate_predictions
 from fer.evaluation.branches import branch_contributions
-from fer.evaluation.robustness import measure
+from fer.evaluation.corruptions import measure_robustness
 from fer.inference import OnnxModel
 from fer.reporting.evaluation import write_report
 from fer.reporting.evaluation.page import VERDICTS, verdict_text
@@ -91,8 +91,8 @@ def made(
     """Return the page of a made-up case and what it was made of."""
     faces = changed.pop("faces", None) or some_faces(val=60, test=90, classes=classes)
     known = {"predictions": some_predictions(faces), "names": NAMES, "copied": np.arange(90) < 9}
-    case = Case(**{**known, "faces": faces, **changed})
-    metrics = judge(case) | dict(measured or {})
+    case = EvaluationInput(**{**known, "faces": faces, **changed})
+    metrics = evaluate_predictions(case) | dict(measured or {})
     write_report(tmp_path / "report.html", metrics, case, model=model, pictures=pictures)
     return Page((tmp_path / "report.html").read_text(encoding="utf-8")), metrics
 
@@ -113,7 +113,7 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> tuple[Page, dict[str, Any]
     faces = some_faces(val=60, test=90, classes=EMOTIONS)
     test = faces.splits["test"]
     views = np.random.default_rng(0).normal(size=(3, 90, 7)).astype(np.float32)
-    robustness = measure(model, test.images, test.labels, kinds=["dark", "yaw"])
+    robustness = measure_robustness(model, test.images, test.labels, kinds=["dark", "yaw"])
     measured = {
         "robustness": {"split": "val", **robustness},
         "branches": branch_contributions(model, test.images, test.labels),

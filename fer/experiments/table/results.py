@@ -13,9 +13,8 @@ from typing import Final
 import numpy as np
 
 from fer.config.folder import BEST
-from fer.evaluation.comparison import DIFFERENCE, Contender, compare
-from fer.evaluation.judgement import MARKS
-from fer.evaluation.predictions import read_predictions
+from fer.evaluation.comparison import DIFFERENCE, ModelRuns, compare
+from fer.evaluation.predictions import MARKS, read_predictions
 from fer.evaluation.statistics import accuracy_interval
 from fer.experiments.runs import Row, Run, metrics_in
 from fer.experiments.table.cost import Cost, cost_of
@@ -198,7 +197,7 @@ def _difference(row: Row, reference: Row) -> Figure | None:
     if not all(sides):
         return None
     contenders = [
-        Contender(one.name, [read_predictions(run.judgement) for run in runs])
+        ModelRuns(one.name, [read_predictions(run.judgement) for run in runs])
         for one, runs in zip((row, reference), sides, strict=True)
     ]
     pair = compare(contenders)["pairs"][0]

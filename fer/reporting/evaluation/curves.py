@@ -82,7 +82,7 @@ def robustness(result: Mapping[str, Any]) -> list[Markup]:
     """Draw accuracy against severity, one chart for each kind of corruption.
 
     Args:
-        result: of :func:`fer.evaluation.robustness.measure`.
+        result: of :func:`fer.evaluation.corruptions.measure`.
     """
     charts = []
     for name, kind in result["kinds"].items():

@@ -11,9 +11,9 @@ import numpy.typing as npt
 from fer.core.labels import FERPLUS
 from fer.data.fer2013_reference import AnnotatorVotes
 from fer.data.source import Faces, Split
+from fer.evaluation.evaluate import EvaluationInput
 from fer.evaluation.gradcam import grad_cam
-from fer.evaluation.judgement import Case
-from fer.evaluation.predicting import encoded_metadata
+from fer.evaluation.model_predictions import encoded_metadata
 from fer.evaluation.predictions import Predictions
 from fer.inference.model import Model
 from fer.reporting.evaluation.face_images import clip_uri, face_uri, overlay_uri
@@ -54,7 +54,7 @@ class Example:
     pictures: list[tuple[str, str]]
 
 
-def confident_errors(case: Case, test: Predictions, *, pictures: bool) -> list[Example]:
+def confident_errors(case: EvaluationInput, test: Predictions, *, pictures: bool) -> list[Example]:
     """Return the wrong answers that were given with the highest probability, highest first.
 
     Args:
@@ -81,7 +81,7 @@ def _picture(split: Split, i: int) -> tuple[str, str]:
 
 
 def gradcam_examples(
-    case: Case, test: Predictions, model: Model
+    case: EvaluationInput, test: Predictions, model: Model
 ) -> tuple[list[Example], list[Example]]:
     """Return right and wrong examples under their Grad-CAM maps, drawn at random.
 
@@ -137,7 +137,9 @@ def _spread(among: Ints, label: npt.NDArray[np.int64], rng: np.random.Generator)
     return first[np.argsort(label[first], kind="stable")]
 
 
-def _example(case: Case, test: Predictions, i: int, pictures: list[tuple[str, str]]) -> Example:
+def _example(
+    case: EvaluationInput, test: Predictions, i: int, pictures: list[tuple[str, str]]
+) -> Example:
     label, answer, row = int(test.label[i]), int(test.answer[i]), int(test.row[i])
     p = test.probabilities
     return Example(

@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from fer.core.io import write_text
 from fer.core.labels import is_basic_seven
+from fer.evaluation.evaluate import EvaluationInput, calibrated_probabilities
 from fer.evaluation.gradcam import last_map, why_no_cam
-from fer.evaluation.judgement import MARKS, Case, calibrated_probabilities
-from fer.evaluation.predictions import Predictions
+from fer.evaluation.predictions import MARKS, Predictions
 from fer.evaluation.statistics import confusion
 from fer.inference.model import Model, network_of
 from fer.reporting.environment import render
@@ -53,7 +53,7 @@ _NO_CURVES = "the answers are labels without probabilities"
 def write_report(
     path: Path,
     metrics: Mapping[str, Any],
-    case: Case,
+    case: EvaluationInput,
     *,
     model: Model | None = None,
     pictures: bool = True,
@@ -62,8 +62,7 @@ def write_report(
 
     Args:
         path: the file.
-        metrics: from :func:`fer.evaluation.judgement.judge`, and perhaps ``robustness`` and
-            ``branches``.
+        metrics: from :func:`fer.evaluation.evaluate.evaluate_source`.
         case: what was evaluated.
         model: what answered; None for answers from a file.
         pictures: show faces; without, no face can be seen in the page.
@@ -225,7 +224,7 @@ def _robustness(metrics: Mapping[str, Any], model: Model | None) -> dict[str, An
 
 
 def _gradcam(
-    case: Case, test: Predictions, model: Model | None, *, pictures: bool
+    case: EvaluationInput, test: Predictions, model: Model | None, *, pictures: bool
 ) -> dict[str, Any]:
     """Return the Grad-CAM examples, or why there are none."""
     why = why_no_cam(model) or ("" if pictures else _NO_PICTURES)

@@ -19,7 +19,7 @@ from fer.config.compose import compose
 from fer.core import pretrained
 from fer.core.labels import EMOTIONS
 from fer.data.fer2013_reference import AnnotatorVotes
-from fer.evaluation import Case, judge, write_predictions
+from fer.evaluation import EvaluationInput, evaluate_predictions, write_predictions
 from tests.inference.conftest import checkpoint
 from tests.support.answers import some_faces, some_predictions
 from tools import card, ship
@@ -52,7 +52,7 @@ def judgement(folder: Path, fingerprint: str, *, tta: bool = True, **origin: Any
     label = np.zeros(rows, dtype=np.int64)
     label[p.row] = p.label
     winner = np.where(np.arange(rows) % 3 == 0, (label + 1) % 7, label)
-    case = Case(
+    case = EvaluationInput(
         p,
         FACES,
         NAMES,
@@ -62,7 +62,7 @@ def judgement(folder: Path, fingerprint: str, *, tta: bool = True, **origin: Any
         fingerprints={"data": "d", "checkpoint": fingerprint},
     )
     folder.mkdir()
-    metrics = {**judge(case), "robustness": robustness(), "branches": None}
+    metrics = {**evaluate_predictions(case), "robustness": robustness(), "branches": None}
     (folder / "metrics.json").write_text(json.dumps(metrics))
     write_predictions(folder / "predictions.parquet", p)
     (folder / "config.yaml").write_text("ckpt: default\nseed: 0\n")

@@ -14,7 +14,8 @@ import pytest
 
 from fer.core.errors import UserError
 from fer.data.synthetic import SyntheticFaces
-from fer.evaluation.robustness import KINDS, SEVERITIES, Images, corrupt, measure
+from fer.evaluation.corruptions import KINDS, SEVERITIES, Images, corrupt
+from fer.evaluation.corruptions import measure_robustness as measured
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +145,7 @@ def test_occlusion_covers_the_share_it_says() -> None:
 def test_accuracies_are_those_of_the_corrupted_faces(faces: Images) -> None:
     labels = np.arange(len(faces)) % 2
     model = ByBrightness(110.0)
-    result = measure(model, faces, labels, seed=3, kinds=["dark", "noise"], progress=False)
+    result = measured(model, faces, labels, seed=3, kinds=["dark", "noise"], progress=False)
     assert model.seen == 11 * len(faces)
     assert result["clean"] == (model.logits(faces).argmax(axis=1) == labels).mean()
     for kind, one in result["kinds"].items():
@@ -163,9 +164,9 @@ def test_accuracies_are_those_of_the_corrupted_faces(faces: Images) -> None:
 
 def test_many_faces_are_corrupted_as_few(monkeypatch: pytest.MonkeyPatch, faces: Images) -> None:
     labels = np.arange(len(faces)) % 2
-    whole = measure(ByBrightness(110.0), faces, labels, kinds=["hand"], progress=False)
-    monkeypatch.setattr("fer.evaluation.robustness._CHUNK", 4)
-    assert measure(ByBrightness(110.0), faces, labels, kinds=["hand"], progress=False) == whole
+    whole = measured(ByBrightness(110.0), faces, labels, kinds=["hand"], progress=False)
+    monkeypatch.setattr("fer.evaluation.corruptions._CHUNK", 4)
+    assert measured(ByBrightness(110.0), faces, labels, kinds=["hand"], progress=False) == whole
 
 
 def test_some_faces_are_spread_evenly_and_corrupted_as_among_all(faces: Images) -> None:
@@ -179,23 +180,23 @@ def test_some_faces_are_spread_evenly_and_corrupted_as_among_all(faces: Images) 
             seen.append(images.copy())
             return super().logits(images, metadata)
 
-    found = measure(Watching(120), faces, labels, kinds=["noise"], at_most=4, progress=False)
+    found = measured(Watching(120), faces, labels, kinds=["noise"], at_most=4, progress=False)
     assert found["n"] == 4
     chosen = [0, 5, 10, 15]
     np.testing.assert_array_equal(seen[0], faces[chosen])
     np.testing.assert_array_equal(seen[3], corrupt(faces, "noise", 3)[chosen])
-    every = measure(Watching(120), faces, labels, kinds=["noise"], at_most=99, progress=False)
+    every = measured(Watching(120), faces, labels, kinds=["noise"], at_most=99, progress=False)
     assert every["n"] == len(faces)
 
 
 def test_a_model_that_is_never_right_has_no_ratio(faces: Images) -> None:
     labels = np.zeros(len(faces), dtype=np.int64)
-    result = measure(ByBrightness(-1.0), faces, labels, kinds=["dark"], progress=False)
+    result = measured(ByBrightness(-1.0), faces, labels, kinds=["dark"], progress=False)
     assert (result["clean"], result["mean"], result["ratio"]) == (0.0, 0.0, None)
 
 
 def test_all_kinds_are_measured_unless_some_are_named(faces: Images) -> None:
-    result = measure(ByBrightness(110.0), faces[:2], np.array([0, 1]), progress=False)
+    result = measured(ByBrightness(110.0), faces[:2], np.array([0, 1]), progress=False)
     assert list(result["kinds"]) == list(KINDS)
 
 
@@ -210,7 +211,7 @@ def test_metadata_goes_along(faces: Images) -> None:
 
     ages = np.ones((len(faces), 1), dtype=np.float32)
     labels = np.arange(len(faces)) % 2
-    measure(NeedsAge(1.0), faces, labels, metadata=ages, kinds=["dark"], progress=False)
+    measured(NeedsAge(1.0), faces, labels, metadata=ages, kinds=["dark"], progress=False)
 
 
 # --- bad arguments -------------------------------------------------------------------------------
@@ -238,10 +239,10 @@ def test_what_cannot_be_corrupted_is_refused(faces: Images) -> None:
 def test_what_cannot_be_measured_is_refused(faces: Images) -> None:
     model, labels = ByBrightness(1.0), np.zeros(len(faces), dtype=np.int64)
     with pytest.raises(UserError, match="a label each, not 21 and 20"):
-        measure(model, faces, labels[1:], progress=False)
+        measured(model, faces, labels[1:], progress=False)
     with pytest.raises(UserError, match="not 0 and 0"):
-        measure(model, faces[:0], labels[:0], progress=False)
+        measured(model, faces[:0], labels[:0], progress=False)
     with pytest.raises(UserError, match="labels from 2 to 2, but the model has 2 classes"):
-        measure(model, faces, labels + 2, progress=False)
+        measured(model, faces, labels + 2, progress=False)
     with pytest.raises(UserError, match="no corruption was named"):
-        measure(model, faces, labels, kinds=[], progress=False)
+        measured(model, faces, labels, kinds=[], progress=False)

@@ -12,8 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 from tqdm import tqdm
 
-from fer.evaluation.linear_fits import Fit, fit_each
-from fer.evaluation.linear_model import Hog, LinearModel
+from fer.evaluation.linear_baseline import Fit, Hog, LinearModel, fit_each
 
 N, WIDTH = 600, 12
 

@@ -14,7 +14,7 @@ import pytest
 
 from fer.core.labels import EMOTIONS
 from fer.data.source import Faces
-from fer.evaluation import Predictions, PredictionsError, read_answers
+from fer.evaluation import Predictions, PredictionsError, read_external_predictions
 from tests.support.answers import CLASSES, NAMES, some_faces
 
 FACES = some_faces(train=3, val=4, test=6)
@@ -48,7 +48,7 @@ def written(path: Path, table: Mapping[str, Sequence[Any]]) -> Path:
 
 
 def read(path: Path, table: Mapping[str, Sequence[Any]], faces: Faces = FACES) -> Predictions:
-    return read_answers(written(path, table), faces, NAMES)
+    return read_external_predictions(written(path, table), faces, NAMES)
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
@@ -144,13 +144,13 @@ def test_other_files_are_told(tmp_path: Path, name: str, content: bytes, words: 
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(PredictionsError, match=words):
-        read_answers(path, FACES, NAMES)
+        read_external_predictions(path, FACES, NAMES)
 
 
 @pytest.mark.parametrize("name", ["answers.PARQUET", "answers.pq", "answers", "answers.csv"])
 def test_parquet_is_told_by_what_is_in_it(tmp_path: Path, name: str) -> None:
     written(tmp_path / "a.parquet", good()).rename(tmp_path / name)
-    assert read_answers(tmp_path / name, FACES, NAMES).correct.all()
+    assert read_external_predictions(tmp_path / name, FACES, NAMES).correct.all()
 
 
 def test_columns_that_are_not_read_may_hold_anything(tmp_path: Path) -> None:
@@ -196,4 +196,4 @@ def test_nested_columns_and_missing_files_are_told(tmp_path: Path) -> None:
     with pytest.raises(PredictionsError, match="the column label holds list"):
         read(tmp_path / "a.parquet", good(label=[[1]] * 6))
     with pytest.raises(PredictionsError, match="there is no file"):
-        read_answers(tmp_path / "none.csv", FACES, NAMES)
+        read_external_predictions(tmp_path / "none.csv", FACES, NAMES)

@@ -27,7 +27,7 @@ _FORM: Final = (
 )
 
 
-def read_answers(path: Path, faces: Faces, names: Mapping[str, str]) -> Predictions:
+def read_external_predictions(path: Path, faces: Faces, names: Mapping[str, str]) -> Predictions:
     """Read answers and join them with the truth by row.
 
     Every test face is needed once; faces of other splits may be there too. Where there are columns

@@ -1,4 +1,4 @@
-"""The judgement on a system's answers: everything that ``metrics.json`` says."""
+"""Evaluate predictions or a model: everything that ``metrics.json`` holds."""
 
 from __future__ import annotations
 
@@ -9,26 +9,34 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from fer.data.fer2013_reference import AnnotatorVotes
-from fer.data.source import Faces
+from fer.data.disk_images import in_memory
+from fer.data.fer2013_reference import (
+    AnnotatorVotes,
+    annotator_votes_or_reason,
+    has_earlier_copy,
+    split_names,
+)
+from fer.data.scaling import scaled
+from fer.data.source import Faces, Source
+from fer.evaluation.branches import branch_contributions, why_no_branches
 from fer.evaluation.calibration import fit_temperature, log_probabilities, tempered
+from fer.evaluation.corruptions import measure_robustness
 from fer.evaluation.memorisation import agreement_with_crowd, crowd_accuracy, memorisation
-from fer.evaluation.predictions import Predictions
+from fer.evaluation.model_predictions import encoded_metadata, predict, unread_metadata
+from fer.evaluation.predictions import MARKS, Predictions
 from fer.evaluation.slices import MOST_VALUES, slices
 from fer.evaluation.statistics import RESAMPLES, block
+from fer.inference.model import Model
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-#: How a model is marked that no number should come of.
-MARKS: Final = ("invalid", "not_comparable")
-
 _LABELS_ALONE: Final = "the answers are labels without probabilities"
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class EvaluationInput:
     """What a judgement is made of.
 
     Attributes:
@@ -69,7 +77,7 @@ class Case:
         return _in_order(self.predictions, self.faces.splits["test"].rows, self.names["test"])
 
 
-def judge(case: Case) -> dict[str, Any]:
+def evaluate_predictions(case: EvaluationInput) -> dict[str, Any]:
     """Return the whole judgement as plain containers, ready for ``metrics.json``.
 
     ``official`` is all of the test split, ``deduplicated`` without the faces that have an exact
@@ -135,6 +143,110 @@ def judge(case: Case) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class EvaluationOptions:
+    """What an evaluation measures beside a single view of each face.
+
+    Attributes:
+        tta: whether to ask about ten views of each test face, too.
+        seed: of bootstraps and corruptions.
+        batch_size: faces at a time; changes nothing but time and memory.
+        robustness: whether to measure accuracy under corruption, on the validation split or, if
+            ``test``, on the test split.
+        robustness_faces: at most so many faces for that; None: all.
+        report: whether to write a page.
+        report_pictures: whether that page shows faces.
+    """
+
+    tta: bool = True
+    seed: int = 0
+    batch_size: int = 64
+    robustness: bool | str = False
+    robustness_faces: int | None = None
+    report: bool = True
+    report_pictures: bool = True
+
+
+def evaluate_source(
+    source: Source,
+    original: Faces,
+    model: Model | None,
+    options: EvaluationOptions,
+    *,
+    predictions: Predictions | None = None,
+    fingerprints: Mapping[str, str | None] | None = None,
+) -> tuple[EvaluationInput, dict[str, Any]]:
+    """Evaluate a model, or the predictions of any system, on a data set.
+
+    Args:
+        source: of the faces.
+        original: what it loads.
+        model: what is asked; None where there are predictions.
+        options: what is measured.
+        predictions: of a system that can't be asked.
+        fingerprints: of checkpoint, predictions or manifest, to be recorded.
+
+    Returns:
+        What was evaluated, and its metrics: those of :func:`evaluate_predictions`, ``branches``,
+        and ``robustness`` where it was asked for.
+    """
+    names = split_names(source)
+    # The test faces are read several times.
+    faces = in_memory(original, "test")
+    views, no_views, missing_metadata = None, "ten views need the model itself", ""
+    if model is not None:
+        faces = scaled(faces, model.size, model.fit)
+        predictions, views = predict(
+            model, faces, names, tta=options.tta, batch_size=options.batch_size
+        )
+        no_views = "tta=false"
+        missing_metadata = unread_metadata(model, faces.splits["test"])
+    if predictions is None:
+        raise ValueError("there is neither a model nor predictions")
+    votes, no_votes = annotator_votes_or_reason(source, original)
+    case = EvaluationInput(
+        predictions,
+        faces,
+        names,
+        has_earlier_copy(original),
+        views=views,
+        crowd=votes,
+        temperature=model.temperature if model else None,
+        why_not={
+            "crowd": no_votes,
+            "tta": no_views,
+            **({"metadata": missing_metadata} if missing_metadata else {}),
+        },
+        fingerprints={
+            "data": original.fingerprint,
+            "votes": votes.sha256 if votes else None,
+            **(fingerprints or {}),
+        },
+        seed=options.seed,
+        marks={name: why for name in MARKS if (why := getattr(model, name, ""))},
+    )
+    metrics = evaluate_predictions(case)
+    if model is not None and options.robustness is not False:
+        split = "test" if options.robustness == "test" else "val"
+        some = faces.splits[split]
+        found = measure_robustness(
+            model, some.images, some.labels, metadata=encoded_metadata(model, some),
+            seed=options.seed, at_most=options.robustness_faces,
+        )  # fmt: skip
+        metrics["robustness"] = {"split": names[split], **found}
+    why = why_no_branches(model)
+    metrics["branches"] = None
+    if model is None or why:
+        metrics["unavailable"]["branches"] = why or ""
+    else:
+        test = faces.splits["test"]
+        metrics["branches"] = branch_contributions(
+            model, test.images, test.labels, encoded_metadata(model, test),
+            seed=options.seed, batch_size=options.batch_size,
+        )  # fmt: skip
+    return case, metrics
+
+
 def calibrated_probabilities(predictions: Predictions, temperature: float | None) -> Floats | None:
     """Return float64 ``[N, C]`` after temperature scaling; None where either is not there."""
     if predictions.probabilities is None or temperature is None:
@@ -151,7 +263,7 @@ def _in_order(predictions: Predictions, rows: Ints, name: str) -> Predictions:
     return test.take(order[np.searchsorted(test.row[order], rows)])
 
 
-def _temperature(case: Case, unavailable: dict[str, str]) -> float | None:
+def _temperature(case: EvaluationInput, unavailable: dict[str, str]) -> float | None:
     """Return the model's own temperature, or fit one on the validation split; never on the test."""
     if case.temperature is not None:
         return case.temperature
@@ -176,7 +288,7 @@ def _logits(predictions: Predictions) -> npt.NDArray[np.floating[Any]]:
 
 
 def _blocks(
-    case: Case,
+    case: EvaluationInput,
     answer: Ints,
     probabilities: Floats | None,
     calibrated: Floats | None,
@@ -205,7 +317,7 @@ def _blocks(
     }
 
 
-def _crowd(case: Case, test: Predictions, unavailable: dict[str, str]) -> dict[str, Any]:
+def _crowd(case: EvaluationInput, test: Predictions, unavailable: dict[str, str]) -> dict[str, Any]:
     names = (
         "memorisation_rate", "memorisation_ratio", "memorisation_ratio_ci95", "memorisation_n",
         "verdict",

@@ -12,7 +12,7 @@ import pytest
 from fer.core.errors import UserError
 from fer.data.source import DataError, Faces
 from fer.evaluation import predict
-from fer.evaluation.predicting import check_faces, encoded_metadata, unread_metadata
+from fer.evaluation.model_predictions import check_faces, encoded_metadata, unread_metadata
 from fer.inference.views import views
 from tests.support.answers import CLASSES, NAMES, some_faces
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fer.evaluation.judgement import MARKS
+from fer.evaluation.predictions import MARKS
 
 
-def judgement_table(metrics: Mapping[str, Any]) -> str:
-    """Return what :func:`fer.evaluation.judgement.judge` found as lines to read."""
+def metrics_table(metrics: Mapping[str, Any]) -> str:
+    """Return what :func:`fer.evaluation.evaluate.evaluate_predictions` found as lines to read."""
     official = metrics["official"]
     width = max(len(name) for name in official["per_class"])
     lines = ["", f"{metrics['split']:<{width}}  precision  recall     F1  faces"]

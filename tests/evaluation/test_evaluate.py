@@ -14,13 +14,18 @@ from scipy.special import softmax
 
 from fer.core.labels import EMOTIONS
 from fer.data.fer2013_reference import AnnotatorVotes
-from fer.evaluation import Case, judge, read_predictions, write_predictions
+from fer.evaluation import (
+    EvaluationInput,
+    evaluate_predictions,
+    read_predictions,
+    write_predictions,
+)
 from fer.evaluation.calibration import (
     calibration_error,
     calibration_error_by_chance,
     fit_temperature,
 )
-from fer.evaluation.summary import judgement_table
+from fer.evaluation.text_report import metrics_table
 from tests.support.answers import NAMES, some_faces, some_predictions
 
 FACES = some_faces(val=200, test=300, classes=EMOTIONS)
@@ -39,13 +44,15 @@ def a_crowd() -> AnnotatorVotes:
     return AnnotatorVotes(np.zeros((rows, 10), dtype=np.int64), winner, winner, "votes")
 
 
-def case(**changed: Any) -> Case:
-    return Case(**{"predictions": P, "faces": FACES, "names": NAMES, "copied": COPIED, **changed})
+def case(**changed: Any) -> EvaluationInput:
+    return EvaluationInput(
+        **{"predictions": P, "faces": FACES, "names": NAMES, "copied": COPIED, **changed}
+    )
 
 
 def test_every_figure_is_scikit_learns_on_the_saved_predictions(tmp_path: Path) -> None:
     views = np.stack([P.test().logits] * 2 + [-P.test().logits / 9])
-    found = json.loads(json.dumps(judge(case(views=views)), allow_nan=False))
+    found = json.loads(json.dumps(evaluate_predictions(case(views=views)), allow_nan=False))
     write_predictions(tmp_path / "predictions.parquet", P)
     saved = read_predictions(tmp_path)
     test, val = saved.test(), saved.of("val")
@@ -89,25 +96,28 @@ def test_ten_views_are_judged_on_what_answers_in_use() -> None:
     rows = np.arange(len(label))
     views[:2, rows, label] = 2.0
     views[2, rows, (label + 1) % 7] = 9.0
-    wrong = judge(case(views=views, temperature=1.0))["tta"]["official"]
-    right = judge(case(views=views, temperature=0.5))["tta"]["official"]
+    wrong = evaluate_predictions(case(views=views, temperature=1.0))["tta"]["official"]
+    right = evaluate_predictions(case(views=views, temperature=0.5))["tta"]["official"]
     assert (wrong["accuracy"], right["accuracy"]) == (0.0, 1.0)
     # What is calibrated is another matter than what was before.
     assert wrong["ece"] == right["ece"] != right["ece_calibrated"]
 
 
 def test_a_model_brings_its_temperature() -> None:
-    assert judge(case(temperature=3.0))["temperature"] == 3.0
+    assert evaluate_predictions(case(temperature=3.0))["temperature"] == 3.0
 
 
 def test_the_test_split_does_not_move_the_temperature() -> None:
     test = P.split == "test"
     other = replace(P, logits=np.where(test[:, None], -P.logits, P.logits))
-    assert judge(case(predictions=other))["temperature"] == judge(case())["temperature"]
+    assert (
+        evaluate_predictions(case(predictions=other))["temperature"]
+        == evaluate_predictions(case())["temperature"]
+    )
 
 
 def test_without_views_and_votes_the_reasons_are_told() -> None:
-    found = judge(case(why_not={"tta": "tta=false", "crowd": "no votes here"}))
+    found = evaluate_predictions(case(why_not={"tta": "tta=false", "crowd": "no votes here"}))
     assert found["tta"] is None
     assert found["unavailable"]["tta"] == "tta=false"
     for name in ("memorisation_rate", "memorisation_ratio", "memorisation_n", "verdict",
@@ -119,24 +129,24 @@ def test_without_views_and_votes_the_reasons_are_told() -> None:
 
 def test_labels_alone_leave_out_what_they_cannot_tell() -> None:
     labels = replace(P, probabilities=None, logits=None)
-    found = judge(case(predictions=labels))
+    found = evaluate_predictions(case(predictions=labels))
     for name in ("ece", "ece_calibrated", "ece_null", "nll"):
         assert found["official"][name] is found["deduplicated"][name] is None
         assert "labels" in found["unavailable"][name]
     assert found["temperature"] is None
-    assert found["official"]["accuracy"] == judge(case())["official"]["accuracy"]
+    assert found["official"]["accuracy"] == evaluate_predictions(case())["official"]["accuracy"]
 
 
 def test_probabilities_without_val_have_no_temperature() -> None:
-    found = judge(case(predictions=replace(P, logits=None).test()))
+    found = evaluate_predictions(case(predictions=replace(P, logits=None).test()))
     assert found["temperature"] is found["official"]["ece_calibrated"] is None
     assert "0 of its 200 faces" in found["unavailable"]["ece_calibrated"]
-    assert found["official"]["ece"] == judge(case())["official"]["ece"]
+    assert found["official"]["ece"] == evaluate_predictions(case())["official"]["ece"]
 
 
 def test_probabilities_are_tempered_like_logits() -> None:
-    theirs = judge(case(predictions=replace(P, logits=None)))
-    ours = judge(case())
+    theirs = evaluate_predictions(case(predictions=replace(P, logits=None)))
+    ours = evaluate_predictions(case())
     assert theirs["temperature"] == pytest.approx(ours["temperature"], rel=1e-4)
     assert theirs["official"]["ece_calibrated"] == pytest.approx(
         ours["official"]["ece_calibrated"], abs=1e-4
@@ -147,10 +157,10 @@ def test_a_model_of_the_test_labels_leaked_and_an_honest_one_did_not() -> None:
     crowd = a_crowd()
     label = P.label
     leaked = replace(P, answer=label, probabilities=None, logits=None)
-    assert judge(case(predictions=leaked, crowd=crowd))["verdict"] == "leaked"
+    assert evaluate_predictions(case(predictions=leaked, crowd=crowd))["verdict"] == "leaked"
     winner = crowd.winner[P.row]
     honest = np.where((winner >= 0) & (np.arange(len(P)) % 5 > 0), winner, label)
-    found = judge(case(predictions=replace(leaked, answer=honest), crowd=crowd))
+    found = evaluate_predictions(case(predictions=replace(leaked, answer=honest), crowd=crowd))
     assert found["verdict"] == "ok", found["verdict_reason"]
     contradicted = (winner >= 0) & (winner != label) & (P.split == "test")
     assert found["memorisation_n"] == contradicted.sum()
@@ -162,7 +172,7 @@ def test_a_model_of_the_test_labels_leaked_and_an_honest_one_did_not() -> None:
 
 def test_the_order_of_the_answers_does_not_matter() -> None:
     mixed = P.take(np.random.default_rng(0).permutation(len(P)))
-    ours, theirs = judge(case()), judge(case(predictions=mixed))
+    ours, theirs = evaluate_predictions(case()), evaluate_predictions(case(predictions=mixed))
     assert theirs["official"]["accuracy"] == ours["official"]["accuracy"]
     assert theirs["slices"] == ours["slices"]
 
@@ -170,36 +180,36 @@ def test_the_order_of_the_answers_does_not_matter() -> None:
 def test_other_faces_are_refused() -> None:
     for wrong in (P.of("val"), P.take(np.arange(len(P)) < len(P) - 1)):
         with pytest.raises(ValueError, match="each once"):
-            judge(case(predictions=wrong))
+            evaluate_predictions(case(predictions=wrong))
 
 
 def test_a_test_split_of_copies_has_no_deduplicated_score() -> None:
-    found = judge(case(copied=np.ones(300, dtype=bool)))
+    found = evaluate_predictions(case(copied=np.ones(300, dtype=bool)))
     assert found["deduplicated"] is None
     assert "every test face" in found["unavailable"]["deduplicated"]
-    assert "without copies" not in judgement_table(found)
+    assert "without copies" not in metrics_table(found)
 
 
 def test_a_marked_model_is_marked_everywhere() -> None:
-    found = judge(case(marks={"invalid": "it was trained on <the test>"}))
+    found = evaluate_predictions(case(marks={"invalid": "it was trained on <the test>"}))
     assert next(iter(found)) == "invalid"
-    assert judgement_table(found).endswith(
+    assert metrics_table(found).endswith(
         "INVALID, by its training run: it was trained on <the test>\n"
     )
 
 
 def test_the_table_says_the_headline() -> None:
-    found = judge(case(crowd=a_crowd()))
-    table = judgement_table(found)
+    found = evaluate_predictions(case(crowd=a_crowd()))
+    table = metrics_table(found)
     accuracy = found["official"]["accuracy"]
     assert f"accuracy: {accuracy:.2%} (95 % interval" in table
     assert f"memorisation: {found['verdict']}" in table
 
 
 def test_logits_are_needed_for_nothing_but_the_temperature() -> None:
-    without = judge(case(predictions=replace(P, logits=None), temperature=1.5))
+    without = evaluate_predictions(case(predictions=replace(P, logits=None), temperature=1.5))
     assert without["official"]["ece_calibrated"] == pytest.approx(
-        judge(case(temperature=1.5))["official"]["ece_calibrated"], abs=1e-6
+        evaluate_predictions(case(temperature=1.5))["official"]["ece_calibrated"], abs=1e-6
     )
 
 
@@ -207,8 +217,8 @@ def test_metadata_that_is_not_shown_has_its_reason() -> None:
     test = FACES.splits["test"]
     metadata = {"name": np.array([f"person {i}" for i in range(300)]), "age": np.arange(300.0)}
     faces = replace(FACES, splits={**FACES.splits, "test": replace(test, metadata=metadata)})
-    found = judge(case(faces=faces, why_not={"metadata": "it reads age in vain"}))
+    found = evaluate_predictions(case(faces=faces, why_not={"metadata": "it reads age in vain"}))
     assert "metadata.age" in found["slices"]
     assert "more than 20 values" in found["unavailable"]["slices.metadata.name"]
     assert found["unavailable"]["metadata"] == "it reads age in vain"
-    assert "metadata: it reads age in vain\n" in judgement_table(found)
+    assert "metadata: it reads age in vain\n" in metrics_table(found)
