@@ -10,8 +10,7 @@ import pytest
 
 from fer.core.labels import EMOTIONS
 from fer.data.synthetic.action_units import PROTOTYPES
-from fer.data.synthetic.clip_sampling import sample_course
-from fer.data.synthetic.clips import ClipRecipe, SyntheticClips
+from fer.data.synthetic.clips import ClipRecipe, SyntheticClips, sample_course
 
 
 @pytest.fixture(scope="module")

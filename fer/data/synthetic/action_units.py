@@ -14,70 +14,43 @@ Sources:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-
-@dataclass(frozen=True, slots=True)
-class ActionUnit:
-    """One row of the FACS table.
-
-    Attributes:
-        number: the unit's FACS number.
-        name: its FACS name.
-        moves: what is seen to move.
-        region: the part of the face it shows in first: ``"brows"``, ``"eyes"``, ``"nose"``,
-            ``"mouth"`` or ``"chin"``.
-    """
-
-    number: int
-    name: str
-    moves: str
-    region: str
+#: The units that are drawn, name by FACS number: those of the seven emotions and their variants.
+ACTION_UNITS: Final[Mapping[int, str]] = MappingProxyType(
+    {
+        1: "Inner Brow Raiser",
+        2: "Outer Brow Raiser",
+        4: "Brow Lowerer",  # brows go down and together, furrow between
+        5: "Upper Lid Raiser",  # white above the iris
+        6: "Cheek Raiser",  # cheeks push the lower lids up, crow's feet
+        7: "Lid Tightener",  # both lids close in on the iris
+        9: "Nose Wrinkler",  # nose wings and upper lip up, wrinkled root
+        12: "Lip Corner Puller",  # lip corners go out and up, fold deepens
+        15: "Lip Corner Depressor",
+        16: "Lower Lip Depressor",  # lower teeth show
+        17: "Chin Raiser",  # chin boss and lower lip pushed up
+        20: "Lip Stretcher",  # lip corners pulled straight to the sides
+        23: "Lip Tightener",  # lips roll in, thin and narrow
+        24: "Lip Pressor",  # lips pressed together, bulge above and below
+        25: "Lips Part",  # upper teeth show
+        26: "Jaw Drop",  # mouth opens
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Prototype:
-    """The action units of one emotion.
-
-    Attributes:
-        units: the units of the prototype.
-        optional: units which the emotion's variants may add.
-    """
+    """The action units of one emotion, and those which its variants may add."""
 
     units: frozenset[int]
     optional: frozenset[int] = frozenset()
 
 
-#: The units that are drawn, by FACS number: those of the seven emotions and of their variants.
-ACTION_UNITS: Final[Mapping[int, ActionUnit]] = MappingProxyType(
-    {
-        unit.number: unit
-        for unit in (
-            ActionUnit(1, "Inner Brow Raiser", "inner ends of the brows go up", "brows"),
-            ActionUnit(2, "Outer Brow Raiser", "outer ends of the brows go up", "brows"),
-            ActionUnit(4, "Brow Lowerer", "brows go down and together, furrow between", "brows"),
-            ActionUnit(5, "Upper Lid Raiser", "upper lids go up, white above the iris", "eyes"),
-            ActionUnit(6, "Cheek Raiser", "cheeks push the lower lids up, crow's feet", "eyes"),
-            ActionUnit(7, "Lid Tightener", "both lids close in on the iris", "eyes"),
-            ActionUnit(9, "Nose Wrinkler", "nose wings and upper lip up, wrinkled root", "nose"),
-            ActionUnit(12, "Lip Corner Puller", "lip corners go out and up, fold deepens", "mouth"),
-            ActionUnit(15, "Lip Corner Depressor", "lip corners go down", "mouth"),
-            ActionUnit(16, "Lower Lip Depressor", "lower lip down, lower teeth show", "mouth"),
-            ActionUnit(17, "Chin Raiser", "chin boss and lower lip pushed up", "chin"),
-            ActionUnit(20, "Lip Stretcher", "lip corners pulled straight to the sides", "mouth"),
-            ActionUnit(23, "Lip Tightener", "lips roll in, thin and narrow", "mouth"),
-            ActionUnit(24, "Lip Pressor", "lips pressed together, bulge above and below", "mouth"),
-            ActionUnit(25, "Lips Part", "lips come apart, upper teeth show", "mouth"),
-            ActionUnit(26, "Jaw Drop", "jaw falls, mouth opens", "chin"),
-        )
-    }
-)
-
-#: Which units make which of the seven emotions. What two emotions share is what makes them
-#: confusable: see :func:`shared_units`.
+#: Which units make which of the seven emotions. What two share makes them confusable.
 PROTOTYPES: Final[Mapping[str, Prototype]] = MappingProxyType(
     {
         "angry": Prototype(frozenset({4, 5, 7, 23}), optional=frozenset({24})),
@@ -91,35 +64,15 @@ PROTOTYPES: Final[Mapping[str, Prototype]] = MappingProxyType(
 )
 
 
-def shared_units(first: str, second: str) -> frozenset[int]:
-    """Return the units which the prototypes of two emotions have in common.
-
-    Raises:
-        ValueError: no prototype is known for one of the names.
-
-    Example:
-        >>> sorted(shared_units("fear", "surprise"))
-        [1, 2, 5, 26]
-    """
-    for name in (first, second):
-        if name not in PROTOTYPES:
-            raise ValueError(f"no prototype for {name!r}; there are {', '.join(PROTOTYPES)}")
-    return PROTOTYPES[first].units & PROTOTYPES[second].units
-
-
 def check_units(units: Mapping[int, float]) -> None:
     """Check that every key is a drawn unit's number and every value an intensity in [0, 1].
 
     Raises:
         ValueError: one is not; the message says which.
     """
-    unknown = sorted(set(units) - set(ACTION_UNITS))
-    if unknown:
-        raise ValueError(f"unknown action units {unknown}; drawn are {_listed(ACTION_UNITS)}")
+    if unknown := sorted(set(units) - set(ACTION_UNITS)):
+        drawn = ", ".join(map(str, ACTION_UNITS))
+        raise ValueError(f"unknown action units {unknown}; drawn are {drawn}")
     wrong = {number: value for number, value in units.items() if not 0.0 <= value <= 1.0}
     if wrong:
         raise ValueError(f"action unit intensities must lie in [0, 1], got {wrong}")
-
-
-def _listed(numbers: Iterable[int]) -> str:
-    return ", ".join(str(number) for number in numbers)

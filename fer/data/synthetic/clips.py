@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Final
@@ -32,18 +33,18 @@ from fer.core.clips import pad_clips
 from fer.core.labels import EMOTIONS
 from fer.core.metadata import Columns
 from fer.data.cache import Cache, Entry, folder_of, recipe_key
-from fer.data.source import SPLITS, Faces, Split
-from fer.data.synthetic.clip_sampling import (
-    Course,
-    sample_course,
-    sample_film_camera,
-    sample_lamp,
-    sample_turn,
+from fer.data.source import Faces, Split
+from fer.data.synthetic.action_units import PROTOTYPES
+from fer.data.synthetic.drawing import Image, draw_face
+from fer.data.synthetic.faces import (
+    NOISE,
+    PICTURE,
+    RENDERER_VERSION,
+    check_numbers,
+    person_and_emotion,
+    seeds,
 )
-from fer.data.synthetic.drawing import SMALLEST, draw_face
-from fer.data.synthetic.faces import RENDERER_VERSION
-from fer.data.synthetic.sampling import sample_identity
-from fer.data.synthetic.scene import Camera, Identity, Light, Pose
+from fer.data.synthetic.scene import Camera, Identity, Light, Pose, sample_units
 from fer.ranges import FrameCount, PictureSide, PositiveInt, Share
 
 #: Counts up whenever the same arguments come to give other clips.
@@ -51,35 +52,46 @@ CLIPS_VERSION: Final = 1
 
 #: Fewer frames leave no room for two expressions.
 SHORTEST: Final = 8
+#: Frames that an expression takes to rise, stays at its height, and takes to fall, least and most.
+RISE: Final = (2, 3)
+APEX: Final = (1, 2)
+FALL: Final = (2, 4)
+#: Intensity of an expression at its height, least and most.
+PEAK: Final = (0.5, 1.0)
+#: Standard deviation of the sensor's noise in grey values, least and most.
+_SENSOR_NOISE: Final = (3.0, 12.0)
+#: How far the head is turned, and turns within a clip, one standard deviation in degrees.
+_TURN: Final = 2.0
 
-_CLIP, _PERSON, _NOISE = 0, 1, 2
+Units = Mapping[int, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What a face does over time."""
+
+    units: tuple[Units, ...]  #: of each frame, intensity in [0, 1] by FACS number
+    #: float64 ``[T]``: of the expression that the clip is labelled with; all 0 for a neutral face
+    intensity: npt.NDArray[np.float64]
+    #: float64 ``[T]``: of the expression that was there before and fades
+    carried: npt.NDArray[np.float64]
+    before: str  #: the emotion of that one; empty where there is none
 
 
 @dataclass(frozen=True, slots=True)
 class ClipRecipe:
-    """Everything one clip is drawn from.
+    """Everything one clip is drawn from."""
 
-    Attributes:
-        emotion: the label, one of :data:`fer.core.labels.EMOTIONS`.
-        course: what the face does, frame by frame.
-        asymmetry: see :func:`fer.data.synthetic.draw_face`.
-        identity: the person.
-        poses: how the head is turned, frame by frame.
-        light: the light.
-        camera: the crop and the sensor.
-        noise: where the sensor noise starts from.
-    """
+    emotion: str  #: the label, one of :data:`fer.core.labels.EMOTIONS`
+    course: Course  #: what the face does, frame by frame
+    asymmetry: float  #: see :func:`fer.data.synthetic.draw_face`
+    identity: Identity  #: the person
+    poses: tuple[Pose, ...]  #: how the head is turned, frame by frame
+    light: Light  #: the light
+    camera: Camera  #: the crop and the sensor
+    noise: np.random.SeedSequence  #: where the sensor noise starts from
 
-    emotion: str
-    course: Course
-    asymmetry: float
-    identity: Identity
-    poses: tuple[Pose, ...]
-    light: Light
-    camera: Camera
-    noise: np.random.SeedSequence
-
-    def draw(self, size: PictureSide = 48) -> npt.NDArray[np.uint8]:
+    def draw(self, size: PictureSide = 48) -> Image:
         """Return the frames, uint8 ``[T, size, size]``; the same ones every time."""
         rng = np.random.default_rng(self.noise)
         return np.stack(
@@ -139,13 +151,7 @@ class SyntheticClips:
     cache: str | None = None
 
     def __post_init__(self) -> None:
-        counts = self._counts()
-        if min(counts.values()) < 0 or not any(counts.values()):
-            raise ValueError(f"numbers of clips must be >= 0 and not all zero, got {counts}")
-        if self.size < SMALLEST:
-            raise ValueError(f"size must be at least {SMALLEST} pixels, got {self.size}")
-        if self.seed < 0:
-            raise ValueError(f"seed must be >= 0, got {self.seed}")
+        check_numbers(self._counts(), "clips", self.size, self.seed)
         if not SHORTEST <= self.shortest <= self.frames:
             raise ValueError(
                 f"a clip has {SHORTEST} frames or more, and data.source.shortest of them at least: "
@@ -205,15 +211,8 @@ class SyntheticClips:
         Raises:
             ValueError: there is no such split, or the index is negative.
         """
-        if split not in SPLITS:
-            raise ValueError(f"unknown split {split!r}; there are {', '.join(SPLITS)}")
-        if index < 0:
-            raise ValueError(f"index must be >= 0, got {index}")
-        person, turn = divmod(index, len(EMOTIONS))
-        people = np.random.default_rng(self._seeds(split, person, _PERSON))
-        identity = sample_identity(people)
-        emotion = EMOTIONS[people.permutation(len(EMOTIONS))[turn]]
-        rng = np.random.default_rng(self._seeds(split, index, _CLIP))
+        identity, emotion = person_and_emotion(self.seed, split, index)
+        rng = np.random.default_rng(seeds(self.seed, split, index, PICTURE))
         length = int(rng.integers(self.shortest, self.frames + 1))
         return ClipRecipe(
             emotion=emotion,
@@ -223,11 +222,8 @@ class SyntheticClips:
             poses=sample_turn(rng, length),
             light=sample_lamp(rng),
             camera=sample_film_camera(rng),
-            noise=self._seeds(split, index, _NOISE),
+            noise=seeds(self.seed, split, index, NOISE),
         )
-
-    def _seeds(self, split: str, number: int, stream: int) -> np.random.SeedSequence:
-        return np.random.SeedSequence((self.seed, SPLITS.index(split), number), spawn_key=(stream,))
 
     def _drawn(self, _: Path) -> Entry:
         arrays: dict[str, npt.NDArray[np.generic]] = {}
@@ -259,3 +255,66 @@ _ARRAYS: Final = ("images", "lengths", "labels", "age", "male", "before")
 
 def _place(before: str) -> int:
     return EMOTIONS.index(before) if before else len(EMOTIONS)
+
+
+def sample_course(rng: np.random.Generator, emotion: str, length: int, *, carried: float) -> Course:
+    """Return how a face that shows an emotion moves over ``length`` frames, 8 or more.
+
+    The expression rises (onset), stays for a moment (apex) and falls (offset) along half a cosine,
+    which the clip may cut short. In a share ``carried`` of the clips, those of neutral faces
+    included, another expression is at its height when the clip begins, and has faded before the one
+    that counts begins. Both are drawn alike: it is their order that tells them apart.
+    """
+    rise, apex, fall, tail = (
+        int(rng.integers(low, high + 1)) for low, high in (RISE, APEX, FALL, FALL)
+    )
+    hold = int(rng.integers(APEX[0], APEX[1] + 1))
+    latest = length - rise - apex
+    hold = max(1, min(hold, latest - tail))
+    tail = min(tail, latest - hold)
+    others = [name for name in PROTOTYPES if name not in (emotion, "neutral")]
+    before = others[int(rng.integers(len(others)))] if rng.random() < carried else ""
+    begin = int(rng.integers(hold + tail if before else 0, latest + 1))
+    up = 0.5 - 0.5 * np.cos(np.pi * np.arange(1, rise + 1) / (rise + 1))
+    whole = np.concatenate([np.zeros(begin), up, np.ones(apex), _falling(fall), np.zeros(length)])
+    earlier = np.concatenate([np.ones(hold), _falling(tail), np.zeros(length)])
+    shown = bool(PROTOTYPES[emotion].units)
+    intensity = rng.uniform(*PEAK) * whole[:length] * shown
+    left = rng.uniform(*PEAK) * earlier[:length] * bool(before)
+    own = sample_units(rng, emotion, 1.0, 1.0)
+    other = sample_units(rng, before or "neutral", 1.0, 1.0)
+    frames = [
+        _scaled(other, strength) if strength > 0 else _scaled(own, float(intensity[t]))
+        for t, strength in enumerate(left.tolist())
+    ]
+    return Course(tuple(frames), intensity, left, before)
+
+
+def _falling(frames: int) -> npt.NDArray[np.float64]:
+    steps: npt.NDArray[np.float64] = np.arange(1, frames + 1) / (frames + 1)
+    return 0.5 + 0.5 * np.cos(np.pi * steps)
+
+
+def sample_turn(rng: np.random.Generator, length: int) -> tuple[Pose, ...]:
+    """Return a head that faces the camera and turns a little, slowly and evenly."""
+    start, turn = rng.normal(0.0, _TURN, (2, 3)).clip(-2 * _TURN, 2 * _TURN)
+    return tuple(Pose(*(start + share * turn).tolist()) for share in np.linspace(0.0, 1.0, length))
+
+
+def sample_lamp(rng: np.random.Generator) -> Light:
+    """Return light from somewhere in front, as even as in a laboratory."""
+    low = (-25.0, 10.0, 0.45, 0.9, 0.9, 60.0, -0.2)
+    high = (25.0, 40.0, 0.65, 1.1, 1.1, 180.0, 0.2)
+    return Light(*rng.uniform(low, high).tolist())
+
+
+def sample_film_camera(rng: np.random.Generator) -> Camera:
+    """Return a crop that is nearly centred, and the poor sensor of a film."""
+    scale, right, down = rng.normal(0.0, 0.015, 3).clip(-0.03, 0.03).tolist()
+    return Camera(
+        1.0 + scale, right, down, float(rng.uniform(0.0, 0.4)), rng.uniform(*_SENSOR_NOISE)
+    )
+
+
+def _scaled(units: Units, intensity: float) -> Units:
+    return {number: value * intensity for number, value in units.items() if intensity > 0}

@@ -19,10 +19,13 @@ from fer.core.labels import EMOTIONS
 from fer.core.metadata import Columns
 from fer.data.source import SPLITS, Faces, Split
 from fer.data.synthetic.action_units import PROTOTYPES
-from fer.data.synthetic.drawing import SMALLEST, draw_face
-from fer.data.synthetic.painting import Image
-from fer.data.synthetic.sampling import (
+from fer.data.synthetic.drawing import SMALLEST, Image, draw_face
+from fer.data.synthetic.scene import (
     CONTEXTS,
+    Camera,
+    Identity,
+    Light,
+    Pose,
     sample_camera,
     sample_context,
     sample_identity,
@@ -30,52 +33,63 @@ from fer.data.synthetic.sampling import (
     sample_pose,
     sample_units,
 )
-from fer.data.synthetic.scene import Camera, Identity, Light, Pose
 from fer.ranges import PictureSide, PositiveInt
-
-__all__ = [
-    "CONTEXTS",
-    "Camera",
-    "Identity",
-    "Light",
-    "Pose",
-    "Recipe",
-    "SyntheticFaces",
-    "draw_face",
-]
 
 #: Counts up whenever the same arguments come to give other pixels.
 RENDERER_VERSION: Final = 1
 
-# What a generator's stream is for; without it a person's would be that of some picture.
-_PICTURE, _PERSON, _NOISE = 0, 1, 2
+#: What a generator's stream is for; without it a person's would be that of some picture.
+PICTURE, PERSON, NOISE = 0, 1, 2
+
+
+def seeds(seed: int, split: str, number: int, use: int) -> np.random.SeedSequence:
+    """Return what one use of a picture or person is drawn from."""
+    return np.random.SeedSequence((seed, SPLITS.index(split), number), spawn_key=(use,))
+
+
+def person_and_emotion(seed: int, split: str, index: int) -> tuple[Identity, str]:
+    """Return who is seen and what they show: each person in turn, each of their seven emotions.
+
+    Raises:
+        ValueError: there is no such split, or the index is negative.
+    """
+    if split not in SPLITS:
+        raise ValueError(f"unknown split {split!r}; there are {', '.join(SPLITS)}")
+    if index < 0:
+        raise ValueError(f"index must be >= 0, got {index}")
+    person, turn = divmod(index, len(EMOTIONS))
+    rng = np.random.default_rng(seeds(seed, split, person, PERSON))
+    identity = sample_identity(rng)
+    return identity, EMOTIONS[rng.permutation(len(EMOTIONS))[turn]]
+
+
+def check_numbers(counts: Mapping[str, int], what: str, size: int, seed: int) -> None:
+    """Check what faces and clips have in common.
+
+    Raises:
+        ValueError: a count or the seed is negative, all counts are zero, or the size is too small.
+    """
+    if min(counts.values()) < 0 or not any(counts.values()):
+        raise ValueError(f"numbers of {what} must be >= 0 and not all zero, got {dict(counts)}")
+    if size < SMALLEST:
+        raise ValueError(f"size must be at least {SMALLEST} pixels, got {size}")
+    if seed < 0:
+        raise ValueError(f"seed must be >= 0, got {seed}")
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Everything one picture is drawn from.
+    """Everything one picture is drawn from."""
 
-    Attributes:
-        emotion: what the face shows, one of :data:`fer.core.labels.EMOTIONS`.
-        units: intensity in [0, 1] by FACS number, of the units that are present.
-        asymmetry: see :func:`draw_face`.
-        identity: the person.
-        pose: how the head is turned.
-        light: the light.
-        camera: the crop and the sensor.
-        context: where the picture is said to have been taken, one of :data:`CONTEXTS`.
-        noise: where the sensor noise starts from.
-    """
-
-    emotion: str
-    units: Mapping[int, float]
-    asymmetry: float
-    identity: Identity
-    pose: Pose
-    light: Light
-    camera: Camera
-    context: str
-    noise: np.random.SeedSequence
+    emotion: str  #: what the face shows, one of :data:`fer.core.labels.EMOTIONS`
+    units: Mapping[int, float]  #: intensity in [0, 1] by FACS number, of the units that are present
+    asymmetry: float  #: see :func:`draw_face`
+    identity: Identity  #: the person
+    pose: Pose  #: how the head is turned
+    light: Light  #: the light
+    camera: Camera  #: the crop and the sensor
+    context: str  #: where the picture is said to have been taken, one of :data:`CONTEXTS`
+    noise: np.random.SeedSequence  #: where the sensor noise starts from
 
     def draw(self, size: PictureSide = 48) -> Image:
         """Return the picture, uint8 ``[size, size]``; the same one every time.
@@ -139,13 +153,7 @@ class SyntheticFaces:
     max_intensity: float = 1.0
 
     def __post_init__(self) -> None:
-        counts = self._counts()
-        if min(counts.values()) < 0 or not any(counts.values()):
-            raise ValueError(f"numbers of faces must be >= 0 and not all zero, got {counts}")
-        if self.size < SMALLEST:
-            raise ValueError(f"size must be at least {SMALLEST} pixels, got {self.size}")
-        if self.seed < 0:
-            raise ValueError(f"seed must be >= 0, got {self.seed}")
+        check_numbers(self._counts(), "faces", self.size, self.seed)
         if not 0.0 < self.min_intensity <= self.max_intensity <= 1.0:
             raise ValueError(
                 "intensities must satisfy 0 < min_intensity <= max_intensity <= 1, got "
@@ -197,17 +205,10 @@ class SyntheticFaces:
         Raises:
             ValueError: there is no such split, or the index is negative.
         """
-        if split not in SPLITS:
-            raise ValueError(f"unknown split {split!r}; there are {', '.join(SPLITS)}")
-        if index < 0:
-            raise ValueError(f"index must be >= 0, got {index}")
-        person, turn = divmod(index, len(EMOTIONS))
-        people = np.random.default_rng(self._seeds(split, person, _PERSON))
-        identity = sample_identity(people)
-        emotion = EMOTIONS[people.permutation(len(EMOTIONS))[turn]]
-        rng = np.random.default_rng(self._seeds(split, index, _PICTURE))
+        identity, emotion = person_and_emotion(self.seed, split, index)
+        rng = np.random.default_rng(seeds(self.seed, split, index, PICTURE))
         context = sample_context(rng, emotion)
-        noise = self._seeds(split, index, _NOISE)
+        noise = seeds(self.seed, split, index, NOISE)
         if self.noise_free:
             units = dict.fromkeys(sorted(PROTOTYPES[emotion].units), 1.0)
             identity = replace(identity, glasses=False)
@@ -224,9 +225,6 @@ class SyntheticFaces:
             context=context,
             noise=noise,
         )
-
-    def _seeds(self, split: str, number: int, stream: int) -> np.random.SeedSequence:
-        return np.random.SeedSequence((self.seed, SPLITS.index(split), number), spawn_key=(stream,))
 
     def _split(self, split: str, count: int, first: int) -> Split:
         images = np.empty((count, self.size, self.size), dtype=np.uint8)
