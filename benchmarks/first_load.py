@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fer.data.fer2013 import Fer2013
+from fer.data.sources.fer2013 import Fer2013
 
 _BLOCK = 1 << 20
 

@@ -35,7 +35,7 @@ def public_test() -> tuple[Pixels, npt.NDArray[np.int64]] | None:
     if not root:
         print("set FER_DATA_ROOT to the folder of fer2013.csv", file=sys.stderr)
         return None
-    from fer.data.fer2013 import Fer2013
+    from fer.data.sources.fer2013 import Fer2013
 
     split = Fer2013(root).load().splits["val"]
     return np.asarray(split.images), split.labels.astype(np.int64)

@@ -30,7 +30,7 @@ BY_HEART = (
 
 @pytest.fixture(scope="module")
 def splits() -> dict[str, Split]:
-    from fer.data.fer2013 import Fer2013
+    from fer.data.sources.fer2013 import Fer2013
 
     root = os.environ.get("FER_DATA_ROOT")
     if root is None or not Path(root, "fer2013new.csv").is_file():

@@ -221,7 +221,7 @@ def test_real_faces_found_and_followed(video: Video, monkeypatch: pytest.MonkeyP
         pytest.skip("FER_DATA_ROOT is not set: no FER2013 faces to paste")
     import cv2
 
-    from fer.data.fer2013 import Fer2013
+    from fer.data.sources.fer2013 import Fer2013
     from fer.inference import Recognizer, make_detector
 
     split = Fer2013(root).load().splits["val"]

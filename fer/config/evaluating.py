@@ -153,14 +153,14 @@ def evaluation_source(
         frames: the most frames of the clips that the model learnt from, which those of the data
             have too unless data.frames was given; None: as configured.
     """
-    from hydra.utils import instantiate
+    from fer.config.sources import instantiate_source
 
     data = config.copy().data
     if scaling is not None:
         data.size, data.fit = scaling
     if frames is not None and not _is_given("data.frames"):
         data.frames = frames
-    source: Source = instantiate(data.source, _convert_="all")
+    source = instantiate_source(data)
     if data.get("manifest") is not None:
         from fer.data.fer2013_reference import WithOfficialRows
 

@@ -17,8 +17,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from fer.config.problems import ConfigError, Problem
 from fer.config.processes import quoted
-from fer.core.errors import UserError
-from fer.core.io import remove_leftovers
+from fer.config.renamed import with_current_targets
+from fer.errors import UserError
+from fer.files import remove_leftovers
 
 #: What may differ between a run and its continuation: where things lie, what is reported, and how
 #: the work is done where that can't change the result.
@@ -232,7 +233,8 @@ def _between(
 def _stored(folder: Path) -> dict[str, Any] | None:
     """Return the configuration of a run by dotted keys; None where it can't be read."""
     try:
-        return _flat(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")))
+        stored = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+        return _flat(with_current_targets(stored))
     except (OSError, ValueError, yaml.YAMLError, AttributeError):
         return None
 

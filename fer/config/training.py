@@ -12,17 +12,17 @@ from fer.config.problems import Problem
 
 #: Sources that have labels alone, whatever their other keys.
 _LABELS_ALONE: Final = (
-    "fer.data.fer2013.Fer2013",
-    "fer.data.folder.ImageFolder",
-    "fer.data.table.FaceTable",
+    "fer.data.sources.Fer2013",
+    "fer.data.sources.ImageFolder",
+    "fer.data.sources.FaceTable",
     "fer.data.synthetic.SyntheticFaces",
     "fer.data.synthetic.SyntheticClips",
-    "fer.data.clip_folder.ClipFolder",
+    "fer.data.sources.ClipFolder",
 )
 #: Models of clips; others are told apart once they are made.
 _OF_CLIPS: Final = ("fer.models.ClipLSTM", "fer.models.ClipFrames", "fer.models.ConvLSTM")
 _OF_FACES: Final = ("fer.models.FusionNetwork", "fer.models.CRNN")
-_FER_PLUS: Final = "fer.data.ferplus.FerPlus"
+_FER_PLUS: Final = "fer.data.sources.FerPlus"
 _SOFT: Final = "fer.learning.losses.SoftTargetLoss"
 
 

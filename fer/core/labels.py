@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Final
@@ -74,6 +74,30 @@ def canonical(name: str) -> str:
         hint = f" (did you mean {near[0]!r}?)" if near else ""
         raise ValueError(f"unknown emotion {name!r}{hint}; the seven are {', '.join(EMOTIONS)}")
     return word
+
+
+def classes_of(
+    train: Iterable[str], others: Iterable[str] = ()
+) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Return the classes of a data set, and the class that each of its words means.
+
+    Where the words of the training split are the seven emotions or synonyms of them, the classes
+    are the emotions in the project's order. Otherwise each word is a class, and they are sorted.
+
+    Args:
+        train: the words that label training faces.
+        others: those of the other splits; the ones that mean none of the classes are left out.
+
+    Example:
+        >>> classes_of(["joy", "sad"], ["sad", "angry"])
+        (('joy', 'sad'), {'joy': 'joy', 'sad': 'sad'})
+    """
+    train = {*train}
+    words = train.union(others)
+    emotion_of = {word: ALIASES.get(plain := word.strip().lower(), plain) for word in words}
+    if {emotion_of[word] for word in train} == {*EMOTIONS}:
+        return EMOTIONS, {w: emotion for w, emotion in emotion_of.items() if emotion in EMOTIONS}
+    return tuple(sorted(train)), {word: word for word in words & train}
 
 
 def is_basic_seven(names: Sequence[str]) -> bool:

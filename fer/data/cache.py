@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import mmap
 import os
 import shutil
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +27,23 @@ _LAYOUT: Final = 1  # of the files below; an entry of another layout has another
 _META: Final = "meta.json"
 _PARTIAL: Final = ".partial"
 _BLOCK: Final = 1 << 20
+#: Larger files are checked by their size alone when they are opened, in bytes.
+_LARGE: Final = 1 << 28
+#: Set to 1, every checksum is compared whenever an entry is opened.
+VERIFY: Final = "FER_CACHE_VERIFY"
+
+
+_VERIFYING: Final[ContextVar[bool]] = ContextVar("verifying", default=False)
+
+
+@contextmanager
+def verifying() -> Iterator[None]:
+    """Compare the checksums of all files of the entries that are opened meanwhile."""
+    token = _VERIFYING.set(True)
+    try:
+        yield
+    finally:
+        _VERIFYING.reset(token)
 
 
 class CacheError(OSError):
@@ -35,12 +55,29 @@ class Entry:
     """A parsed data set.
 
     Attributes:
-        arrays: the arrays by name; those of a cached entry are read-only memory maps.
+        arrays: the arrays by name; those of a cached entry are :class:`MappedArray`.
         info: what else is known about it, anything that JSON can hold.
     """
 
     arrays: Mapping[str, npt.NDArray[Any]]
     info: Mapping[str, Any]
+
+
+class MappedArray(np.memmap[Any, Any]):
+    """A read-only memory map of a file, which other processes get by its path, not by its bytes."""
+
+    def __reduce__(self) -> Any:
+        base: mmap.mmap | None = getattr(self, "_mmap", None)
+        if base is None or self.filename is None or not self.flags.c_contiguous:
+            return np.array(self).__reduce__()
+        start = np.frombuffer(base, dtype=np.uint8).__array_interface__["data"][0]
+        first = self.offset - self.offset % mmap.ALLOCATIONGRANULARITY
+        offset = first + self.__array_interface__["data"][0] - start
+        return _mapped, (str(self.filename), self.dtype.str, offset, self.shape)
+
+
+def _mapped(path: str, dtype: str, offset: int, shape: tuple[int, ...]) -> MappedArray:
+    return np.memmap(path, dtype, "r", offset, shape).view(MappedArray)
 
 
 def default_folder() -> Path:
@@ -77,7 +114,7 @@ def file_key(path: Path, kind: str, version: int) -> str:
 
 
 def folder_key(root: Path, files: Iterable[object], kind: str, version: int, *more: object) -> str:
-    """Name the entry for the files of a folder as they are now.
+    """Return the name of the entry for the files of a folder as they are now.
 
     Args:
         root: the folder.
@@ -86,7 +123,7 @@ def folder_key(root: Path, files: Iterable[object], kind: str, version: int, *mo
         version: of that making.
         more: what else decides what is made: sizes, settings.
     """
-    return _key(kind, (str(root.resolve()), *files, version, *more, _LAYOUT))
+    return _key(kind, chain((str(root.resolve()), version, *more, _LAYOUT), files))
 
 
 def recipe_key(kind: str, recipe: str) -> str:
@@ -104,17 +141,24 @@ def folder_of(chosen: str | None) -> Path:
     return Path(chosen).expanduser() if chosen else default_folder()
 
 
-def _key(kind: str, identity: tuple[object, ...]) -> str:
-    return f"{kind}-{hashlib.sha256(repr(identity).encode()).hexdigest()[:16]}"
+def _key(kind: str, identity: Iterable[object]) -> str:
+    digest = hashlib.sha256()
+    for part in identity:  # one by one: there may be millions of files
+        digest.update(f"{part!r}\n".encode())
+    return f"{kind}-{digest.hexdigest()[:16]}"
 
 
 class Cache:
     """A folder of entries, each a folder of ``.npy`` files and a ``meta.json``.
 
     An entry is built in a folder beside (``KEY.partial``) and renamed when it is whole, under a
-    lock (``KEY.lock``), so of several processes one builds and the others find it. Checksums
-    tell an entry that was damaged later, or that a power cut left half on the disk. Everything
-    in the folder may be deleted at any time when no process runs.
+    lock (``KEY.lock``), so of several processes one builds and the others find it. What a killed
+    build leaves is removed by the next. Everything in the folder may be deleted at any time when no
+    process runs.
+
+    Checksums are taken when an entry is built. Opening it compares the size of every file, and the
+    checksums of those up to 256 MB; of larger ones too where :data:`VERIFY` is set, and within
+    :func:`verifying`, as ``fer data check`` does.
 
     Args:
         folder: where the entries lie; created when something is stored.
@@ -228,6 +272,7 @@ def _write(folder: Path, entry: Entry) -> None:
 
 
 def _read(folder: Path) -> Entry:
+    verify = _VERIFYING.get() or os.environ.get(VERIFY, "0") not in ("", "0")
     try:
         if not folder.is_dir():
             raise _MissingError
@@ -240,9 +285,9 @@ def _read(folder: Path) -> Entry:
             file = folder / f"{name}.npy"
             if (size := file.stat().st_size) != expected["size"]:
                 raise _DamagedError(f"{file.name} has {size} bytes, not {expected['size']}")
-            if _crc32(file) != expected["crc32"]:
+            if (size <= _LARGE or verify) and _crc32(file) != expected["crc32"]:
                 raise _DamagedError(f"the checksum of {file.name} is wrong")
-            arrays[name] = np.load(file, mmap_mode="r", allow_pickle=False)
+            arrays[name] = np.load(file, mmap_mode="r", allow_pickle=False).view(MappedArray)
     except (OSError, ValueError, LookupError, TypeError) as error:
         # A file that is gone or cannot be read, a meta.json that is no JSON or another's.
         raise _DamagedError(str(error)) from error

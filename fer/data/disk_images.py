@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import threading
+import copy
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, Self, cast
+from typing import Any, Final, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -38,23 +37,6 @@ class DiskImages:
         self._offset = images.offset
         self._side: tuple[int, ...] = images.shape[1:]
         self._positions: npt.NDArray[np.int64] = np.asarray(positions)
-        self._reset()
-
-    def _reset(self) -> None:
-        self._file: tuple[int, Any] | None = None
-        self._lock = threading.Lock()
-
-    def __getstate__(self) -> dict[str, Any]:
-        # Neither an open file nor a lock travels to another process.
-        return {k: v for k, v in self.__dict__.items() if k not in ("_file", "_lock")}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._reset()
-
-    def __del__(self) -> None:
-        if (opened := self.__dict__.get("_file")) is not None:
-            opened[1].close()
 
     def __len__(self) -> int:
         return len(self._positions)
@@ -74,10 +56,10 @@ class DiskImages:
         """Bytes that they would take in memory."""
         return int(np.prod(self.shape))
 
-    def chosen(self, which: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> Self:
+    def chosen(self, which: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> DiskImages:
         """Return some of them, none of which is read."""
-        other = object.__new__(type(self))
-        other.__setstate__(self.__getstate__() | {"_positions": self._positions[which]})
+        other = copy.copy(self)
+        other._positions = self._positions[which]
         return other
 
     def __getitem__(self, key: Any) -> npt.NDArray[np.uint8]:
@@ -103,20 +85,18 @@ class DiskImages:
         # What lies side by side is read at once.
         ends = [*(np.flatnonzero(np.diff(positions) != 1) + 1).tolist(), len(positions)]
         start = 0
-        with self._lock:
-            file = self._opened()
+        # Opened for each batch: loader processes and threads share no place in a file.
+        with self._path.open("rb", buffering=0) as file:
             for end in ends if len(positions) else []:
                 file.seek(self._offset + int(positions[start]) * one)
                 if file.readinto(found[start:end].data.cast("B")) != (end - start) * one:
-                    raise DataError(f"{self._path} is cut off: delete it, and it is made again")
+                    raise DataError(
+                        f"{self._path} is cut off: delete it, and it is made again",
+                        code="cache_damaged",
+                        where=str(self._path),
+                    )
                 start = end
         return found
-
-    def _opened(self) -> Any:
-        # A forked process shares the place in the file with its parent: it opens its own.
-        if self._file is None or self._file[0] != os.getpid():
-            self._file = (os.getpid(), self._path.open("rb", buffering=0))
-        return self._file[1]
 
 
 def rows_of(images: npt.NDArray[np.uint8], chosen: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:

@@ -10,13 +10,21 @@ import numpy as np
 import numpy.typing as npt
 
 from fer.core.labels import EMOTIONS, FERPLUS
-from fer.data._archive import first_file
-from fer.data._csv import USAGES
 from fer.data._hashing import pixel_hash
-from fer.data._votes import Votes, judge, read_votes
-from fer.data.fer2013 import Fer2013
-from fer.data.ferplus import FerPlus, check_usage, join_votes, look_up, vote_places
 from fer.data.source import SPLITS, DataError, Faces, Source, WrappedSource
+from fer.data.sources.archives import first_file
+from fer.data.sources.fer2013 import Fer2013
+from fer.data.sources.fer2013_csv import USAGES
+from fer.data.sources.ferplus import (
+    FerPlus,
+    Votes,
+    check_usage,
+    join_votes,
+    look_up,
+    majority_vote,
+    read_votes,
+    vote_places,
+)
 
 #: Rows of ``fer2013.csv``.
 FACES: Final = 35_887
@@ -159,7 +167,7 @@ def read_annotator_votes(source: Source, faces: Faces) -> AnnotatorVotes:
     else:
         join_votes(faces, votes, path)
     # Who left a picture out of FER+ gave it no votes, so that it has no winner either.
-    found = judge(votes.counts, np.ones(len(votes.counts), dtype=np.bool_), EMOTIONS)
+    found = majority_vote(votes.counts, np.ones(len(votes.counts), dtype=np.bool_), EMOTIONS)
     winner = np.where(found.reasons == "", found.labels, -1)
     ours = [EMOTIONS.index(m) if m in EMOTIONS else -1 for m in FERPLUS.values()]
     guess = np.where(votes.counts.any(axis=1), np.array(ours)[votes.counts.argmax(axis=1)], -1)

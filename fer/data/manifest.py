@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import hashlib
 import io
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -18,11 +19,11 @@ import numpy as np
 import numpy.typing as npt
 
 from fer.core.io import atomic_write
-from fer.data._archive import open_data_file
-from fer.data._csv import USAGES
 from fer.data._hashing import pixel_hash
 from fer.data.cleaning.clean import Cleaning
 from fer.data.source import SPLITS, DataError, DataNotFoundError, Faces
+from fer.data.sources.archives import open_data_file
+from fer.data.sources.fer2013_csv import USAGES
 
 #: The columns of a manifest: data row in ``fer2013.csv``, official split, the first 32 hex
 #: digits of the SHA-256 of the 2,304 pixels (as good as all 64 for telling pictures apart, and half
@@ -73,7 +74,11 @@ def write_manifest(
         OSError: the file cannot be written.
     """
     if faces.names:
-        raise DataError(f"{faces.origin}: the rows of folders of pictures are not those of the CSV")
+        raise DataError(
+            f"{faces.origin}: the rows of folders of pictures are not those of the CSV",
+            code="no_rows",
+            where=faces.origin,
+        )
     findings = Cleaning("keep", "keep", "keep")(faces).findings
     groups = {finding.row: finding.group for finding in findings if finding.what == "duplicate"}
     blank, conflict = (
@@ -108,28 +113,34 @@ def read_manifest(path: Path) -> tuple[Manifest, str]:
         OSError: it cannot be read.
     """
     if not path.is_file():
-        raise DataNotFoundError(f"there is no manifest {path}. {_ADVICE}")
+        raise DataNotFoundError(
+            f"there is no manifest {path}. {_ADVICE}", code="data_not_found", where=str(path)
+        )
     rows = defaultdict[tuple[str, bytes], list[int]](list)
     splits = dict(zip(USAGES, SPLITS, strict=True))
-    with open_data_file(path, _ADVICE) as file:
-        header = file.stream.readline(_MAX_LINE).decode("utf-8", "replace")
+    with open_data_file(path, _ADVICE) as stream:
+        header = stream.readline(_MAX_LINE).decode("utf-8", "replace")
         if tuple(name.strip() for name in header.split(","))[:3] not in _BEGINNINGS:
             raise DataError(
-                f"{path} is no manifest: its header does not begin with "
-                f"{','.join(COLUMNS[:3])}\n{_ADVICE}"
+                f"{path} is not a manifest: its header does not begin with "
+                f"{','.join(COLUMNS[:3])}\n{_ADVICE}",
+                code="wrong_header",
+                where=f"{path}:1",
             )
         number = 1
-        while line := file.stream.readline(_MAX_LINE):
+        while line := stream.readline(_MAX_LINE):
             number += 1
             try:
                 row, usage, digest, *_ = line.decode().strip().split(",")
                 rows[splits[usage], bytes.fromhex(digest)[:_KEPT]].append(int(row))
             except (ValueError, KeyError):
                 raise DataError(
-                    f"{path}: line {number} is not a row, {', '.join(USAGES[:2])} or {USAGES[2]}, "
-                    f"and a hash\n{_ADVICE}"
+                    f"{path}: line {number} is not a row, one of {', '.join(USAGES)}, and a hash\n"
+                    f"{_ADVICE}",
+                    code="not_a_row",
+                    where=f"{path}:{number}",
                 ) from None
-        sha256 = file.sha256()
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     return {key: sorted(found) for key, found in rows.items()}, sha256
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from fer.core.metadata import Columns, describe
-from fer.data._metadata import read_table
 from fer.data.source import DataError, Faces, Source, WrappedSource
+from fer.data.table_file import read_table
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -25,14 +25,14 @@ class WithMetadata(WrappedSource):
 
     Args:
         source: where the faces come from.
-        file: the table, comma-separated.
+        file: the table, CSV or parquet.
     """
 
     def __init__(self, source: Source, file: str) -> None:
         super().__init__(source)
         self.file = Path(file).expanduser()
         # A run reads the table more than once.
-        self._told = False
+        self._warned = False
 
     def metadata_columns(self) -> Columns:
         """Return the description of the training faces' metadata.
@@ -41,10 +41,8 @@ class WithMetadata(WrappedSource):
             DataError: the data or the table is missing or broken.
             OSError: it could not be read.
         """
-        return {
-            **self.source.metadata_columns(),
-            **describe(self.load().splits["train"].metadata),
-        }
+        own = describe(self.load().splits["train"].metadata)
+        return {**self.source.metadata_columns(), **own}
 
     def load(self) -> Faces:
         """Return the faces with their metadata.
@@ -54,17 +52,16 @@ class WithMetadata(WrappedSource):
             OSError: it could not be read.
         """
         if not self.file.is_file():
-            raise DataError(f"data.metadata={self.file}: there is no such file")
-        table = read_table(self.file, "row")
-        wrong = [
-            f"{key!r} (row {line} of the table)"
-            for key, line in zip(table.keys, table.lines, strict=True)
-            if not key.isdecimal()
-        ]
-        if wrong:
             raise DataError(
-                f"{self.file}: the column 'row' holds whole numbers from 0, not {wrong[0]}"
+                f"data.metadata={self.file}: there is no such file",
+                code="data_not_found",
+                where="data.metadata",
             )
+        table = read_table(self.file, "row")
+        for i, key in enumerate(table.keys):
+            if not key.isdecimal():
+                what = f"has {key!r} in the column 'row', where a whole number from 0 is needed"
+                raise table.error(i, what, "not_a_row")
         faces = self.source.load()
         keys = [str(int(key)) for key in table.keys]
         splits = {}
@@ -74,9 +71,13 @@ class WithMetadata(WrappedSource):
             unknown &= set(elsewhere)
             splits[name] = replace(split, metadata={**split.metadata, **columns})
         if unknown and len(unknown) == len(keys):
-            raise DataError(f"{self.file}: none of its rows is a face of {faces.origin}")
-        if unknown and not self._told:
-            self._told = True
+            raise DataError(
+                f"{self.file}: none of its rows is a face of {faces.origin}",
+                code="no_face",
+                where=str(self.file),
+            )
+        if unknown and not self._warned:
+            self._warned = True
             first = min(unknown, key=lambda i: table.lines[i])
             _LOG.warning(
                 "%s: %s of its %s rows name no face that is used, the first is row %s (row %s of "

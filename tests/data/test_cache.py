@@ -6,8 +6,10 @@ import errno
 import logging
 import multiprocessing
 import os
+import pickle
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,9 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from fer.data.cache import Cache, CacheError, Entry, default_folder, file_key
-from fer.data.fer2013 import Fer2013
-from tests.support.fer2013_csv import make_faces, write_fer2013
+from fer.data.cache import Cache, CacheError, Entry, default_folder, file_key, verifying
 
 KEY = "numbers-0123"
 
@@ -198,54 +198,60 @@ def test_the_key_follows_the_file(tmp_path: Path) -> None:
     assert file_key(path, "kind", 1) != key
 
 
-def test_a_changed_source_is_read_again(tmp_path: Path) -> None:
-    source = Fer2013(str(tmp_path), str(tmp_path / "cache"))
-    for seed in (0, 1):
-        images, labels, usages = make_faces(seed=seed)
-        write_fer2013(tmp_path / "fer2013.csv", images, labels, usages)
-        faces = source.load()
-        np.testing.assert_array_equal(faces.splits["train"].images, images[:20])
-        np.testing.assert_array_equal(faces.splits["train"].labels, labels[:20])
+def _load_slowly(folder: str, barrier: Any, results: Any) -> None:
+    """Get an entry in a process of its own, building so slowly that two overlap."""
+    calls = []
 
-
-def _load_slowly(root: str, folder: str, barrier: Any, results: Any) -> None:
-    """Load in a process of its own, parsing so slowly that the loads overlap."""
-    import time
-
-    import fer.data.fer2013 as module
-
-    parse, calls = module._parse, []
-
-    def slow_parse(path: Path) -> Entry:
-        calls.append(path)
+    def build(_: Path) -> Entry:
+        calls.append(1)
         time.sleep(1)
-        return parse(path)
+        return Entry({"x": np.arange(5)}, {})
 
-    module._parse = slow_parse
-    source = Fer2013(root, folder)
     barrier.wait(60)
-    faces = source.load()
-    sums = {name: int(split.images.sum()) for name, split in faces.splits.items()}
-    results.put((len(calls), faces.fingerprint, sums))
+    entry = Cache(Path(folder)).get(KEY, build)
+    results.put((len(calls), entry.arrays["x"].tolist()))
 
 
-def test_two_first_loads_at_once_parse_once(tmp_path: Path) -> None:
-    images, labels, usages = make_faces()
-    write_fer2013(tmp_path / "fer2013.csv", images, labels, usages)
+def test_two_first_loads_at_once_build_once(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     barrier, results = context.Barrier(2), context.Queue()
-    arguments = (str(tmp_path), str(tmp_path / "cache"), barrier, results)
+    arguments = (str(tmp_path / "cache"), barrier, results)
     processes = [context.Process(target=_load_slowly, args=arguments) for _ in range(2)]
     for process in processes:
         process.start()
-    answers = [results.get(timeout=60) for _ in processes]
+    answers = sorted(results.get(timeout=60) for _ in processes)
     for process in processes:
         process.join(60)
         assert process.exitcode == 0
-    assert sorted(calls for calls, _, _ in answers) == [0, 1]
-    expected = {
-        name: int(images[20 * i : 20 * (i + 1)].sum())
-        for i, name in enumerate(("train", "val", "test"))
-    }
-    assert [sums for _, _, sums in answers] == [expected, expected]
-    assert answers[0][1] == answers[1][1]
+    assert answers == [(0, [0, 1, 2, 3, 4]), (1, [0, 1, 2, 3, 4])]
+
+
+def test_maps_travel_by_path(cache: Cache) -> None:
+    images = np.arange(100 * 48 * 48, dtype=np.uint16).reshape(100, 48, 48).astype(np.uint8)
+    array = cache.get(KEY, lambda _: Entry({"images": images}, {})).arrays["images"]
+    for part, expected in ((array, images), (array[7:], images[7:]), (array[3], images[3])):
+        data = pickle.dumps(part)
+        assert len(data) < 1000
+        again = pickle.loads(data)
+        assert isinstance(again, np.memmap)
+        np.testing.assert_array_equal(again, expected)
+    # What is no stretch of the file is copied.
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(array[::2])), images[::2])
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(array[[5, 1]])), images[[5, 1]])
+
+
+def test_large_files_are_summed_on_request(
+    cache: Cache, build: Builder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fer.data.cache._LARGE", 500)
+    cache.get(KEY, build)
+    flip(cache.folder / KEY / "a.npy")
+    cache.get(KEY, build)
+    assert build.calls == 1, "its size is as it was"
+    with verifying():
+        check(cache.get(KEY, build))
+    assert build.calls == 2
+    flip(cache.folder / KEY / "a.npy")
+    monkeypatch.setenv("FER_CACHE_VERIFY", "1")
+    check(cache.get(KEY, build))
+    assert build.calls == 3

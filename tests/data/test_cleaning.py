@@ -13,9 +13,9 @@ import numpy.typing as npt
 import pytest
 
 from fer.data.cleaning.clean import Blank, Cleaned, Cleaning, Conflicts, Duplicates
-from fer.data.fer2013 import Fer2013
 from fer.data.issues import COLUMNS, KINDS, Finding, findings_csv, findings_table
 from fer.data.source import DataNotFoundError, Faces, Split
+from fer.data.sources.fer2013 import Fer2013
 from fer.data.synthetic import SyntheticFaces
 from tests.support.fer2013_csv import make_faces, row_text, write_lines
 

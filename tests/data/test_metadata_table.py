@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from fer.data.metadata_table import WithMetadata
-from fer.data.source import DataError
+from tests.support.errors import raises
 from tests.support.pattern_faces import PatternFaces
 
 SOURCE = PatternFaces({"train": 6, "val": 3})
@@ -49,28 +51,46 @@ def test_the_fingerprint_tells_the_table(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("text", "code", "line"),
     [
-        ("a,b\n1,2\n", "a column 'row' is needed"),
-        ("row,a\nx,2\n", r"whole numbers from 0, not 'x' \(row 2 of the table\)"),
-        ("row,a\n1,2\n1,3\n", "row 3 names 1 again"),
-        ("row,a\n01,2\n1,3\n", "row 3 names 1 again"),
-        ("row,a\n1,2,3\n", "row 2 has 3 fields instead of 2"),
-        ("row,a\n1,2\n2,old\n3,4\n", "row 3 has 'old' in the column 'a', where a finite number"),
-        ("row,a\n1,2\n2,inf\n3,4\n", "row 3 has 'inf' in the column 'a'"),
-        ("row,a\n1,2\n2,1e400\n", "row 3 has '1e400' in the column 'a'"),
-        ("row,a\n1,1e39\n", "row 2 has '1e39' in the column 'a'"),
-        ("row,a\n99,2\n", "none of its rows is a face of pattern faces"),
+        ("", "wrong_header", ":1"),
+        ("a,b\n1,2\n", "wrong_header", ":1"),
+        ("row,a,a\n", "wrong_header", ":1"),
+        ("row,\n", "wrong_header", ":1"),
+        ('row\n"1', "not_a_table", ":2"),
+        ("row\n\udcff", "not_a_table", ":2"),
+        ("row,a\nx,2\n", "not_a_row", ":2"),
+        ("row,a\n1,2\n1,3\n", "row_twice", ":3"),
+        ("row,a\n01,2\n1,3\n", "row_twice", ":3"),
+        ("row,a\n1,2,3\n", "wrong_fields", ":2"),
+        ("row,a\n1,2\n2,old\n3,4\n", "not_a_number", ":3"),
+        ("row,a\n1,2\n\n2,inf\n3,4\n", "not_a_number", ":4"),
+        ("row,a\n1,2\n2,1e400\n", "not_a_number", ":3"),
+        ("row,a\n1,1e39\n", "not_a_number", ":2"),
+        ("row,a\n99,2\n", "no_face", ""),
+        (None, "data_not_found", ""),
     ],
 )
-def test_tables_that_cannot_be_joined(tmp_path: Path, text: str, message: str) -> None:
-    with pytest.raises(DataError, match=message):
-        WithMetadata(SOURCE, write(tmp_path, text)).load()
+def test_tables_that_cannot_be_joined(
+    tmp_path: Path, text: str | None, code: str, line: str
+) -> None:
+    if text is not None:
+        (tmp_path / "people.csv").write_text(text, encoding="utf-8", errors="surrogateescape")
+    with raises(code, f"people.csv{line}" if text is not None else "data.metadata"):
+        WithMetadata(SOURCE, str(tmp_path / "people.csv")).load()
 
 
-def test_no_table(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="there is no such file"):
-        WithMetadata(SOURCE, str(tmp_path / "none.csv")).load()
+@pytest.mark.parametrize("name", ["", "Unnamed: 0"])
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_the_index_that_pandas_writes_is_no_column(tmp_path: Path, name: str, suffix: str) -> None:
+    path = tmp_path / f"people{suffix}"
+    if suffix == ".csv":
+        path.write_text(f"{name},row,age\n0,1,31\n")
+    else:
+        pq.write_table(pa.table({name: [0], "row": [1], "age": [31]}), path)
+    train = WithMetadata(SOURCE, str(path)).load().splits["train"]
+    assert list(train.metadata) == ["age"]
+    assert train.metadata["age"][1] == 31
 
 
 def test_rows_that_are_no_face_are_told_once(

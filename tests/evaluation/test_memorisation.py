@@ -11,8 +11,8 @@ from scipy import stats
 from sklearn.metrics import accuracy_score
 
 from fer.core.labels import EMOTIONS
-from fer.data.fer2013 import Fer2013
 from fer.data.fer2013_reference import read_annotator_votes
+from fer.data.sources.fer2013 import Fer2013
 from fer.evaluation.memorisation import agreement_with_crowd, crowd_accuracy, memorisation
 
 N = 1000

@@ -12,7 +12,7 @@ import torch
 
 import fer
 from fer.core.errors import UserError
-from fer.data.folder import ImageFolder
+from fer.data.sources.folder import ImageFolder
 from fer.inference import (
     UNCERTAIN,
     CheckpointModel,

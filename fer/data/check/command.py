@@ -12,7 +12,6 @@ from typing import Final
 from fer.core.errors import UserError
 from fer.core.io import real_path
 from fer.core.text import pluralize
-from fer.data._metadata import METADATA_FILE
 from fer.data.check.check import check
 from fer.data.check.label_errors import check_installed
 from fer.data.check.near_duplicates import NEAR
@@ -21,9 +20,10 @@ from fer.data.check.report import Report, as_json, text_report
 from fer.data.check.suggested_fixes import suggest_fixes
 from fer.data.check.votes import find_crowd
 from fer.data.cleaning.fixes import Fixes, write_fixes
-from fer.data.ferplus import vote_places
 from fer.data.manifest import write_manifest
 from fer.data.source import DataError, Faces
+from fer.data.sources.ferplus import vote_places
+from fer.data.sources.folder import METADATA_FILE
 from fer.pixels import FITS
 from fer.reporting.data_check import write_page
 

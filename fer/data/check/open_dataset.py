@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from fer.data._fer2013_folders import is_official, is_picture_folder
-from fer.data._label_table import is_label_table
-from fer.data.fer2013 import PLACES, Fer2013
-from fer.data.folder import ImageFolder
+from fer.data.cache import verifying
 from fer.data.source import DataError, DataNotFoundError, Faces, Source
-from fer.data.table import FaceTable
+from fer.data.sources.fer2013 import PLACES, Fer2013, has_train, is_official
+from fer.data.sources.folder import ImageFolder
+from fer.data.sources.table import FaceTable, is_label_table
 from fer.pixels import Fit
 
 _FORMS = (
@@ -42,7 +41,7 @@ def open_dataset(
         OSError: a file cannot be read.
     """
     if not path.exists():
-        raise DataNotFoundError(f"{path} does not exist; PATH is {_FORMS}")
+        raise _not_found(f"{path} does not exist", path)
     options: dict[str, Any] = {
         "size": size,
         "fit": fit,
@@ -57,15 +56,24 @@ def open_dataset(
         source, name = Fer2013(str(path), cache, "drop"), "fer2013"
     elif official := next((f for f in (path, path / "fer2013") if is_official(f)), None):
         source, name = Fer2013(str(official), cache, "drop"), "fer2013"
-    elif is_picture_folder(path):
+    elif has_train(path):
         source, name = ImageFolder(str(path), **options), "folder"
     else:
-        raise DataNotFoundError(f"{path} holds no data set that is known; PATH is {_FORMS}")
-    return _not_empty(source.load()), name
+        raise _not_found(f"{path} holds no data set that is known", path)
+    with verifying():
+        return _not_empty(source.load()), name
+
+
+def _not_found(problem: str, path: Path) -> DataNotFoundError:
+    return DataNotFoundError(f"{problem}; PATH is {_FORMS}", code="data_not_found", where=str(path))
 
 
 def _not_empty(faces: Faces) -> Faces:
     if not any(map(len, faces.splits.values())):
         defects = "".join(f"\n  {finding.detail}" for finding in faces.findings[:10])
-        raise DataError(f"{faces.origin}: none of its pictures can be read:{defects}")
+        raise DataError(
+            f"{faces.origin}: none of its pictures can be read:{defects}",
+            code="broken_pictures",
+            where=faces.origin,
+        )
     return faces

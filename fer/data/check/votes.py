@@ -9,11 +9,16 @@ import numpy as np
 import numpy.typing as npt
 
 from fer.core.labels import FERPLUS
-from fer.data._archive import first_file
-from fer.data._votes import Verdicts, judge, read_votes
 from fer.data.check.report import Agreement, Tally
-from fer.data.ferplus import join_votes, vote_places
 from fer.data.source import DataNotFoundError, Faces
+from fer.data.sources.archives import first_file
+from fer.data.sources.ferplus import (
+    MajorityLabels,
+    join_votes,
+    majority_vote,
+    read_votes,
+    vote_places,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +32,7 @@ class SplitVotes:
             equals; -1 where that is none of the classes.
     """
 
-    verdicts: dict[str, Verdicts]
+    verdicts: dict[str, MajorityLabels]
     named: dict[str, npt.NDArray[np.bool_]]
     answers: dict[str, npt.NDArray[np.int64]]
 
@@ -62,7 +67,7 @@ def find_crowd(faces: Faces, votes: Path | None, manifest: Path | None) -> Split
     for split, found in rows.items():
         place = np.maximum(found, 0)
         named[split] = table.named[place] & (found >= 0)
-        judged = judge(table.counts[place], named[split], faces.classes)
+        judged = majority_vote(table.counts[place], named[split], faces.classes)
         reasons = np.where(found >= 0, judged.reasons, "not in manifest")
         verdicts[split] = replace(judged, reasons=reasons)
         answers[split] = class_of[table.counts[place].argmax(axis=1)]

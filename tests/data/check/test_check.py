@@ -13,8 +13,8 @@ from fer.data.check.report import KINDS, LabelError, LabelErrors, Leak, Report, 
 from fer.data.check.suggested_fixes import suggest_fixes
 from fer.data.cleaning.clean import Cleaned, Cleaning
 from fer.data.cleaning.fixes import read_fixes, write_fixes
-from fer.data.fer2013 import Fer2013
 from fer.data.source import Faces
+from fer.data.sources.fer2013 import Fer2013
 from fer.reporting.data_check import headline
 from tests.support import flawed_faces as flaws
 

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from fer.core.labels import EMOTIONS
+from fer.core.labels import EMOTIONS, FERPLUS
 from fer.core.metadata import Columns
-from fer.data._archive import first_file
-from fer.data._votes import Verdicts, Votes, judge, read_votes
-from fer.data.fer2013 import Defects, Fer2013
 from fer.data.issues import Finding
 from fer.data.manifest import read_manifest, rows_by_pixels
-from fer.data.source import DataError, DataNotFoundError, Faces, Split
+from fer.data.source import SPLITS, DataError, DataNotFoundError, Faces, Split
+from fer.data.sources.archives import first_file
+from fer.data.sources.fer2013 import Defects, Fer2013
+from fer.data.sources.fer2013_csv import USAGES
+from fer.data.table_file import read_table
 
 Target = Literal["majority", "distribution"]
 
@@ -28,6 +30,10 @@ CONTEMPT: Final = "contempt"
 VOTES: Final = "fer2013new.csv"
 
 _GET: Final = "fer2013new.csv is in the repository microsoft/FERPlus"
+#: How many bytes a table of votes may have: ten times what FER+'s has.
+_LARGEST: Final = 1 << 24
+_COLUMNS: Final = ("Image name", *FERPLUS)
+_ADVICE: Final = "What to do: take fer2013new.csv from FER+'s repository again (microsoft/FERPlus)."
 
 
 class FerPlus:
@@ -45,7 +51,7 @@ class FerPlus:
     test faces are the same ones either way, so that accuracies can be compared.
 
     Args:
-        root: where FER2013 is, see :class:`fer.data.fer2013.Fer2013`.
+        root: where FER2013 is, see :class:`fer.data.sources.fer2013.Fer2013`.
         votes: the table of votes; by default :data:`VOTES` in the folder of FER2013's file, or
             beside ``train`` and ``test``, or above where that folder is called ``fer2013``.
         target: what is to be learnt.
@@ -106,9 +112,9 @@ class FerPlus:
         for name, split in faces.splits.items():
             known = rows[name] >= 0
             place = np.where(known, rows[name], 0)
-            verdicts = judge(votes.counts[place], votes.named[place], self._classes)
-            reasons = np.where(known, verdicts.reasons, "not in manifest")
-            splits[name], some = self._apply(name, split, verdicts, reasons)
+            majority = majority_vote(votes.counts[place], votes.named[place], self._classes)
+            reasons = np.where(known, majority.reasons, "not in manifest")
+            splits[name], some = self._apply(name, split, majority, reasons)
             findings += some
         return replace(
             faces,
@@ -120,7 +126,7 @@ class FerPlus:
         )
 
     def _apply(
-        self, name: str, split: Split, verdicts: Verdicts, reasons: npt.NDArray[np.str_]
+        self, name: str, split: Split, majority: MajorityLabels, reasons: npt.NDArray[np.str_]
     ) -> tuple[Split, list[Finding]]:
         keep = reasons == ""
         if self.target == "distribution" and name == "train":
@@ -129,8 +135,8 @@ class FerPlus:
             Finding(int(split.rows[i]), name, str(reasons[i]), "kept" if keep[i] else "dropped")
             for i in np.flatnonzero(reasons != "")
         ]
-        targets = verdicts.shares if self.target == "distribution" else None
-        return replace(split, labels=verdicts.labels, targets=targets).take(keep), findings
+        targets = majority.shares if self.target == "distribution" else None
+        return replace(split, labels=majority.labels, targets=targets).take(keep), findings
 
 
 def load_joined(
@@ -166,7 +172,9 @@ def find_votes(faces: Path, named: Path | None = None) -> Path:
         looked = "".join(f"\n  {place}" for place in candidates)
         raise DataNotFoundError(
             f"the votes of FER+ were not found. Looked for:{looked}\n{_GET}; put it beside "
-            "FER2013 (data.root), or name it by data.votes=FILE"
+            "FER2013 (data.root), or name it by data.votes=FILE",
+            code="data_not_found",
+            where="data.votes",
         )
     return path
 
@@ -208,7 +216,13 @@ def join_votes(
         rows, digest = look_up(faces, manifest)
     else:
         rows = {name: split.rows for name, split in faces.splits.items()}
-        _check_count(faces, votes, path)
+        total = sum(len(split) for split in faces.splits.values()) + len(faces.findings)
+        if total != len(votes.counts):
+            raise _misfit(
+                path,
+                f"has votes on {len(votes.counts):,} rows, but {faces.origin} has {total:,}, and "
+                "they are joined by row",
+            )
     for name, found in rows.items():
         check_usage(name, found[found >= 0], votes, path)
     return rows, digest
@@ -229,7 +243,9 @@ def look_up(faces: Faces, path: Path | None) -> tuple[dict[str, npt.NDArray[np.i
         raise DataError(
             f"{faces.origin} is FER2013 as pictures, whose names do not tell their rows in "
             "fer2013.csv, by which FER+ has its votes. Use FER2013 as a CSV file, or name a "
-            "manifest of pixel hashes by data.manifest=FILE"
+            "manifest of pixel hashes by data.manifest=FILE",
+            code="no_manifest",
+            where="data.manifest",
         )
     manifest, sha256 = read_manifest(path)
     rows = rows_by_pixels(faces, manifest)
@@ -239,35 +255,133 @@ def look_up(faces: Faces, path: Path | None) -> tuple[dict[str, npt.NDArray[np.i
         raise DataError(
             f"{faces.origin}: {unknown:,} of {total:,} pictures have pixels that "
             f"{path} does not know. The pictures may have been packed with losses: "
-            "FER+ can then be joined to FER2013 as a CSV file alone"
+            "FER+ can then be joined to FER2013 as a CSV file alone",
+            code="unknown_pixels",
+            where=str(path),
         )
     return rows, sha256
 
 
-def _check_count(faces: Faces, votes: Votes, path: Path) -> None:
-    total = sum(len(split) for split in faces.splits.values()) + len(faces.findings)
-    if total != len(votes.counts):
-        raise DataError(
-            f"{path} has votes on {len(votes.counts):,} rows, but {faces.origin} has {total:,}: "
-            "they are joined by row, so they do not belong together"
-        )
-
-
 def check_usage(name: str, rows: npt.NDArray[np.int64], votes: Votes, path: Path) -> None:
-    """Hold that votes on the rows of a split are of that split.
+    """Check that votes on the rows of a split are of that split.
 
     Raises:
         DataError: they are not, or are not there.
     """
     if rows.size and rows.max() >= len(votes.counts):
-        raise DataError(
-            f"{path} has votes on {len(votes.counts):,} rows, but the faces go on to row "
-            f"{rows.max():,}: they do not belong together"
+        raise _misfit(
+            path,
+            f"has votes on {len(votes.counts):,} rows, but the faces go on to row {rows.max():,}",
         )
     wrong = rows[votes.splits[rows] != name]
     if wrong.size:
         row = int(wrong[0])
-        raise DataError(
-            f"{path}: {wrong.size:,} rows are of another split than in FER2013, the first is row "
-            f"{row} ({votes.splits[row]} here, {name} there): they do not belong together"
+        raise _misfit(
+            path,
+            f"has {wrong.size:,} rows of another split than FER2013, the first is row {row} "
+            f"({votes.splits[row]} here, {name} there)",
         )
+
+
+def _misfit(path: Path, problem: str) -> DataError:
+    return DataError(
+        f"{path} {problem}: they do not belong together", code="other_votes", where=str(path)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Votes:
+    """FER+'s table, in its order, which is that of ``fer2013.csv``.
+
+    Attributes:
+        splits: N names of :data:`fer.data.source.SPLITS`.
+        named: bool ``[N]``; false where FER+ left the picture out.
+        counts: int64 ``[N, 10]``, votes in the order of :data:`fer.core.labels.FERPLUS`.
+        sha256: of the file.
+    """
+
+    splits: npt.NDArray[np.str_]
+    named: npt.NDArray[np.bool_]
+    counts: npt.NDArray[np.int64]
+    sha256: str
+
+
+def read_votes(path: Path) -> Votes:
+    """Read ``fer2013new.csv``.
+
+    Raises:
+        DataError: it is another file, or a row is broken.
+        OSError: it cannot be read.
+    """
+    if (size := path.stat().st_size) > _LARGEST:
+        raise DataError(
+            f"{path}: {size:,} bytes are more than a table of votes has\n{_ADVICE}",
+            code="not_votes",
+            where=str(path),
+        )
+    table = read_table(path, "Usage")
+    if tuple(table.cells) != _COLUMNS:
+        raise DataError(
+            f"{path}: the columns are Usage,{','.join(table.cells)[:200]}, and "
+            f"Usage,{','.join(_COLUMNS)} are expected\n{_ADVICE}",
+            code="wrong_header",
+            where=f"{path}:1",
+        )
+    words = np.array([table.cells[name] for name in FERPLUS], dtype=np.str_).T
+    sound = (np.char.isdecimal(words) & (np.char.str_len(words) < 9)).all(axis=1)
+    sound &= np.isin(np.array(table.keys, dtype=np.str_), USAGES)
+    if not sound.all():
+        what = f"is not a split, a name and {len(FERPLUS)} numbers of votes\n{_ADVICE}"
+        raise table.error(int(np.argmin(sound)), what, "broken_votes")
+    split_of = dict(zip(USAGES, SPLITS, strict=True))
+    return Votes(
+        np.array([split_of[usage] for usage in table.keys], dtype=np.str_),
+        np.array([bool(name) for name in table.cells["Image name"]], dtype=np.bool_),
+        words.astype(np.int64).reshape(-1, len(FERPLUS)),
+        table.sha256,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class MajorityLabels:
+    """What the votes on a number of faces come to.
+
+    Attributes:
+        labels: int64 ``[N]``: the class with the most votes, the first of equals.
+        shares: float32 ``[N, C]``: the share of each class among the votes for any of the classes;
+            zeros where no vote is for one.
+        reasons: ``N`` texts: why a face has no majority among the classes, one of
+            :data:`fer.data.issues.KINDS`; empty where it has one.
+    """
+
+    labels: npt.NDArray[np.int64]
+    shares: npt.NDArray[np.float32]
+    reasons: npt.NDArray[np.str_]
+
+
+def majority_vote(
+    counts: npt.NDArray[np.int64], named: npt.NDArray[np.bool_], classes: Sequence[str]
+) -> MajorityLabels:
+    """Return what votes come to, for the classes in question.
+
+    A majority is a single highest number of votes among all ten columns, for one of the classes.
+
+    Args:
+        counts: int ``[N, 10]``, in the order of :data:`fer.core.labels.FERPLUS`.
+        named: bool ``[N]``; false where FER+ left the picture out.
+        classes: the class names.
+    """
+    meanings = list(FERPLUS.values())
+    ours = counts[:, [meanings.index(name) for name in classes]]
+    total = ours.sum(axis=1, keepdims=True)
+    highest = counts.max(axis=1, keepdims=True)
+    winner = counts.argmax(axis=1)
+    is_face = np.array([meaning is not None for meaning in meanings])[winner]
+    is_ours = np.array([meaning in classes for meaning in meanings])[winner]
+    # Between others, a tie is as good as any of their wins: the picture is none of the classes'.
+    is_tied = ((counts == highest).sum(axis=1) > 1) & (ours == highest).any(axis=1)
+    reasons = np.select(
+        [~named, is_tied, ~is_face, ~is_ours], ["unnamed", "tie", "no face", "contempt"], ""
+    )
+    shares = np.divide(ours, total, out=np.zeros(ours.shape), where=total > 0)
+    return MajorityLabels(ours.argmax(axis=1), shares.astype(np.float32), reasons)

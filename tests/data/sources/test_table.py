@@ -15,9 +15,9 @@ from fer.data.augmentation import Augmentation
 from fer.data.cleaning.clean import Cleaned, Cleaning
 from fer.data.datamodule import FaceDataModule
 from fer.data.disk_images import DiskImages, in_memory
-from fer.data.folder import ImageFolder
-from fer.data.source import DataError, Faces, Source
-from fer.data.table import FaceTable
+from fer.data.source import DataNotFoundError, Faces, Source
+from fer.data.sources import FaceTable, ImageFolder
+from tests.support.errors import raises
 from tests.support.picture_folders import write_class_folders
 
 COUNTS = {
@@ -64,20 +64,35 @@ def test_csv_and_parquet_give_the_faces_of_the_folders(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changed", "code"),
     [
-        ({"path": "train/cat/none.png"}, "none.png"),
-        ({"path": "../out.png"}, "row 3"),
-        ({"split": "exam"}, "row 3"),
-        ({"label": ""}, "row 3"),
-        ({"label": "bird", "split": "val"}, "bird"),
+        ({"path": "train/cat/none.png"}, "file_not_found"),
+        ({"path": "../out.png"}, "wrong_path"),
+        ({"path": "/out.png"}, "wrong_path"),
+        ({"path": ""}, "wrong_path"),
+        ({"path": "./val/dog/002.png"}, "row_twice"),
+        ({"split": "exam"}, "wrong_split"),
+        ({"label": ""}, "no_label"),
+        ({"label": "bird", "split": "val"}, "unknown_label"),
     ],
 )
-def test_wrong_rows_are_named(tmp_path: Path, changed: dict[str, str], told: str) -> None:
+def test_wrong_rows_are_named(tmp_path: Path, changed: dict[str, str], code: str) -> None:
     rows = rows_of_table(tmp_path)
     rows[1] |= changed
-    with pytest.raises(DataError, match=told):
+    with raises(code, "faces.csv:3"):
         load(write_csv(tmp_path / "faces.csv", rows))
+
+
+def test_tables_of_another_kind(tmp_path: Path) -> None:
+    with raises("data_not_found", "faces.csv", DataNotFoundError):
+        load(tmp_path / "faces.csv")
+    with raises("wrong_header", "faces.csv:1"):
+        load(write_csv(tmp_path / "faces.csv", [{"path": "a.png", "emotion": "sad"}]))
+    with raises("too_few_classes", "faces.csv"):
+        load(write_csv(tmp_path / "faces.csv", [{"path": "a.png", "label": "sad"}]))
+    (tmp_path / "faces.parquet").write_bytes(b"PAR1")
+    with raises("not_a_table", "faces.parquet"):
+        load(tmp_path / "faces.parquet")
 
 
 def test_val_is_drawn_where_there_is_none_and_broken_pictures_are_listed(tmp_path: Path) -> None:
@@ -86,7 +101,7 @@ def test_val_is_drawn_where_there_is_none_and_broken_pictures_are_listed(tmp_pat
     faces = load(path, val_share=0.3)
     assert [len(faces.splits[name]) for name in ("train", "val")] == [8, 4]
     (tmp_path / rows[2]["path"]).write_bytes(b"no picture")
-    with pytest.raises(DataError, match=rows[2]["path"]):
+    with raises("broken_pictures", rows[2]["path"]):
         load(path)
     faces = load(path, defects="drop")
     assert [finding.row for finding in faces.findings] == [2]
@@ -161,5 +176,5 @@ def test_a_file_that_was_cut_off_is_told(tmp_path: Path, monkeypatch: pytest.Mon
     images = load(write_csv(tmp_path / "faces.csv", rows_of_table(tmp_path))).splits["train"].images
     (file,) = (tmp_path / "cache").rglob("images.npy")
     file.write_bytes(file.read_bytes()[:3000])
-    with pytest.raises(DataError):
+    with raises("cache_damaged", "images.npy"):
         np.asarray(images)

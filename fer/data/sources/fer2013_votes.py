@@ -10,10 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fer.core.labels import EMOTIONS
-from fer.data._votes import judge
-from fer.data.fer2013 import Defects, Fer2013
-from fer.data.ferplus import load_joined
 from fer.data.source import Faces, WrappedSource
+from fer.data.sources.fer2013 import Defects, Fer2013
+from fer.data.sources.ferplus import load_joined, majority_vote
 from fer.ranges import Share
 
 
@@ -27,8 +26,8 @@ class Fer2013WithVotes(WrappedSource):
     score is one on FER2013, of a network that was taught by more than FER2013.
 
     Args:
-        root: where FER2013 is, see :class:`fer.data.fer2013.Fer2013`.
-        votes: the table of votes, looked for as in :class:`fer.data.ferplus.FerPlus`.
+        root: where FER2013 is, see :class:`fer.data.sources.fer2013.Fer2013`.
+        votes: the table of votes, looked for as in :class:`fer.data.sources.ferplus.FerPlus`.
         votes_weight: ``w``, from 0 (the labels alone) to 1 (the votes alone).
         manifest: which pixels are which row; needed for folders of pictures.
         cache: the folder for the parsed copy of FER2013.
@@ -70,7 +69,7 @@ class Fer2013WithVotes(WrappedSource):
         )
         train, known = faces.splits["train"], rows["train"] >= 0
         place = np.where(known, rows["train"], 0)
-        shares = judge(votes.counts[place], votes.named[place], EMOTIONS).shares
+        shares = majority_vote(votes.counts[place], votes.named[place], EMOTIONS).shares
         shares[~known] = 0
         targets = blended(train.labels, shares, self.votes_weight)
         identity = [faces.fingerprint, votes.sha256, f"votes_weight {self.votes_weight}"]

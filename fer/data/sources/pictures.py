@@ -1,0 +1,376 @@
+"""Pictures in files: listed, read once into the cache, then divided into splits."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from fer.core.metadata import Columns, describe
+from fer.data._drawing import stratified
+from fer.data.cache import Cache, Entry, folder_key, folder_of
+from fer.data.disk_images import rows_of
+from fer.data.issues import LISTED, DataError, Finding
+from fer.data.source import SPLITS, Faces, Split
+from fer.picture_folders import is_folder, left_out, list_pictures
+from fer.pictures import decoded, file_bytes
+from fer.pixels import FITS, Fit, Image, square_grey
+from fer.ranges import PictureSide, ShareBelowOne
+
+_LOG: Final = logging.getLogger(__name__)
+_VERSION: Final = 4  # raise it when the same files would be read as something else
+#: The errors of links that lead nowhere.
+_NOWHERE: Final = (errno.ENOENT, errno.ELOOP)
+
+
+@dataclass(frozen=True, slots=True)
+class PictureFile:
+    """A picture that is there, not read yet.
+
+    Attributes:
+        name: its path below the root, with ``/`` on every system.
+        size: in bytes.
+        mtime_ns: when it was last changed.
+    """
+
+    name: str
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The pictures of a data set, none of which was read yet.
+
+    Attributes:
+        root: what their names are below.
+        files: the pictures; a picture's row is its position here.
+        classes: the class names.
+        splits: int64 ``[N]``, positions in :data:`fer.data.source.SPLITS`.
+        labels: int64 ``[N]``, positions in the classes.
+        metadata: one array ``[N]`` a column.
+        digest: of what the labels and the metadata were read from, beside the files.
+        notes: what was left out, for people to read.
+    """
+
+    root: Path
+    files: Sequence[PictureFile]
+    classes: tuple[str, ...]
+    splits: npt.NDArray[np.int64]
+    labels: npt.NDArray[np.int64]
+    metadata: Mapping[str, npt.NDArray[np.generic]] = field(default_factory=dict)
+    digest: str = ""
+    notes: tuple[str, ...] = ()
+
+
+class PictureSource:
+    """Pictures in files: any size, any number of classes, grey or colour.
+
+    The first load reads the pictures into the cache, scaled; later ones map it into memory, or read
+    each batch from the disk where the set is large (:class:`fer.data.disk_images.DiskImages`).
+    Where there is no validation split, a part of ``train`` is taken in its place, of each class the
+    same share.
+
+    Args:
+        root: the folder or file that says which pictures there are.
+        size: height and width that pictures are scaled to, in pixels.
+        fit: how pictures that are not square become so, see :func:`fer.pixels.square_grey`.
+        val_share: of the training pictures of each class, taken for validation where there is no
+            such split.
+        seed: of that draw.
+        cache: the folder for the scaled copies; by default ``$FER_CACHE`` or the user's cache
+            folder.
+        defects: pictures that cannot be read: ``fatal`` refuses the whole, with a list of them;
+            ``drop`` leaves them out and reports them.
+
+    Raises:
+        ValueError: an argument is out of range.
+    """
+
+    #: How the entries of the cache are named.
+    kind: ClassVar[str] = "pictures"
+
+    def __init__(
+        self,
+        root: str | None,
+        *,
+        size: PictureSide = 48,
+        fit: Fit = "pad",
+        val_share: ShareBelowOne = 0.1,
+        seed: int = 0,
+        cache: str | None = None,
+        defects: Literal["fatal", "drop"] = "fatal",
+    ) -> None:
+        if size < 1 or fit not in FITS or not 0 <= val_share < 1 or seed < 0:
+            raise ValueError(
+                f"size must be at least 1, fit one of {', '.join(FITS)}, val_share at least 0 and "
+                f"below 1, seed at least 0: got {size}, {fit!r}, {val_share}, {seed}"
+            )
+        if defects not in ("fatal", "drop"):
+            raise ValueError(f"defects must be fatal or drop, not {defects!r}")
+        self.root = Path(root).expanduser() if root else None
+        self.size = size
+        self.fit: Fit = fit
+        self.val_share = val_share
+        self.seed = seed
+        self.drops_defects = defects == "drop"
+        self._cache = Cache(folder_of(cache))
+
+    def listing(self) -> Listing:
+        """Return which pictures there are.
+
+        Raises:
+            DataNotFoundError: the root is not given or not there.
+            DataError: what is there is not a data set of this form.
+            OSError: it cannot be read.
+        """
+        raise NotImplementedError
+
+    def convert(self, image: Image) -> Image:
+        """Return a picture, uint8 ``[H, W]`` or ``[H, W, 3]`` RGB, as uint8 ``[size, size]``.
+
+        Raises:
+            ValueError: the picture will not do.
+        """
+        return square_grey(image, self.size, self.fit)
+
+    def fingerprint(self, contents: str, *settings: object) -> str:
+        """Return what identifies the data.
+
+        Args:
+            contents: a hash of the names and contents of all files.
+            settings: what else decides what the faces are.
+        """
+        text = " ".join(map(str, (contents, *settings)))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def metadata_columns(self) -> Columns:
+        """Return the description of the training pictures' metadata; nothing where there is none.
+
+        Raises:
+            DataError: the data set or its table is not as it should be.
+            OSError: it cannot be read.
+        """
+        listing = self.listing()
+        train = listing.splits == SPLITS.index("train")
+        return describe({column: values[train] for column, values in listing.metadata.items()})
+
+    def load(self) -> Faces:
+        """Return the faces: uint8 ``[N, size, size]`` images.
+
+        Raises:
+            DataNotFoundError: the root is not given or not there.
+            DataError: what is there is not a data set of this form, pictures are broken and not to
+                be left out, or there is no validation split and none is to be made.
+            CacheError: the cache folder cannot be written.
+            OSError: a file cannot be read.
+        """
+        listing = self.listing()
+        entry = self.read(listing.root, listing.files, lambda: self.listing().files)
+        kept: npt.NDArray[np.int64] = np.array(entry.arrays["kept"])
+        splits = listing.splits[kept]
+        members = {name: np.flatnonzero(splits == code) for code, name in enumerate(SPLITS)}
+        drawn = not (listing.splits == SPLITS.index("val")).any()
+        if drawn:
+            train = members["train"]
+            chosen = self.draw_val(listing.labels[kept[train]], "pictures")
+            members |= {"train": train[~chosen], "val": train[chosen]}
+        names = [file.name for file in listing.files]
+        settings: list[object] = [listing.digest, self.size, self.fit]
+        settings += [self.val_share, self.seed] if drawn else []
+        return Faces(
+            listing.classes,
+            {
+                split: Split(
+                    rows_of(entry.arrays["images"], chosen),
+                    listing.labels[kept[chosen]],
+                    kept[chosen],
+                    {column: values[kept[chosen]] for column, values in listing.metadata.items()},
+                )
+                for split, chosen in members.items()
+                if len(chosen)
+            },
+            fingerprint=self.fingerprint(entry.info["sha256"], *settings),
+            origin=str(self.root),
+            findings=tuple(
+                Finding(
+                    row, SPLITS[listing.splits[row]], "defect", "dropped", None,
+                    f"{names[row]}: {problem}",
+                )
+                for row, problem in entry.info["defects"]
+            ),
+            names=names,
+            notes=listing.notes,
+        )  # fmt: skip
+
+    def read(
+        self, root: Path, files: Sequence[PictureFile], again: Callable[[], Sequence[PictureFile]]
+    ) -> Entry:
+        """Return pictures as the cache keeps them: ``images``, and ``kept``, their positions.
+
+        Args:
+            root: what their names are below.
+            files: the pictures.
+            again: lists them once more when they were read.
+
+        Raises:
+            DataError: pictures are broken and not to be left out, or changed meanwhile.
+            CacheError: the cache folder cannot be written.
+            OSError: one cannot be read.
+        """
+
+        def build(folder: Path) -> Entry:
+            _LOG.info("reading %s, once: later loads read the cached copy", root)
+            entry = self._read_all(root, files, folder / "images.npy")
+            if list(again()) != list(files):
+                raise DataError(
+                    f"{root}: files changed while they were read; load them again",
+                    code="changed_meanwhile",
+                    where=str(root),
+                )
+            return entry
+
+        kind = f"{self.kind}-sound" if self.drops_defects else self.kind
+        key = folder_key(root, files, kind, _VERSION, self.size, self.fit)
+        return self._cache.get(key, build)
+
+    def _read_all(self, root: Path, files: Sequence[PictureFile], to: Path) -> Entry:
+        """Write the pictures to a ``.npy`` file; it has a row a file, the last ones may be unused.
+
+        They are written one by one and not through a memory map, whose pages would count as memory
+        of this process.
+        """
+        from tqdm import tqdm
+
+        kept: list[int] = []
+        broken: list[tuple[int, str]] = []
+        digest = hashlib.sha256()
+        shape = (len(files), self.size, self.size)
+        bar = tqdm(files, desc=f"reading {root.name}", unit=" pictures", leave=False, disable=None)
+        with to.open("wb") as images:
+            header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(images, header)
+            for i, picture in enumerate(bar):
+                digest.update(f"{picture.name}\n".encode())
+                try:
+                    data = file_bytes(root / picture.name)
+                    digest.update(hashlib.sha256(data).digest())
+                    image = self.convert(decoded(data))
+                except (ValueError, OSError) as error:
+                    if isinstance(error, OSError) and error.errno not in _NOWHERE:
+                        raise
+                    broken.append((i, getattr(error, "strerror", None) or str(error)))
+                    continue
+                images.write(image.tobytes())
+                kept.append(i)
+            images.truncate(images.tell() + len(broken) * self.size**2)
+        if broken and not self.drops_defects:
+            lines = [f"{root}: {len(broken):,} of {len(files):,} pictures cannot be used:"]
+            lines += [f"  {files[i].name}: {problem}" for i, problem in broken[:LISTED]]
+            if len(broken) > LISTED:
+                lines.append(f"  ... and {len(broken) - LISTED:,} more")
+            lines.append(
+                "What to do: mend or remove them, or leave them out with data.clean.defects=drop."
+            )
+            first = files[broken[0][0]].name
+            raise DataError("\n".join(lines), code="broken_pictures", where=f"{root}/{first}")
+        return Entry(
+            arrays={"kept": np.array(kept, dtype=np.int64)},
+            info={"sha256": digest.hexdigest(), "defects": broken},
+        )
+
+    def draw_val(self, labels: npt.NDArray[np.int64], things: str) -> npt.NDArray[np.bool_]:
+        """Return which training items are the validation split, where there is none.
+
+        Args:
+            labels: int64 ``[N]`` of the training items.
+            things: what they are called.
+
+        Raises:
+            DataError: none is to be drawn.
+        """
+        if self.val_share == 0:
+            raise DataError(
+                f"{self.root} has no {things} in the split 'val': add some, or take a part of "
+                "train in its place by data.val_share=0.1",
+                code="no_split",
+                where="data.val_share",
+            )
+        chosen = stratified(labels, self.val_share, self.seed)
+        _LOG.warning(
+            "%s has no split 'val': %d of its %d training %s are the validation split, drawn class "
+            "by class (data.val_share=%g, seed %d)",
+            self.root, chosen.sum(), len(labels), things, self.val_share, self.seed,
+        )  # fmt: skip
+        return chosen
+
+
+def folders_in(folder: Path) -> list[str]:
+    """Return the sorted names of the folders in one, hidden ones left out.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with os.scandir(folder) as entries:
+        return sorted(e.name for e in entries if is_folder(e) and not e.name.startswith("."))
+
+
+def pictures_in(
+    root: Path, *parts: str, deep: bool = True, others: dict[str, list[str]] | None = None
+) -> list[PictureFile]:
+    """Return the pictures in a folder below ``root``, in any order.
+
+    Args:
+        root: what names are below.
+        parts: of the folder.
+        deep: look into the folders in it too.
+        others: gets what else lies there, by kind.
+
+    Raises:
+        DataError: a name is not UTF-8, so that no table, page or JSON could hold it.
+        OSError: it cannot be read.
+    """
+    folder = "/".join(parts)
+    listing = list_pictures(root / folder, deep=deep)
+    if others is not None:
+        for kind, names in listing.others.items():
+            others.setdefault(kind, []).extend(f"{folder}/{name}" for name in names)
+    found = []
+    for below in listing.pictures:
+        name = f"{folder}/{below}"
+        path = f"{root}/{name}"
+        try:
+            path.encode()
+        except UnicodeEncodeError:
+            raw = str(os.fsencode(path))
+            raise DataError(
+                f"the name {raw} is no UTF-8: rename it, and its folders if need be",
+                code="name_not_utf8",
+                where=raw,
+            ) from None
+        try:
+            stat = os.stat(path)  # noqa: PTH116 - as fast as can be: there may be millions.
+        except OSError as error:
+            if error.errno not in _NOWHERE:
+                raise
+            # A link that leads nowhere is a broken picture, until it leads somewhere.
+            stat = os.lstat(path)
+        found.append(PictureFile(name, stat.st_size, stat.st_mtime_ns))
+    return found
+
+
+def note_left_out(root: Path, others: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """Return the note on what is not read among the pictures of a data set; log it, too."""
+    if not others:
+        return ()
+    note = f"left out: {left_out(others)}"
+    _LOG.warning("%s: %s", root, note)
+    return (note,)
