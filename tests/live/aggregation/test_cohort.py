@@ -51,37 +51,28 @@ def test_enough_faces() -> None:
     assert windows[-1].counts["angry"] == (0, 1)
 
 
-@pytest.mark.parametrize("seed", range(12))
-def test_one_leaves(seed: int) -> None:
-    """The attack of the six and then five, whether or not the lot fell on the one who leaves."""
-    frames = [some(5) | {"odd": "angry"}] * 10 + [some(5)] * 30
-    windows = told(frames, cohort=Cohort(LEAST, lot=Random(seed)))
-    assert [one.faces_median for one in windows] == [6] * 10 + [5] * 30
+#: Before and after, and how many windows are told.
+CHANGES = {
+    "one of six leaves": (some(5) | {"odd": "angry"}, some(5), {8, 38}),
+    "one of eleven leaves": (some(10) | {"odd": "angry"}, some(10), {38}),
+    "one comes": (some(5), some(5) | {"odd": "angry"}, {38}),
+    "one takes the place of another": (
+        some(5) | {"a": "angry"}, some(5) | {"b": "happy"}, {8, 38}
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("name", CHANGES)
+def test_one_comes_or_leaves(name: str, seed: int) -> None:
+    """Nothing to subtract, whomever the lot fell on: the same is told, or nothing."""
+    before, after, counts = CHANGES[name]
+    windows = told([before] * 10 + [after] * 30, cohort=Cohort(LEAST, lot=Random(seed)))
+    assert [one.faces_median for one in windows] == [len(before)] * 10 + [len(after)] * 30
     open_ = [one for one in windows if not one.withheld]
-    assert len(open_) in {8, 38}
-    # Nothing to subtract: of five drawn by lot, or withheld.
+    assert len(open_) in counts
     assert {tuple(sums(one)) for one in open_} == {tuple(sums(open_[0]))}
-    assert {one.faces for one in open_} == {5}
-
-
-def test_one_of_many_leaves() -> None:
-    windows = told([some(10) | {"odd": "angry"}] * 10 + [some(10)] * 30)
-    open_ = [one for one in windows if not one.withheld]
-    # Whoever left still counts with what it showed.
-    assert len(open_) == 38
-    assert {tuple(sums(one)) for one in open_} == {tuple(sums(open_[0]))}
-
-
-def test_one_comes() -> None:
-    windows = told([some(5)] * 10 + [some(5) | {"odd": "angry"}] * 30)
-    open_ = [one for one in windows if not one.withheld]
-    assert len(open_) == 38
-    assert {tuple(sums(one)) for one in open_} == {tuple(sums(open_[0]))}
-
-
-def test_one_takes_the_place_of_another() -> None:
-    frames = [some(5) | {"a": "angry"}] * 10 + [some(5) | {"b": "happy"}] * 30
-    assert len({tuple(sums(one)) for one in told(frames) if not one.withheld}) == 1
+    assert {one.faces % LEAST for one in open_} == {0}
 
 
 def test_the_same_people_under_other_names() -> None:

@@ -9,8 +9,7 @@ from collections.abc import Generator
 from fer.live import Frame
 from fer.live.server.broadcaster import paced
 from fer.pixels import Image
-from tests.live.server.conftest import Serve
-from tests.live.server.test_connection import told
+from tests.live.server.conftest import Serve, start, told
 from tests.support.emotion_squares import room
 
 
@@ -42,8 +41,7 @@ def test_all_pages_are_told_the_same_without_pictures(serve: Serve) -> None:
     heard = []
     for _ in range(2):
         with client.websocket_connect("/v1/live") as socket:
-            socket.send_text('{"type": "start", "resume": ""}')
-            told(socket, "started")
+            start(socket)
             heard.append([told(socket, "window") for _ in range(2)])
             faces = told(socket, "faces")
             assert set(faces) == {"type", "size", "boxes", "took"}
@@ -54,47 +52,37 @@ def test_all_pages_are_told_the_same_without_pictures(serve: Serve) -> None:
     answer = client.get("/v1/timeline")
     assert [one for one in answer.json()["timeline"] if one["type"] == "window"][:2] == heard[0]
     assert client.get("/health").json()["source"] == "running"
+    assert serve().get("/v1/timeline").status_code == 404, "own cameras have a session each"
 
 
-def test_four_faces_are_withheld_by_the_interface(serve: Serve) -> None:
-    client = serve(source=Given([room(["happy"] * 4)] * 12, rate=4, live=True), seconds=1.0)
+def test_four_faces_are_withheld_and_the_end_is_told(serve: Serve) -> None:
+    source = Given([room(["happy"] * 4)] * 12, rate=4, live=True)
+    client = serve(source=source, seconds=1.0)
     deadline = time.monotonic() + 20
     while client.get("/health").json()["source"] == "running":
         assert time.monotonic() < deadline
         time.sleep(0.05)
+    with client.websocket_connect("/v1/live") as socket:
+        start(socket)
+        assert told(socket, "source")["state"] == "ended"
+    assert source.is_closed
     windows = client.get("/v1/timeline").json()["timeline"]
     assert len(windows) == 2
     assert all(one["withheld"] == "few" and one["shares"] is None for one in windows)
     assert all(one["faces_median"] == 4 for one in windows)
 
 
-def test_there_is_no_common_timeline_of_own_cameras(serve: Serve) -> None:
-    assert serve().get("/v1/timeline").status_code == 404
-
-
-def test_the_end_of_a_source_is_told(serve: Serve) -> None:
-    source = Given([room(["happy"])] * 5)
-    client = serve(source=source)
-    deadline = time.monotonic() + 10
-    while client.get("/health").json()["source"] == "running":
-        assert time.monotonic() < deadline
-    with client.websocket_connect("/v1/live") as socket:
-        socket.send_text('{"type": "start", "resume": ""}')
-        assert told(socket, "source")["state"] == "ended"
-    assert source.is_closed
-
-
 def test_a_film_keeps_its_pace() -> None:
     source = Given([room([])] * 30, rate=100)
     ended = threading.Event()
-    start = time.monotonic()
+    began = time.monotonic()
     numbers = []
     for frame in paced(source, ended):
         numbers.append(frame.number)
         if frame.number == 5:
             # Whoever looks too long misses what came meanwhile.
             time.sleep(0.1)
-    assert time.monotonic() - start >= 0.27
+    assert time.monotonic() - began >= 0.27
     assert 6 not in numbers
     assert numbers[:3] == [0, 1, 2]
     ended.set()

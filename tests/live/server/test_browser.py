@@ -180,19 +180,6 @@ def test_one_person_and_a_token(browser: Any, tmp_path: Path) -> None:
 
 def test_words_for_what_is_missing(play: Any, tmp_path: Path) -> None:
     port = free_port()
-    with chromium(play) as plain, served(port, tmp_path):
-        visit = Visit(plain, port, permissions=["camera"])
-        visit.open()
-        visit.start()
-        visit.waits_for("#message", "No camera was found")
-        # It can be tried again.
-        assert visit.page.get_by_role("button", name="Start the camera").is_enabled()
-        assert visit.complaints == []
-        visit.context.close()
-
-
-def test_no_permission_and_no_face(play: Any, tmp_path: Path) -> None:
-    port = free_port()
     clip = write_camera_clip(tmp_path / "empty.mjpeg", [room([])] * 10)
     with chromium(play, clip) as started, served(port, tmp_path):
         visit = Visit(started, port)
@@ -208,4 +195,13 @@ def test_no_permission_and_no_face(play: Any, tmp_path: Path) -> None:
         visit.waits_for("#message", "no permission")
         visit.start()
         visit.waits_for("#hint", "No face in sight")
+        visit.context.close()
+    with chromium(play) as plain, served(port, tmp_path):
+        visit = Visit(plain, port, permissions=["camera"])
+        visit.open()
+        visit.start()
+        visit.waits_for("#message", "No camera was found")
+        # It can be tried again.
+        assert visit.page.get_by_role("button", name="Start the camera").is_enabled()
+        assert visit.complaints == []
         visit.context.close()

@@ -5,52 +5,25 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-import struct
 import threading
 import time
 from contextlib import ExitStack
-from typing import Any
+from types import SimpleNamespace
 
 import pytest
 from starlette.testclient import WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
 
 from fer.core.labels import EMOTIONS
-from fer.live.server import settings
+from fer.live.server import settings, worker
 from fer.live.server.connection import TAKEN_OVER
 from fer.live.server.metrics import Metrics
 from fer.live.server.sessions import SessionStore
 from fer.pixels import Image
-from tests.live.server.conftest import Serve
+from tests.live.server.conftest import Message, Serve, look, send, start, told
 from tests.support.emotion_squares import as_file, room, square_recognizer
 
-Row = list[str | None]
-
-
-def frame(number: int, content: bytes) -> bytes:
-    return struct.pack(">I", number) + content
-
-
-def told(
-    socket: WebSocketTestSession, kind: str, passed: list[dict[str, Any]] | None = None
-) -> dict[str, Any]:
-    """Return the next message of a kind; those before it are added to ``passed``."""
-    while True:
-        message: dict[str, Any] = json.loads(socket.receive_text())
-        if message["type"] == kind:
-            return message
-        if passed is not None:
-            passed.append(message)
-
-
-def look(
-    socket: WebSocketTestSession,
-    shown: Row,
-    number: int = 1,
-    passed: list[dict[str, Any]] | None = None,
-) -> dict[str, Any]:
-    socket.send_bytes(frame(number, as_file(room(shown))))
-    return told(socket, "faces", passed)
+LIVE = "/v1/live"
 
 
 @pytest.fixture
@@ -60,14 +33,12 @@ def half_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fer.live.server.sessions._now", lambda: next(clock) / 2)
 
 
-def test_boxes_without_emotions(serve: Serve) -> None:
-    with serve().websocket_connect("/v1/live") as socket:
-        message = look(socket, ["happy", "sad", None], 7)
-    assert set(message) == {"type", "id", "size", "boxes"}
-    assert message["id"] == 7
-    assert message["size"] == [640, 480]
-    assert len(message["boxes"]) == 2
-    assert message["boxes"][0] == pytest.approx([10, 10, 60, 60], abs=2)
+def ended(socket: WebSocketTestSession) -> tuple[int, str]:
+    """Return the code and the words with which the server ends a link."""
+    words = told(socket, "end")["words"]
+    with pytest.raises(WebSocketDisconnect) as closed:
+        socket.receive_text()
+    return closed.value.code, words
 
 
 @pytest.mark.usefixtures("half_seconds")
@@ -75,21 +46,27 @@ def test_nothing_of_a_single_face_in_the_class_view(serve: Serve) -> None:
     """Whatever four faces show, the page is told the same."""
     heard = []
     for emotion in ("happy", "angry"):
-        messages: list[dict[str, Any]] = []
-        with serve(seconds=1.0).websocket_connect("/v1/live") as socket:
+        messages: list[Message] = []
+        with serve(seconds=1.0).websocket_connect(LIVE) as socket:
             for number in range(16):
                 messages.append(look(socket, [emotion] * 4, number, messages))
         assert {one["withheld"] for one in messages if one["type"] == "window"} == {"few"}
         heard.append([one for one in messages if one["type"] != "started"])
     assert heard[0] == heard[1]
     assert not any(name in json.dumps(heard) for name in EMOTIONS)
+    last = next(one for one in reversed(heard[0]) if one["type"] == "faces")
+    assert set(last) == {"type", "id", "size", "boxes"}
+    assert (last["id"], last["size"], len(last["boxes"])) == (15, [640, 480], 4)
+    assert last["boxes"][0] == pytest.approx([10, 10, 60, 60], abs=2)
 
 
 @pytest.mark.usefixtures("half_seconds")
 def test_the_group_is_told(serve: Serve) -> None:
-    passed: list[dict[str, Any]] = []
+    passed: list[Message] = []
     client = serve(seconds=1.0, index="sharma2019")
-    with client.websocket_connect("/v1/live") as socket:
+    welcome = client.get("/v1/welcome").json()["index"]
+    assert all(welcome[key] for key in ("formula", "source", "evidence"))
+    with client.websocket_connect(LIVE) as socket:
         for number in range(12):
             look(socket, ["happy"] * 6 + ["sad"] * 4, number, passed)
     windows = [one for one in passed if one["type"] == "window"]
@@ -110,7 +87,7 @@ def test_one_person_at_their_own_camera(serve: Serve) -> None:
 
     recognizer.model.answer = counted  # type: ignore[method-assign]
     client = serve(view="individual", recognizer=recognizer)
-    with client.websocket_connect("/v1/live") as socket:
+    with client.websocket_connect(LIVE) as socket:
         message = look(socket, ["surprise"])
         assert message["own"]["label"] == "surprise"
         assert sum(message["own"]["probabilities"].values()) == pytest.approx(1, abs=0.01)
@@ -121,25 +98,17 @@ def test_one_person_at_their_own_camera(serve: Serve) -> None:
     assert len(set(read)) == 1, "others in the picture are not read"
 
 
-def test_the_index_is_off_unless_asked_for(serve: Serve) -> None:
-    assert serve().get("/v1/welcome").json()["index"] is None
-    told = serve(index="sharma2019").get("/v1/welcome").json()["index"]
-    assert all(told[key] for key in ("formula", "source", "evidence"))
-
-
 @pytest.mark.usefixtures("half_seconds")
-def test_a_page_that_comes_back_goes_on(serve: Serve) -> None:
-    """So that two sessions can't be held against each other: eleven faces, then ten."""
+def test_a_page_that_comes_back_resumes_its_session(serve: Serve) -> None:
+    """So that two sessions can't be compared: eleven faces, then ten."""
     client = serve(seconds=1.0)
-    passed: list[dict[str, Any]] = []
-    with client.websocket_connect("/v1/live") as socket:
-        socket.send_text('{"type": "start", "resume": ""}')
-        key = told(socket, "started")["key"]
+    passed: list[Message] = []
+    with client.websocket_connect(LIVE) as socket:
+        key = start(socket)
         for number in range(12):
             look(socket, [*["neutral"] * 10, "angry"], number)
-    with client.websocket_connect("/v1/live") as socket:
-        socket.send_text(json.dumps({"type": "start", "resume": key}))
-        assert told(socket, "started")["key"] == key
+    with client.websocket_connect(LIVE) as socket:
+        assert start(socket, key) == key
         for number in range(12):
             look(socket, ["neutral"] * 10, number, passed)
     windows = [one for one in passed if one["type"] == "window"]
@@ -150,26 +119,23 @@ def test_a_page_that_comes_back_goes_on(serve: Serve) -> None:
     assert {one["faces"] for one in windows if one["shares"]} == {10}
     assert windows[-1]["faces_median"] == 10
     assert not windows[-1]["withheld"]
+    with client.websocket_connect(LIVE) as socket:
+        assert start(socket, "guessed") not in {"guessed", key}
 
 
 @pytest.mark.usefixtures("half_seconds")
 def test_another_tab_takes_the_session_over(serve: Serve) -> None:
     """Two sessions of six faces would be two draws."""
     client = serve(seconds=1.0)
-    with client.websocket_connect("/v1/live") as first:
-        first.send_text('{"type": "start", "resume": ""}')
-        key = told(first, "started")["key"]
+    with client.websocket_connect(LIVE) as first:
+        key = start(first)
         for number in range(12):
             look(first, ["happy"] * 6, number)
-        with client.websocket_connect("/v1/live") as second:
-            second.send_text(json.dumps({"type": "start", "resume": key}))
-            assert told(second, "started")["key"] == key
+        with client.websocket_connect(LIVE) as second:
+            assert start(second, key) == key
             assert told(second, "window")["number"] == 0
-            first.send_bytes(frame(13, as_file(room(["happy"] * 6))))
-            assert "another tab" in told(first, "end")["words"]
-            with pytest.raises(WebSocketDisconnect) as closed:
-                first.receive_text()
-            assert closed.value.code == TAKEN_OVER
+            send(first, 13, as_file(room(["happy"] * 6)))
+            assert ended(first)[0] == TAKEN_OVER
             assert look(second, ["happy"] * 6)["boxes"]
 
 
@@ -187,12 +153,6 @@ def test_a_session_is_forgotten_without_another_page(monkeypatch: pytest.MonkeyP
     assert asyncio.run(leaves()) == (1, 0)
 
 
-def test_a_key_that_is_not_known_begins_anew(serve: Serve) -> None:
-    with serve().websocket_connect("/v1/live") as socket:
-        socket.send_text('{"type": "start", "resume": "guessed"}')
-        assert told(socket, "started")["key"] != "guessed"
-
-
 BAD_MESSAGES: dict[str, str | bytes] = {
     "text": "hello",
     "other JSON": "[1]",
@@ -205,31 +165,23 @@ BAD_MESSAGES: dict[str, str | bytes] = {
 
 
 @pytest.mark.parametrize("name", BAD_MESSAGES)
-def test_messages_that_nobody_understands(serve: Serve, name: str) -> None:
-    client = serve()
+def test_messages_that_can_not_be_understood(serve: Serve, name: str) -> None:
     message = BAD_MESSAGES[name]
-    with client.websocket_connect("/v1/live") as other:
-        with client.websocket_connect("/v1/live") as socket:
-            if isinstance(message, str):
-                socket.send_text(message)
-            else:
-                socket.send_bytes(message)
-            assert told(socket, "end")["words"]
-            with pytest.raises(WebSocketDisconnect) as closed:
-                socket.receive_text()
-            assert closed.value.code == 1007
-        assert len(look(other, ["happy"])["boxes"]) == 1
+    with serve().websocket_connect(LIVE) as socket:
+        if isinstance(message, str):
+            socket.send_text(message)
+        else:
+            socket.send_bytes(message)
+        assert ended(socket)[0] == 1007
 
 
 def test_garbage_for_pictures(serve: Serve) -> None:
     from tests.live.server.test_analysis import bomb
 
     client = serve()
-    with client.websocket_connect("/v1/live") as other:
-        with client.websocket_connect("/v1/live") as socket:
-            socket.send_bytes(frame(1, b"garbage" * 100))
-            assert "no picture" in told(socket, "problem")["words"]
-            socket.send_bytes(frame(2, bomb()))
+    with client.websocket_connect(LIVE) as other:
+        with client.websocket_connect(LIVE) as socket:
+            send(socket, 2, bomb())
             problem = told(socket, "problem")
             assert problem["id"] == 2
             assert "pixels" in problem["words"]
@@ -238,93 +190,81 @@ def test_garbage_for_pictures(serve: Serve) -> None:
                 if number % 10 == 0:
                     look(socket, ["sad"], number)
                 else:
-                    socket.send_bytes(frame(number, b"garbage"))
+                    send(socket, number, b"garbage")
                     told(socket, "problem")
             assert look(socket, ["sad"], 99)
             # One by one: of frames that come faster than they are read some are left out.
             for number in range(settings.MAX_UNREADABLE - 1):
-                socket.send_bytes(frame(number, b"garbage"))
+                send(socket, number, b"garbage")
                 told(socket, "problem")
-            socket.send_bytes(frame(settings.MAX_UNREADABLE, b"garbage"))
-            assert "in a row" in told(socket, "end")["words"]
+            send(socket, settings.MAX_UNREADABLE, b"garbage")
+            assert ended(socket)[0] == 1007
         assert len(look(other, ["happy"])["boxes"]) == 1
 
 
-def test_the_seventeenth_page(serve: Serve) -> None:
+def test_the_seventeenth_page(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told so; a page that was silent for long gives way."""
+    slept = [0.0]
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + slept[0])
+    monkeypatch.setattr("fer.live.server.limits.time", clock)
     client = serve()
-    sockets = [client.websocket_connect("/v1/live") for _ in range(settings.MAX_PAGES)]
-    for one in sockets:
-        one.__enter__()
-        look(one, ["happy"])
-    with client.websocket_connect("/v1/live") as socket:
-        assert "16 pages" in told(socket, "end")["words"]
-        with pytest.raises(WebSocketDisconnect) as closed:
-            socket.receive_text()
-        assert closed.value.code == 1013
-    assert 'fer_refused_total{reason="connections"} 1.0' in client.get("/metrics").text
-    sockets.pop().__exit__(None, None, None)
-    with client.websocket_connect("/v1/live") as socket:
-        assert look(socket, ["happy"])["boxes"]
-    for one in sockets:
-        one.__exit__(None, None, None)
+    with ExitStack() as stack:
+
+        def page() -> WebSocketTestSession:
+            return stack.enter_context(client.websocket_connect(LIVE))
+
+        sockets = [page() for _ in range(settings.MAX_PAGES)]
+        for one in sockets:
+            look(one, ["happy"])
+        assert ended(page())[0] == 1013
+        metrics = client.get("/metrics").text
+        assert 'fer_refused_total{reason="connections"} 1.0' in metrics
+        assert "fer_clients 16.0\n" in metrics
+        slept[0] = settings.PAGE_IDLE + 1
+        for one in sockets[1:]:
+            look(one, ["happy"])
+        assert look(page(), ["happy"])["boxes"]
+        assert ended(sockets[0])[0] == 1013
+        assert look(sockets[1], ["happy"])["boxes"]
 
 
 def test_a_slow_picture_holds_up_no_other_page(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nor do many: each page has one in work at most."""
-
-    from fer.live.server import worker
-
-    decoded, ended = worker.decoded, threading.Event()
+    decoded, is_over = worker.decoded, threading.Event()
 
     def slowly(data: bytes, **options: int) -> Image:
         if data == b"slow":
-            assert ended.wait(20)
+            assert is_over.wait(20)
         return decoded(data, **options)
 
     monkeypatch.setattr(worker, "decoded", slowly)
     client = serve()
     with ExitStack() as stack:
         for _ in range(settings.MAX_PAGES - 1):
-            stack.enter_context(client.websocket_connect("/v1/live")).send_bytes(frame(1, b"slow"))
-        socket = stack.enter_context(client.websocket_connect("/v1/live"))
-        stack.callback(ended.set)
-        start = time.monotonic()
+            send(stack.enter_context(client.websocket_connect(LIVE)), 1, b"slow")
+        socket = stack.enter_context(client.websocket_connect(LIVE))
+        stack.callback(is_over.set)
+        began = time.monotonic()
         assert look(socket, ["happy"])["boxes"]
-        assert time.monotonic() - start < 10
-
-
-def test_a_page_that_is_silent_gives_way(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fer.live.server.connection.PAGE_IDLE", 0.2)
-    client = serve()
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(client.websocket_connect("/v1/live")) for _ in range(16)]
-        for one in sockets:
-            look(one, ["happy"])
-        time.sleep(0.3)
-        for one in sockets[1:]:
-            look(one, ["happy"])
-        new = stack.enter_context(client.websocket_connect("/v1/live"))
-        assert look(new, ["happy"])["boxes"]
-        assert "needed this place" in told(sockets[0], "end")["words"]
-        assert look(sockets[1], ["happy"])["boxes"]
+        assert time.monotonic() - began < 10
 
 
 def test_too_many_messages(serve: Serve) -> None:
     client = serve()
-    content = frame(1, as_file(room(["happy"])))
-    with client.websocket_connect("/v1/live") as socket:
+    content = as_file(room(["happy"]))
+    with client.websocket_connect(LIVE) as socket:
         for _ in range(settings.MESSAGE_BURST + 200):
-            socket.send_bytes(content)
-        assert "too many" in told(socket, "end")["words"]
+            send(socket, 1, content)
+        assert ended(socket)[0] == 1008
     # Frames that nobody had time for were dropped, not queued.
     assert "fer_frames_dropped_total 0.0" not in client.get("/metrics").text
 
 
 def test_metrics_and_health(serve: Serve) -> None:
     client = serve()
-    with client.websocket_connect("/v1/live") as socket:
+    with client.websocket_connect(LIVE) as socket:
         look(socket, ["happy"] * 6)
         text = client.get("/metrics").text
     assert "fer_clients 1.0\n" in text
@@ -341,8 +281,8 @@ def test_a_defect_is_told_without_details(serve: Serve, monkeypatch: pytest.Monk
         raise RuntimeError("/secret/path")
 
     monkeypatch.setattr("fer.live.server.sessions.group_faces", broken)
-    with client.websocket_connect("/v1/live") as socket:
-        socket.send_bytes(frame(1, as_file(room(["happy"]))))
-        words = told(socket, "end")["words"]
-    assert "defect" in words
+    with client.websocket_connect(LIVE) as socket:
+        send(socket, 1, as_file(room(["happy"])))
+        code, words = ended(socket)
+    assert code == 1011
     assert "secret" not in words
