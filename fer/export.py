@@ -95,13 +95,13 @@ def _export(options: argparse.Namespace) -> None:
 def _to_onnx(options: argparse.Namespace, model: CheckpointModel) -> str:
     """Write an ONNX file and return how far it is from the network, in words."""
     from fer.inference.export import export
-    from fer.inference.half import rounded
+    from fer.inference.half import with_fp16_weights
     from fer.inference.parity import compare
 
     recipe = {"model": dict(model.configuration), **model.made}
     if not options.int8:
         parity = export(model, options.to, recipe=recipe, half=options.half)
-        lost = _rounding(compare(model, rounded(model))) if options.half else ""
+        lost = _rounding(compare(model, with_fp16_weights(model))) if options.half else ""
     else:
         # The data are looked for before the work rather than behind it.
         samples = _samples(options.data, model)
@@ -119,9 +119,9 @@ def _to_onnx(options: argparse.Namespace, model: CheckpointModel) -> str:
 
 def _to_checkpoint(options: argparse.Namespace) -> str:
     """Write a checkpoint of the network alone and return how far it is from it, in words."""
-    from fer.inference.slim import write_slim
+    from fer.inference.export import export_checkpoint
 
-    return _rounding(write_slim(options.ckpt, options.to, allow=options.allow))
+    return _rounding(export_checkpoint(options.ckpt, options.to, allow=options.allow))
 
 
 def _rounding(parity: Parity) -> str:

@@ -21,7 +21,7 @@ from fer.scoring import ONLY_TABLES, add_table_options, score_table
 if TYPE_CHECKING:
     from fer.inference import Face, Recognizer
     from fer.inference.answer_files import AnswerFile
-    from fer.inference.collecting import Picture
+    from fer.inference.input_files import Picture
     from fer.pixels import Image
 
 _DESCRIPTION: Final = """\
@@ -99,7 +99,7 @@ class _Tally:
 
 
 def _predict(options: argparse.Namespace) -> int:
-    from fer.inference.collecting import collect, drawn_places
+    from fer.inference.input_files import drawing_paths, list_inputs
 
     for name, default in ONLY_TABLES.items():
         if getattr(options, name) != default:
@@ -108,11 +108,11 @@ def _predict(options: argparse.Namespace) -> int:
         if path.suffix.lower() in (".csv", ".parquet") and path.is_file():
             raise UserError(f"{path} is a table: name by --to FOLDER where the answers go")
     others: dict[str, list[str]] = {}
-    pictures = collect(options.pictures, leave=options.draw, others=others)
+    pictures = list_inputs(options.pictures, leave=options.draw, others=others)
     places: list[Path] | None = None
     if options.draw is not None:
         one_file = len(options.pictures) == 1 and options.pictures[0].is_file()
-        places = drawn_places(pictures, options.draw, one_file=one_file)
+        places = drawing_paths(pictures, options.draw, one_file=one_file)
     _check_files(options, pictures, places or ())
     recognizer = recognizer_of(options)
     if recognizer.frames is not None:

@@ -27,8 +27,7 @@ from fer.core import pretrained
 from fer.core.errors import UserError
 from fer.core.io import atomic_write, write_json
 from fer.inference import CheckpointModel, OnnxModel, load_checkpoint
-from fer.inference.export import export
-from fer.inference.slim import write_slim
+from fer.inference.export import export, export_checkpoint
 
 #: Bytes of a file, and of all files of the folder.
 LARGEST: Final = 8_000_000
@@ -104,7 +103,7 @@ def ship(
         else:
             check_export(exported, model, told)
             new[0].write_bytes(exported.read_bytes())
-        write_slim(checkpoint, new[1])
+        export_checkpoint(checkpoint, new[1])
         write_json(new[2], sidecar(name, new[:2], checkpoint, command))
         check_sizes(new)
         for path in new:

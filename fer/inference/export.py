@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from fer.checkpoints import read_stored
 from fer.core.errors import UserError
 from fer.core.io import atomic_write
-from fer.inference.checkpoint import CheckpointModel
+from fer.inference.checkpoint import MAKING, PREFIX, TEMPERATURE, CheckpointModel, load_checkpoint
 from fer.inference.description import Description
-from fer.inference.half import rounded, store_in_half
+from fer.inference.half import store_fp16, to_fp16, with_fp16_weights
 from fer.inference.onnx_file import as_file
 from fer.inference.onnx_model import (
     FACES,
@@ -44,7 +46,7 @@ class ExportError(UserError):
 def export(
     model: CheckpointModel, path: Path, *, recipe: dict[str, Any] | None = None, half: bool = False
 ) -> Parity:
-    """Write a network as an ONNX file and hold the file against the network.
+    """Write a network as an ONNX file and compare its answers with the network's.
 
     The graph goes from ``faces``, uint8 ``[N, size, size]`` with any N (and ``metadata``, float32
     ``[N, columns]`` with NaN for what is unknown, where the network reads it), to
@@ -58,17 +60,17 @@ def export(
         model: what is exported.
         path: of the file to write.
         recipe: what the file says of its making, see :class:`Description`.
-        half: store the weights rounded to half precision, see :func:`fer.inference.half.rounded`.
-            It is the network with these very weights that the file is held against, so nothing more
-            is let pass; what the rounding itself changes, comparing the two networks tells.
+        half: store the weights rounded to half precision, see :func:`fer.inference.half.to_fp16`.
+            The file is compared with the network of these very weights; what the rounding itself
+            changes, comparing the two networks shows.
 
     Raises:
         ExportError: the network learnt from test faces, can't be exported, or the file's answers
             differ by more than :data:`TOLERANCE`.
         OSError: the file can't be written.
     """
-    refuse_invalid(model)
-    model = rounded(model) if half else model
+    _refuse_invalid(model)
+    model = with_fp16_weights(model) if half else model
     description = Description(
         classes=model.classes,
         size=model.size,
@@ -87,27 +89,72 @@ def export(
         except UserError as error:
             why = str(error).strip().splitlines()[0]
             raise ExportError(
-                f"the exported model can't be run, so nothing was written: {why}"
+                f"the exported model can't be run, so nothing was written: {why}",
+                code="export_not_runnable",
+                where=str(path),
             ) from error
         worst = max(parity.probabilities, parity.logits)
         if not worst <= TOLERANCE:
             raise ExportError(
                 f"the exported model's answers differ from the network's by up to {worst:.1e}, "
-                f"more than {TOLERANCE:.0e}; nothing was written"
+                f"more than {TOLERANCE:.0e}; nothing was written",
+                code="export_differs",
+                where=str(path),
             )
     return parity
 
 
-def refuse_invalid(model: CheckpointModel) -> None:
-    """Hold that a network did not learn from test faces.
+def export_checkpoint(path: Path, to: Path, *, allow: Iterable[str] = ()) -> Parity:
+    """Write a checkpoint of the network alone, without what only resuming its training needs.
+
+    It is read wherever a checkpoint is, with ``weights_only=True``, and has a quarter of the bytes
+    or less: no optimiser, and matrices and kernels as float16 (:func:`fer.inference.half.to_fp16`).
+    Of a training that averaged its weights, these are the averages.
+
+    Args:
+        path: a checkpoint of ``python -m fer.train``, or one of these.
+        to: the file to write; it takes the place of an older one when all is well.
+        allow: see :func:`~fer.inference.checkpoint.load_checkpoint`.
+
+    Returns:
+        How far its answers are from those of the checkpoint.
 
     Raises:
-        ExportError: it did.
+        CheckpointError: there is no such checkpoint.
+        ExportError: the network learnt from test faces, or answers with what are no numbers.
+        OSError: the file can't be written.
     """
+    import torch
+
+    allow = tuple(allow)
+    model = load_checkpoint(path, allow=allow)
+    _refuse_invalid(model)
+    stored = read_stored(path)
+    weights = {n: w for n, w in stored["state_dict"].items() if n.startswith(PREFIX)}
+    kept: dict[str, Any] = {name: stored[name] for name in ("hyper_parameters", TEMPERATURE, MAKING)
+            if name in stored}  # fmt: skip
+    # By way of memory: torch's own writer reports a full disk as a RuntimeError, and the name that
+    # it gives to what is within is that of the file.
+    content = io.BytesIO()
+    torch.save(kept | {"state_dict": to_fp16(weights)}, content)
+    with atomic_write(to) as beside:
+        beside.write_bytes(content.getbuffer())
+        parity = compare(model, load_checkpoint(beside, allow=allow))
+        # NaN is not below anything.
+        if not parity.logits < float("inf"):
+            raise ExportError(
+                f"{path} answers with NaN; nothing was written", code="export_nan", where=str(path)
+            )
+    return parity
+
+
+def _refuse_invalid(model: CheckpointModel) -> None:
+    """Raise an error for a network that learnt from test faces."""
     if model.invalid:
         raise ExportError(
             f"this network is INVALID ({model.invalid}): what it scores is no score, so it can't "
-            "be exported. Train with data.protocol=official"
+            "be exported. Train with data.protocol=official",
+            code="invalid_network",
         )
 
 
@@ -149,9 +196,13 @@ def _graph(model: CheckpointModel, description: Description) -> onnx.ModelProto:
             )
         except torch.onnx.OnnxExporterError as error:
             why = str(error).strip().splitlines()[0]
-            raise ExportError(f"this network can't be exported to ONNX: {why}") from error
+            raise ExportError(
+                f"this network can't be exported to ONNX: {why}", code="export_failed"
+            ) from error
     if program is None:
-        raise ExportError("this network can't be exported to ONNX: torch gave no graph")
+        raise ExportError(
+            "this network can't be exported to ONNX: torch gave no graph", code="export_failed"
+        )
     if not half:
         return program.model_proto
     from onnxscript import optimizer
@@ -161,7 +212,7 @@ def _graph(model: CheckpointModel, description: Description) -> onnx.ModelProto:
     optimizer.fold_constants(program.model)
     optimizer.remove_unused_nodes(program.model)
     graph = program.model_proto
-    store_in_half(graph)
+    store_fp16(graph)
     return graph
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _STEP: Final = 2.0**-11
 
 
-def in_half(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def to_fp16(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return weights with the large ones of them rounded to float16.
 
     Matrices and kernels are. Vectors and single numbers stay as they are: biases, scales, the
@@ -32,7 +32,7 @@ def in_half(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
     Example:
         >>> import torch
-        >>> found = in_half({"kernel": torch.ones(2, 2), "huge": torch.full((2, 2), 1e6)})
+        >>> found = to_fp16({"kernel": torch.ones(2, 2), "huge": torch.full((2, 2), 1e6)})
         >>> {name: tensor.dtype for name, tensor in found.items()}
         {'kernel': torch.float16, 'huge': torch.float32}
     """
@@ -48,14 +48,14 @@ def _in_half(tensor: Tensor) -> Tensor:
     return half if changed <= _STEP * exact.abs().max() else tensor
 
 
-def rounded(model: CheckpointModel) -> CheckpointModel:
-    """Return a model with the weights that half precision keeps of its own, see :func:`in_half`."""
+def with_fp16_weights(model: CheckpointModel) -> CheckpointModel:
+    """Return a model with the weights that half precision keeps of its own, see :func:`to_fp16`."""
     network = deepcopy(model.network)
-    network.load_state_dict(in_half(network.state_dict()))
+    network.load_state_dict(to_fp16(network.state_dict()))
     return dataclasses.replace(model, network=network)
 
 
-def store_in_half(model: onnx.ModelProto) -> None:
+def store_fp16(model: onnx.ModelProto) -> None:
     """Store a graph's weights as float16 where that changes nothing, and cast them where used.
 
     ONNX Runtime casts them once, when the model is loaded, and computes in float32 from there on.

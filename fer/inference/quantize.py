@@ -15,7 +15,7 @@ import numpy.typing as npt
 from fer.core.errors import UserError
 from fer.core.io import atomic_write
 from fer.inference.description import Description
-from fer.inference.folding import fold_by_rows, take_bytes
+from fer.inference.graph_passes import read_uint8_input, space_to_depth_by_rows
 from fer.inference.onnx_file import as_file
 from fer.inference.onnx_model import FACES, LOGITS, METADATA, OnnxModel
 
@@ -81,7 +81,9 @@ def quantize(
             raise QuantizationError(
                 f"in eight bits macro-F1 falls by {fall:.2f} points, from {before:.4f} to "
                 f"{after:.4f}, more than the {ALLOWED_FALL:g} that is allowed; nothing was "
-                "written. Export without --int8"
+                "written. Export without --int8",
+                code="int8_loses_too_much",
+                where=str(path),
             )
     return Quantized(before, after)
 
@@ -180,6 +182,6 @@ def _describe(path: Path, description: Description) -> None:
     import onnx
 
     graph: onnx.ModelProto = onnx.load(str(path))
-    take_bytes(graph)
-    fold_by_rows(graph)
+    read_uint8_input(graph)
+    space_to_depth_by_rows(graph)
     path.write_bytes(as_file(graph, description))

@@ -14,9 +14,9 @@ from fer.core.errors import UserError
 from fer.core.metadata import encode
 from fer.inference.crops import face_crops
 from fer.inference.detection import Detection, Detector, make_detector
-from fer.inference.faces import Clip, Crops, FacesError, prepared, prepared_clips
 from fer.inference.model import Model, frames_of
 from fer.inference.prediction import UNCERTAIN, Face, Numbers, Prediction, labels_of
+from fer.inference.preprocess import Clip, Crops, FacesError, preprocess, preprocess_clips
 from fer.inference.views import views
 from fer.pixels import Image
 
@@ -167,7 +167,7 @@ class Recognizer:
                 "this model reads clips, not single faces: recognizer.classify_clips(clips) and "
                 "fer video use it"
             )
-        small = prepared(faces, self.model.size, self.model.fit)
+        small = preprocess(faces, self.model.size, self.model.fit)
         columns = self.model.columns
         beside = None
         if metadata is not None and columns is not None:
@@ -194,7 +194,7 @@ class Recognizer:
             raise FacesError(
                 "this model reads single faces, not clips: recognizer.classify(faces) uses it"
             )
-        small = prepared_clips(clips, self.model.size, self.model.fit, self.frames)
+        small = preprocess_clips(clips, self.model.size, self.model.fit, self.frames)
         if not small:
             nothing = np.empty((0, len(self.classes)), dtype=np.float32)
             return Prediction(nothing, nothing.copy(), (), self.classes)

@@ -12,9 +12,9 @@ import numpy.typing as npt
 from fer.inference import UNCERTAIN, Face, Recognizer
 from fer.inference.crops import square_crop
 from fer.inference.detection import Detection
-from fer.inference.faces import prepared
 from fer.inference.model import Model
 from fer.inference.prediction import labels_of
+from fer.inference.preprocess import preprocess
 from fer.live.smoothing import Smoother
 from fer.live.sources import Frame
 from fer.live.tracking import Box, Tracker
@@ -121,7 +121,9 @@ class ClipBuffer:
         Returns:
             For each face uint8 ``[T, size, size]``, T from 1 to ``count``.
         """
-        crops = prepared([square_crop(image, one.box) for one in detections], self._size, self._fit)
+        crops = preprocess(
+            [square_crop(image, one.box) for one in detections], self._size, self._fit
+        )
         for name, crop in zip(names, crops, strict=True):
             self._tracks.setdefault(name, deque(maxlen=self._count)).append(crop)
         return [np.stack(self._tracks[name]) for name in names]

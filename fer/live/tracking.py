@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from fer.inference.detection import overlap
+from fer.inference.detection import box_iou
 
 #: Intersection over union from which a face is that of the frames before.
 LEAST_OVERLAP: Final = 0.25
@@ -63,7 +63,7 @@ class Tracker:
         names = [""] * len(boxes)
         if self._tracks and boxes:
             last = np.array([track.box for track in self._tracks], dtype=np.float64)
-            overlaps = overlap(last, np.array(boxes, dtype=np.float64))
+            overlaps = box_iou(last, np.array(boxes, dtype=np.float64))
             for row, column in greedy_pairs(overlaps, least=self._least):
                 track = self._tracks[row]
                 track.box, track.seen = boxes[column], time

@@ -17,7 +17,7 @@ from fer.core.errors import UserError
 from fer.inference import OnnxModel, Recognizer, load_checkpoint
 from fer.inference.checkpoint import TEMPERATURE
 from fer.inference.export import TOLERANCE, export
-from fer.inference.faces import FacesError
+from fer.inference.preprocess import FacesError
 from fer.learning import FerModule
 from tests.support.learners import small_module
 from tests.support.parts import composed

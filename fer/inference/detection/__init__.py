@@ -1,6 +1,6 @@
 """Where the faces in a picture are."""
 
-from fer.inference.detection.boxes import overlap
+from fer.inference.detection.boxes import box_iou
 from fer.inference.detection.detector import (
     DETECT_SIZE,
     Detection,
@@ -8,8 +8,8 @@ from fer.inference.detection.detector import (
     DetectorError,
     Finder,
     ScaledDetector,
+    make_detector,
 )
-from fer.inference.detection.naming import make_detector
 
 __all__ = [
     "DETECT_SIZE",
@@ -18,6 +18,6 @@ __all__ = [
     "DetectorError",
     "Finder",
     "ScaledDetector",
+    "box_iou",
     "make_detector",
-    "overlap",
 ]

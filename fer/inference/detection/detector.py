@@ -1,4 +1,4 @@
-"""What a face detector is, whichever it is."""
+"""Face detectors behind one protocol."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from fer.core.errors import UserError
-from fer.inference.detection.boxes import Boxes, best_of_each, whole_pixels
+from fer.inference.detection.boxes import Boxes, nms, to_whole_pixels
 from fer.pixels import Image
 
 #: Pixels of the long side on which faces are looked for. At 1280 x 720 a face of 60 pixels has 30
@@ -17,8 +17,9 @@ from fer.pixels import Image
 DETECT_SIZE: Final = 640
 
 #: Intersection over union above which two boxes are one face. Faces side by side, even in a crowd,
-#: overlap less; the two readings of one face more.
+#: overlap less; two boxes of one face more.
 _SAME: Final = 0.4
+_YUNET: Final = "yunet:"
 
 
 class DetectorError(UserError):
@@ -47,7 +48,7 @@ class Detector(Protocol):
 
 
 class Finder(Protocol):
-    """What a library of face detection does, on a picture that is small enough."""
+    """A face detection library, on a picture that is small enough."""
 
     def find(self, image: Image) -> Boxes:
         """Return float64 ``[N, 5]``: x, y, width, height and score of N boxes.
@@ -58,16 +59,16 @@ class Finder(Protocol):
 
 
 class ScaledDetector:
-    """Looks for faces on a picture scaled down, and tells each once.
+    """Looks for faces on a picture scaled down, and reports each once.
 
     Args:
-        finder: what finds them.
-        detect_size: the long side in pixels that pictures are scaled down to; smaller ones stay
-            as they are.
+        finder: finds them.
+        detect_size: pixels of the long side that pictures are scaled down to; smaller ones stay as
+            they are.
         min_score: boxes with a lower score are left out, 0 to 1.
 
     Raises:
-        ValueError: a size below 32 pixels, or a score that is none.
+        ValueError: a size below 32 pixels, or a score outside 0 to 1.
     """
 
     def __init__(
@@ -84,23 +85,62 @@ class ScaledDetector:
     def detect(self, image: Image) -> list[Detection]:
         """Return the faces in a picture, uint8 ``[H, W, 3]`` RGB, the best first."""
         height, width = image.shape[:2]
-        small = _at_most(image, self.detect_size)
+        small = _scaled_down(image, self.detect_size)
         found = self._finder.find(small)
         found = found[found[:, 4] >= self.min_score]
         across, down = width / small.shape[1], height / small.shape[0]
         boxes = found[:, :4] * (across, down, across, down)
         detections = []
-        for place in best_of_each(boxes, found[:, 4], limit=_SAME):
-            box = whole_pixels(boxes[place], width, height)
+        for index in nms(boxes, found[:, 4], limit=_SAME):
+            box = to_whole_pixels(boxes[index], width, height)
             if box is not None:
-                detections.append(Detection(box, float(found[place, 4])))
+                detections.append(Detection(box, float(found[index, 4])))
         return detections
 
 
-def _at_most(image: Image, side: int) -> Image:
+def _scaled_down(image: Image, side: int) -> Image:
     height, width = image.shape[:2]
     scale = side / max(height, width)
     if scale >= 1:
         return np.ascontiguousarray(image)
     size = max(1, round(width * scale)), max(1, round(height * scale))
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+
+
+def make_detector(
+    name: str = "default",
+    *,
+    threads: int = 1,
+    detect_size: int = DETECT_SIZE,
+    min_score: float | None = None,
+) -> Detector:
+    """Return a face detector.
+
+    Args:
+        name: ``default`` comes with the package and needs no file and no network; ``yunet:PATH``
+            is YuNet with the weights in that file.
+        threads: how many cores it may use.
+        detect_size: see :class:`ScaledDetector`.
+        min_score: see there; None: what suits the detector.
+
+    Raises:
+        UserError: there is no such detector.
+        DetectorError: it can't be used.
+    """
+    finder: Finder
+    if name == "default":
+        from fer.inference.detection.libfacedetection import MIN_SCORE, LibFaceDetection
+
+        finder, usual = LibFaceDetection(threads=threads), MIN_SCORE
+    elif name.startswith(_YUNET):
+        from fer.inference.detection import yunet
+
+        finder, usual = yunet.YuNet(name.removeprefix(_YUNET)), yunet.MIN_SCORE
+    else:
+        raise UserError(
+            f"there is no detector {name!r}: choose default or yunet:PATH",
+            code="unknown_detector",
+            where=name,
+        )
+    score = usual if min_score is None else min_score
+    return ScaledDetector(finder, detect_size=detect_size, min_score=score)

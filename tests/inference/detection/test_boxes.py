@@ -3,23 +3,23 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fer.inference.detection.boxes import best_of_each, overlap, whole_pixels
+from fer.inference.detection.boxes import box_iou, nms, to_whole_pixels
 
 
 def test_overlap_is_intersection_over_union() -> None:
     boxes = np.array([[0, 0, 10, 10], [5, 0, 10, 10], [20, 20, 5, 5], [2, 2, 5, 5.0]])
-    found = overlap(boxes, boxes)
+    found = box_iou(boxes, boxes)
     np.testing.assert_allclose(np.diag(found), 1)
     np.testing.assert_allclose(found, found.T)
     np.testing.assert_allclose(found[0, 1:], [1 / 3, 0, 0.25])
-    assert overlap(boxes[:0], boxes).shape == (0, 4)
-    assert overlap(np.zeros((1, 4)), np.zeros((1, 4))).tolist() == [[0.0]]
+    assert box_iou(boxes[:0], boxes).shape == (0, 4)
+    assert box_iou(np.zeros((1, 4)), np.zeros((1, 4))).tolist() == [[0.0]]
 
 
 def test_duplicates_are_left_out() -> None:
     boxes = np.array([[0, 0, 10, 10], [1, 0, 10, 10], [6, 0, 10, 10], [40, 0, 10, 10.0]])
-    assert best_of_each(boxes, np.array([0.5, 0.9, 0.4, 0.95]), limit=0.4) == [3, 1, 2]
-    assert best_of_each(boxes[:0], np.empty(0), limit=0.4) == []
+    assert nms(boxes, np.array([0.5, 0.9, 0.4, 0.95]), limit=0.4) == [3, 1, 2]
+    assert nms(boxes[:0], np.empty(0), limit=0.4) == []
 
 
 @pytest.mark.parametrize(
@@ -33,5 +33,5 @@ def test_duplicates_are_left_out() -> None:
         ((3, 3, 0, 5), None),
     ],
 )
-def test_whole_pixels(box: tuple[float, ...], wanted: tuple[int, ...] | None) -> None:
-    assert whole_pixels(np.array(box, dtype=float), 40, 30) == wanted
+def test_to_whole_pixels(box: tuple[float, ...], wanted: tuple[int, ...] | None) -> None:
+    assert to_whole_pixels(np.array(box, dtype=float), 40, 30) == wanted

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from fer.core.errors import UserError
-from fer.inference.detection import DetectorError, ScaledDetector, make_detector, overlap
+from fer.inference.detection import DetectorError, ScaledDetector, box_iou, make_detector
 from fer.inference.detection.boxes import Boxes
 from fer.pixels import Image
 from tests.inference.detection.fake_yunet import write_fake_yunet
@@ -73,7 +73,7 @@ def hopper() -> Image:
 def test_default_finds_a_face(hopper: Image) -> None:
     (found,) = make_detector().detect(hopper)
     box, wanted = (np.array([one], dtype=float) for one in (found.box, HOPPER))
-    assert overlap(box, wanted)[0, 0] > 0.8
+    assert box_iou(box, wanted)[0, 0] > 0.8
     assert found.score > 0.9
     assert make_detector().detect(black(640, 360)) == []
 
@@ -92,7 +92,7 @@ def test_small_faces_of_a_large_frame_are_found(hopper: Image) -> None:
     )
     assert len(found) == len(places)
     boxes = np.array([one.box for one in found], dtype=float)
-    assert overlap(wanted, boxes).max(axis=1).min() > 0.6
+    assert box_iou(wanted, boxes).max(axis=1).min() > 0.6
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 400), (2000, 2)])

@@ -35,7 +35,7 @@ class Picture:
         return shown(self.path)
 
 
-def collect(
+def list_inputs(
     arguments: Sequence[str | Path],
     *,
     leave: Path | None = None,
@@ -78,7 +78,7 @@ def collect(
     return list(found.values())
 
 
-def drawn_places(pictures: Sequence[Picture], out: Path, *, one_file: bool) -> list[Path]:
+def drawing_paths(pictures: Sequence[Picture], out: Path, *, one_file: bool) -> list[Path]:
     """Return where the annotated copy of each picture goes.
 
     Args:

@@ -24,7 +24,7 @@ class FacesError(UserError):
     """An array is none of pictures; the message says what it is and what it should be."""
 
 
-def prepared(faces: Crops, size: int, fit: Fit) -> npt.NDArray[np.uint8]:
+def preprocess(faces: Crops, size: int, fit: Fit) -> npt.NDArray[np.uint8]:
     """Return faces as a model of that size reads them.
 
     Args:
@@ -54,7 +54,7 @@ def prepared(faces: Crops, size: int, fit: Fit) -> npt.NDArray[np.uint8]:
     return small
 
 
-def prepared_clips(
+def preprocess_clips(
     clips: Sequence[Clip], size: int, fit: Fit, most: int
 ) -> list[npt.NDArray[np.uint8]]:
     """Return clips as a model of clips reads them.
@@ -85,7 +85,7 @@ def prepared_clips(
             raise FacesError(f"clip {place}: must be one frame or more, not {kind}")
         taken = subsample(len(clip), most)
         try:
-            found.append(prepared([clip[i] for i in taken], size, fit))
+            found.append(preprocess([clip[i] for i in taken], size, fit))
         except FacesError as error:
             # Frames are counted as the caller has them.
             number = re.search(r"\bface (\d+)", str(error))
