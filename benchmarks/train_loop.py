@@ -48,7 +48,7 @@ def ours(overrides: Sequence[str]) -> float:
 
     from fer.config.building import build_parts, build_trainer
     from fer.config.compose import compose
-    from fer.learning.run import prepare
+    from fer.learning.loop import seed_everything_quietly
 
     class Clock(Callback):
         def __init__(self) -> None:
@@ -64,7 +64,7 @@ def ours(overrides: Sequence[str]) -> float:
                 self.seconds.append(time.perf_counter() - self.start)
 
     config = compose("train", [*_BASE, *overrides])
-    prepare(config.seed)
+    seed_everything_quietly(config.seed)
     parts = build_parts(config)
     _ = parts.data.faces
     clock = Clock()

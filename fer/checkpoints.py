@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -26,6 +27,14 @@ _BYTES: Final = {
 
 OTHER: Final = "no checkpoint of python -m fer.train"
 
+#: Classes that had another name when earlier checkpoints and run folders were written.
+_RENAMED: Final = {
+    "BestAndLast": "BestLastCheckpoint",
+    "Consistent": "ConsistencyRegularization",
+    "ExponentialAverage": "EMAWeights",
+    "Progressive": "GradualUnfreezing",
+}
+
 
 class CheckpointError(UserError):
     """A file is no checkpoint that a network can be made of; the message says why."""
@@ -33,6 +42,22 @@ class CheckpointError(UserError):
 
 class _UnsafeError(Exception):
     """A pickle names what is never loaded."""
+
+
+def renamed(name: str) -> str:
+    """Return the present name of a class, or of its state in a checkpoint.
+
+    A class of this package is identified by its own name, since its module may have moved.
+
+    Example:
+        >>> renamed("fer.learning.callbacks.ExponentialAverage"), renamed("torch.optim.Adam")
+        ('EMAWeights', 'torch.optim.Adam')
+        >>> renamed("BestAndLast{'monitor': 'val/acc'}")
+        "BestLastCheckpoint{'monitor': 'val/acc'}"
+    """
+    if name.startswith("fer."):
+        name = name.rpartition(".")[2]
+    return re.sub(r"^\w+", lambda word: _RENAMED.get(word[0], word[0]), name)
 
 
 def read_stored(path: Path, *, map_location: Any = "cpu") -> dict[str, Any]:

@@ -53,9 +53,9 @@ def train(config: DictConfig) -> float | None:
     from fer.config.resume import go_on_in_sweep
     from fer.config.soft_targets import with_soft_targets
     from fer.data.issues import findings_table
-    from fer.learning.callbacks import closing_run, hand_in
-    from fer.learning.run import check_faces, fit, prepare, report
-    from fer.learning.summary import network_table
+    from fer.learning import loop
+    from fer.learning.callbacks import finish_run_on_exit, log_artifacts
+    from fer.learning.dry_run import network_summary
     from fer.models.build import allowing, targets
 
     # What the user configured, the user trusts.
@@ -67,28 +67,28 @@ def train(config: DictConfig) -> float | None:
         used = with_shipped(config)
         if not config.check_only:
             used = with_soft_targets(used, folder)
-        prepare(config.seed)
+        loop.seed_everything_quietly(config.seed)
         parts = build_parts(used, config)
-        sys.stdout.write(network_table(parts.module) + parts.beginning)
+        sys.stdout.write(network_summary(parts.module) + parts.beginning)
         if config.check_only:
             lacking = missing_hardware(config)
             sys.stdout.write(f"not available on this machine: {lacking}\n" if lacking else "")
             sys.stdout.write("configuration checked, nothing was run\n")
             return None
         trainer = build_trainer(used, folder)
-        with closing_run(trainer):
+        with finish_run_on_exit(trainer):
             faces = parts.data.faces
             sys.stdout.write(findings_table(faces.findings))
-            check_faces(faces, parts.module, test=config.test, processes=trainer.world_size)
+            loop.validate_data(faces, parts.module, test=config.test, processes=trainer.world_size)
             record(config, folder, faces, precision=str(trainer.precision))
-            fit(trainer, parts.module, parts.data, config.ckpt_path)
+            loop.fit(trainer, parts.module, parts.data, config.ckpt_path)
             looks = about_test(config, folder, parts.data) if trainer.is_global_zero else ""
-            score = report(
-                trainer, parts.module, parts.data, folder, test=config.test, looks=looks,
-                complete=partial(complete, folder, faces.splits["val"]),
+            score = loop.test_and_write_metrics(
+                trainer, parts.module, parts.data, folder, test=config.test, test_accesses=looks,
+                finalize=partial(finalize_checkpoint, folder, faces.splits["val"]),
             )  # fmt: skip
-            if trainer.is_global_zero:
-                hand_in(trainer, folder, artifacts=config.logger.get("artifacts", False))
+            if config.logger.get("artifacts", False):
+                log_artifacts(trainer, folder)
             return score
 
 
@@ -111,7 +111,7 @@ def about_test(config: DictConfig, folder: Path, data: FaceDataModule) -> str:
     return f"{split} was left alone; to score it, once all is decided:\n  {command}"
 
 
-def complete(folder: Path, val: Split, metrics: Mapping[str, float]) -> None:
+def finalize_checkpoint(folder: Path, val: Split, metrics: Mapping[str, float]) -> None:
     """Put into the best checkpoint what its users need beside the weights.
 
     That is the temperature of its probabilities, fitted here, and how it was made.
@@ -132,7 +132,7 @@ def complete(folder: Path, val: Split, metrics: Mapping[str, float]) -> None:
 
     path = folder / "checkpoints" / "best.ckpt"
     if not path.is_file():
-        return  # No epoch came to its validation.
+        return  # No epoch was validated.
     # What it names beyond fer's own is allowed here already, by the configuration.
     model = load_checkpoint(path)
     logits = model.logits(val.images, encoded_metadata(model, val))

@@ -383,7 +383,7 @@ def test_the_fer_command_evaluates(
 def test_the_temperature_is_fitted_on_val(evaluate: Evaluate, elsewhere: Path) -> None:
     from fer.data.synthetic import SyntheticFaces
     from fer.evaluation.calibration import fit_temperature
-    from fer.train import complete
+    from fer.train import finalize_checkpoint
 
     folder = elsewhere / "run"
     (folder / "checkpoints").mkdir(parents=True)
@@ -393,12 +393,12 @@ def test_the_temperature_is_fitted_on_val(evaluate: Evaluate, elsewhere: Path) -
     origin = describe(seed=3, data_fingerprint=faces.fingerprint, data_origin="/home/me/faces.csv")
     write_json(folder / "provenance.json", {**origin, "precision": "32-true"})
     (folder / "config.yaml").write_text("data: {protocol: official}\n")
-    complete(folder, val, {"val/best_acc": 0.5, "val/best_epoch": 2.0, "val/acc": 1.0})
+    finalize_checkpoint(folder, val, {"val/best_acc": 0.5, "val/best_epoch": 2.0, "val/acc": 1.0})
     model = load_checkpoint(path)
     assert model.temperature == fit_temperature(model.logits(val.images), val.labels)
     assert model.made["metrics"] == {"val/best_acc": 0.5, "val/best_epoch": 2.0}
     assert (model.made["data"], model.made["seed"]) == ("faces.csv", 3)
     assert model.made["fingerprint"] == faces.fingerprint
     path.unlink()
-    complete(folder, val, {})
+    finalize_checkpoint(folder, val, {})
     assert not path.exists()

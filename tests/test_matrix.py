@@ -21,7 +21,7 @@ from fer.config.building import Parts, build_parts, build_trainer
 from fer.config.compose import compose
 from fer.learning import FerModule
 from fer.learning.callbacks import History
-from fer.learning.run import check_faces, fit, prepare
+from fer.learning.loop import fit, seed_everything_quietly, validate_data
 from tests.support.data_forms import FORMS
 from tests.support.parts import options
 
@@ -119,11 +119,11 @@ class Run:
 
 def fitted(config: DictConfig, folder: Path, ckpt: Path | None = None) -> Run:
     """Train as ``fer.train`` does."""
-    prepare(config.seed)
+    seed_everything_quietly(config.seed)
     parts = build_parts(config)
     before = copy.deepcopy(parts.module.state_dict())
     trainer = build_trainer(config, folder)
-    check_faces(parts.data.faces, parts.module, test=True)
+    validate_data(parts.data.faces, parts.module, test=True)
     fit(trainer, parts.module, parts.data, None if ckpt is None else str(ckpt))
     (history,) = (c for c in trainer.callbacks if isinstance(c, History))  # type: ignore[attr-defined]
     return Run(config, folder, trainer, parts, before, copy.deepcopy(history.epochs))

@@ -139,17 +139,17 @@ def full_disk(tmp_path: Path, environment: dict[str, str]) -> dict[str, str]:
     (tmp_path / "code").mkdir()
     (tmp_path / "code" / "full_disk.py").write_text("""
 import sys
-from fer.learning.checkpoint_io import WholeCheckpointIO
+from fer.learning.checkpoint_io import AtomicCheckpointIO
 from fer.train import main
 
-real = WholeCheckpointIO.save_checkpoint
+real = AtomicCheckpointIO.save_checkpoint
 
 def save(self, checkpoint, path, storage_options=None):
     if checkpoint["global_step"] > 4:
         raise OSError(28, "No space left on device")
     real(self, checkpoint, path, storage_options)
 
-WholeCheckpointIO.save_checkpoint = save
+AtomicCheckpointIO.save_checkpoint = save
 sys.exit(main())
 """)
     return environment | {"PYTHONPATH": f"{tmp_path / 'code'}{os.pathsep}{ROOT}"}

@@ -14,7 +14,7 @@ from fer.config.building import build_parts
 from fer.config.compose import compose
 from fer.config.problems import ConfigError
 from fer.data.cleaning.protocols import mark_of
-from fer.learning import FerModule, run
+from fer.learning import FerModule, loop
 from tests.support.train_command import SMALL, Answer, run_process
 
 CNN = (
@@ -87,10 +87,10 @@ def test_figures_and_metrics_say_it_where_it_is_so_alone(
     module = build_parts(compose("train", [*CNN, *overrides])).module
     module.confusion["test"] = torch.eye(7, dtype=torch.int64)
     drawn: list[str] = []
-    monkeypatch.setattr(run, "plot_curves", lambda epochs, title, path: drawn.append(title))
-    monkeypatch.setattr(run, "plot_confusion", lambda n, names, title, path: drawn.append(title))
-    run._draw(tmp_path, module, [], test=True)
-    run._write(tmp_path, module, {"test/acc": 1.0})
+    monkeypatch.setattr(loop, "plot_curves", lambda epochs, title, path: drawn.append(title))
+    monkeypatch.setattr(loop, "plot_confusion", lambda n, names, title, path: drawn.append(title))
+    loop._draw(tmp_path, module, [], test=True)
+    loop._write(tmp_path, module, {"test/acc": 1.0})
     assert len(drawn) == 2
     for title in drawn:
         assert title.split("\n")[:-1] == titles
@@ -101,7 +101,7 @@ def test_figures_and_metrics_say_it_where_it_is_so_alone(
 
 
 def _summary_words(module: FerModule) -> list[str]:
-    lines = run._summary(module, {"val/best_acc": 1.0, "val/best_epoch": 1.0}, Path("run"))
+    lines = loop._summary(module, {"val/best_acc": 1.0, "val/best_epoch": 1.0}, Path("run"))
     return [word for word in ("INVALID", "NOT COMPARABLE") if f"\n{word}: data.protocol=" in lines]
 
 

@@ -40,21 +40,21 @@ from fer.data.folds import WithoutFold
 from fer.data.source import DataError, Source
 from fer.learning import FerModule
 from fer.learning.callbacks import (
-    Bar,
-    Consistent,
+    ConsistencyRegularization,
     Distillation,
     EndTogether,
-    EpochLines,
-    MisreadPictures,
-    Progressive,
+    EpochLogLines,
+    GradualUnfreezing,
+    LogMisclassified,
+    ProgressBar,
     Throughput,
     TimeLimit,
-    Tracking,
+    WandbTracking,
 )
-from fer.learning.checkpoint_io import WholeCheckpointIO, check_checkpoint
-from fer.learning.initial_weights import begin_with
+from fer.learning.checkpoint_io import AtomicCheckpointIO
+from fer.learning.dry_run import try_forward
+from fer.learning.initial_state import check_resumable, load_initial_weights
 from fer.learning.precision import auto_precision
-from fer.learning.try_out import try_forward
 from fer.models import BuildError
 
 T = TypeVar("T")
@@ -102,7 +102,7 @@ def build_parts(config: DictConfig, recorded: DictConfig | None = None) -> Parts
         _attempt(problems, "ckpt_path", lambda: _check_resumption(recorded or config, module))
     elif config.init_from is not None and module is not None:
         path = Path(config.init_from).expanduser()
-        beginning = _attempt(problems, "init_from", lambda: begin_with(path, module))
+        beginning = _attempt(problems, "init_from", lambda: load_initial_weights(path, module))
     if problems or source is None or augmentation is None or module is None:
         raise ConfigError(problems)
     data = FaceDataModule(
@@ -120,7 +120,7 @@ def build_parts(config: DictConfig, recorded: DictConfig | None = None) -> Parts
 
 
 def _check_resumption(config: DictConfig, module: FerModule | None) -> None:
-    check_checkpoint(Path(config.ckpt_path), module)
+    check_resumable(Path(config.ckpt_path), module)
     check_its_run(config)
 
 
@@ -160,7 +160,7 @@ def build_trainer(config: DictConfig, folder: Path) -> lightning.Trainer:
                 # TimeLimit is that of this project.
                 max_time=None,
                 default_root_dir=str(folder),
-                plugins=[WholeCheckpointIO()],
+                plugins=[AtomicCheckpointIO()],
                 # The data module brings samplers that count each face once.
                 use_distributed_sampler=False,
                 _convert_="all",
@@ -236,7 +236,7 @@ def _build_module(config: DictConfig, source: Source | None) -> FerModule:
         channels_last=config.channels_last,
         **({mark.key: mark.why} if mark else {}),
     )
-    if misfit := misfit_of_clips(module.reads_clips, data=reads_clips(config)):
+    if misfit := misfit_of_clips(module.takes_clips, data=reads_clips(config)):
         raise BuildError(f"{type(module.network).__name__} {misfit}")
     return module
 
@@ -244,7 +244,7 @@ def _build_module(config: DictConfig, source: Source | None) -> FerModule:
 def _plan_stages(config: DictConfig, module: FerModule) -> None:
     """Tell the learner which parts will have rates of their own, and what it learns from."""
     for callback in _build_callbacks(config):
-        if isinstance(callback, Progressive | Distillation | Consistent):
+        if isinstance(callback, GradualUnfreezing | Distillation | ConsistencyRegularization):
             callback.plan(module)
 
 
@@ -252,13 +252,13 @@ def _build_callbacks(config: DictConfig) -> list[Callback]:
     callbacks: list[Callback] = [
         instantiate(node, _convert_="all") for node in config.callbacks.values()
     ]
-    callbacks += [EndTogether(), Throughput(), Tracking()]
+    callbacks += [EndTogether(), Throughput(), WandbTracking()]
     if config.trainer.max_time is not None:
         callbacks.append(TimeLimit(config.trainer.max_time))
     if config.trainer.enable_progress_bar:
-        callbacks.append(Bar() if sys.stdout.isatty() else EpochLines())
+        callbacks.append(ProgressBar() if sys.stdout.isatty() else EpochLogLines())
     if pictures := config.logger.get("pictures", 0):
-        callbacks.append(MisreadPictures(pictures))
+        callbacks.append(LogMisclassified(pictures))
     return callbacks
 
 

@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from fer.config.problems import Problem, nearest
 from fer.config.processes import torchrun_processes
 from fer.learning import FerModule
-from fer.learning.callbacks import BestAndLast, History, Progressive
+from fer.learning.callbacks import BestLastCheckpoint, GradualUnfreezing, History
 
 
 def unlogged_monitors(config: DictConfig, module: FerModule) -> list[Problem]:
@@ -38,11 +38,11 @@ def unlogged_monitors(config: DictConfig, module: FerModule) -> list[Problem]:
 def mixed_beside(module: FerModule) -> list[Problem]:
     """Find batches that are to be mixed, where more than pictures would have to be."""
     metadata = module.hparams["model"].get("metadata") is not None
-    if module.mixing.is_identity or not (module.reads_clips or metadata):
+    if module.mixing.is_identity or not (module.takes_clips or metadata):
         return []
-    beside = "the lengths of clips" if module.reads_clips else "metadata"
+    beside = "the lengths of clips" if module.takes_clips else "metadata"
     what = f"mixes pictures, not {beside}: set mixup and cutmix to 0" + (
-        "" if module.reads_clips else ", or choose metadata=none"
+        "" if module.takes_clips else ", or choose metadata=none"
     )
     return [Problem("augmentation.mixing", what)]
 
@@ -51,7 +51,7 @@ def lacking(callbacks: Sequence[Callback], logger: Logger | None) -> list[Proble
     """Find what callbacks need, or are needed for, and is not there."""
     problems = []
     kinds = {type(callback) for callback in callbacks}
-    if not {BestAndLast, History} <= kinds:
+    if not {BestLastCheckpoint, History} <= kinds:
         what = "a run needs those of default: choose 'callbacks=[default,…]'"
         problems.append(Problem("callbacks", what))
     if LearningRateMonitor in kinds and logger is None:
@@ -77,7 +77,7 @@ def frozen_between_processes(trainer: lightning.Trainer) -> Problem | None:
     callbacks = getattr(trainer, "callbacks", ())
     strategy = trainer.strategy
     if not isinstance(strategy, DDPStrategy) or not any(
-        isinstance(callback, Progressive) for callback in callbacks
+        isinstance(callback, GradualUnfreezing) for callback in callbacks
     ):
         return None
     if strategy._ddp_kwargs.get("find_unused_parameters"):

@@ -15,6 +15,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from fer.checkpoints import renamed
 from fer.config.problems import ConfigError, Problem
 from fer.config.processes import quoted
 from fer.config.renamed import with_current_targets
@@ -222,6 +223,8 @@ def _between(
     different = []
     for key in sorted({*found, *wanted}):
         old, new = found.get(key), wanted.get(key)
+        if key.endswith("_target_") and renamed(str(old)) == renamed(str(new)):
+            continue
         if old == new or any(fnmatchcase(key, pattern) for pattern in (*_MAY_DIFFER, *but)):
             continue
         is_longer = longer and isinstance(old, int) and isinstance(new, int) and new > old

@@ -184,7 +184,7 @@ def load_checkpoint(
     """
     import torch
 
-    from fer.models import BuildError, allowing, rebuild
+    from fer.models import BuildError, ClipNetwork, allowing, rebuild
 
     _check_device(device)
     stored = read_stored(path)
@@ -224,7 +224,7 @@ def load_checkpoint(
             network, largest = rebuild(model, own, classes=len(classes), size=size)
     except BuildError as error:
         raise CheckpointError(f"{path}: {error}") from error
-    if (frames is not None) != bool(getattr(network, "reads_clips", False)):
+    if (frames is not None) != isinstance(network, ClipNetwork):
         raise CheckpointError(
             f"{path} is {OTHER}: it reads clips, or it does not say how long ones"
         )

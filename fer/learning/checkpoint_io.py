@@ -1,4 +1,4 @@
-"""Checkpoints that are there whole or not at all."""
+"""Checkpoints of a training: written whole or not at all, read without running anything."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ from typing import Any
 
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
+from torch import Tensor
 
-from fer.checkpoints import read_stored
+from fer.checkpoints import read_stored, renamed
 from fer.core.errors import UserError
 from fer.core.io import atomic_write
-from fer.learning.module import FerModule
 
-#: What a checkpoint says of its training that has a message of its own.
-_MARKS = ("invalid", "not_comparable")
+_NETWORK = "network."
 
 
-class WholeCheckpointIO(TorchCheckpointIO):
-    """Write each checkpoint beside its place, then rename it.
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Write each checkpoint to a temporary file, then rename it.
 
     A full disk or a kill at any moment costs the new checkpoint, never the old one.
     """
@@ -29,90 +28,80 @@ class WholeCheckpointIO(TorchCheckpointIO):
     ) -> None:
         if storage_options is not None:
             raise TypeError("storage options belong to remote paths, and runs are local")
-        # By way of memory: torch's own writer reports a full disk as a RuntimeError.
+        # In memory first: torch's own writer reports a full disk as a RuntimeError.
         content = io.BytesIO()
         torch.save(checkpoint, content)
-        with atomic_write(Path(path)) as beside:
-            beside.write_bytes(content.getbuffer())
+        with atomic_write(Path(path)) as temporary:
+            temporary.write_bytes(content.getbuffer())
 
     def load_checkpoint(
         self, path: Any, map_location: Any | None = None, weights_only: bool | None = None
     ) -> dict[str, Any]:
-        """Return a checkpoint, of which nothing is executed; see :func:`read_stored`."""
-        return read_stored(Path(path), map_location=map_location)
+        """Return a checkpoint, of which nothing is executed; see :func:`read_stored`.
+
+        The states of callbacks that had another name when it was written get the present one.
+        """
+        stored = read_stored(Path(path), map_location=map_location)
+        if isinstance(states := stored.get("callbacks"), dict):
+            stored["callbacks"] = {renamed(key): state for key, state in states.items()}
+        return stored
 
 
 def add_to_checkpoint(path: Path, **values: Any) -> None:
-    """Put plain values into a checkpoint, each under a key of its own, in place of those there.
+    """Put plain values into a checkpoint, each under its key, replacing existing ones.
 
     Raises:
-        CheckpointError: it is none.
+        CheckpointError: it is not a checkpoint.
         OSError: it cannot be read or written.
     """
     stored = read_stored(path)
-    WholeCheckpointIO().save_checkpoint({**stored, **values}, path)
+    AtomicCheckpointIO().save_checkpoint({**stored, **values}, path)
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Return the containers of a checkpoint of a training, on the processor.
+    """Return the containers of a checkpoint of a training, on the CPU.
 
     Raises:
         UserError: there is no such file, or it holds no weights that can be read.
     """
     if not path.is_file():
-        raise UserError(f"there is no file {str(path)!r}")
+        raise UserError(f"there is no file {str(path)!r}", code="no_file", where=str(path))
     stored = read_stored(path)
     if "state_dict" not in stored:
-        raise UserError(f"{path} is no checkpoint that can be read: it holds no weights")
+        raise UserError(
+            f"{path} is not a checkpoint that can be read: it holds no weights",
+            code="no_weights",
+            where=str(path),
+        )
     return stored
 
 
-def check_checkpoint(path: Path, module: FerModule | None) -> None:
-    """Hold a checkpoint to resume from against the learner, if there is one, that is to take it up.
+def network_weights(stored: dict[str, Any]) -> dict[str, Tensor]:
+    """Return the weights of the network in a checkpoint, without those of metrics and losses."""
+    weights: dict[str, Tensor] = stored["state_dict"]
+    return {
+        name.removeprefix(_NETWORK): tensor
+        for name, tensor in weights.items()
+        if name.startswith(_NETWORK)
+    }
+
+
+def check_protocol(path: Path, stored: dict[str, Any], invalid: str, cannot: str) -> None:
+    """Refuse a checkpoint that was trained on faces which this training must not have seen.
+
+    Args:
+        path: of the checkpoint.
+        stored: what it holds.
+        invalid: why this training's own scores are invalid; empty where they are not.
+        cannot: what is refused: ``can't be resumed``.
 
     Raises:
-        UserError: it is no checkpoint of a training, one of another network, one that was learnt
-            otherwise, whose settings Lightning would take up without a word, or one that has seen
-            faces which this training must not have seen.
+        UserError: it was, and this training has not the same mark.
     """
-    stored = read_checkpoint(path)
-    if not ("loops" in stored and stored.get("optimizer_states")):
+    theirs = stored.get("hyper_parameters", {}).get("invalid", "")
+    if theirs and theirs != invalid:
         raise UserError(
-            f"{path} holds weights alone, which can't be resumed from: begin with them by "
-            f"init_from={path}, or name last.ckpt of a run folder"
+            f"{path} {cannot} under another protocol. INVALID: {theirs}",
+            code="other_protocol",
+            where=str(path),
         )
-    if module is None:
-        return
-    shapes = {name: tuple(tensor.shape) for name, tensor in stored["state_dict"].items()}
-    ours = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
-    if shapes != ours:
-        names = sorted(n for n in {*shapes, *ours} if shapes.get(n) != ours.get(n))
-        raise UserError(f"{path} is of another network: {', '.join(names[:3])} and others differ")
-    groups = [group.get("name") for group in stored["optimizer_states"][0]["param_groups"]]
-    names_here: list[str | None] = [group.name for group in module.rate_groups]
-    if groups != (names_here or [None]):
-        raise UserError(
-            f"{path} is of a training by other stages: choose the callbacks that it had, or begin "
-            "anew with its weights by init_from"
-        )
-    invalid = stored.get("hyper_parameters", {}).get("invalid", "")
-    if invalid and invalid != module.invalid:
-        raise UserError(f"{path} can't be gone on with by another protocol. INVALID: {invalid}")
-    options = stored.get("hyper_parameters", {})
-    different = [
-        text
-        for name in sorted({*options} & {*module.hparams} - {*_MARKS})
-        for text in _differences(name, options[name], module.hparams[name])
-    ]
-    if different:
-        raise UserError(
-            f"{path} was learnt otherwise ({'; '.join(different)}): leave that as it was, or begin "
-            f"anew with its weights by init_from={path}"
-        )
-
-
-def _differences(name: str, was: Any, now: Any) -> list[str]:
-    if not (isinstance(was, dict) and isinstance(now, dict)):
-        return [] if was == now else [f"{name} was {was!r}, is {now!r}"]
-    keys = sorted({*was, *now})
-    return [text for k in keys for text in _differences(f"{name}.{k}", was.get(k), now.get(k))]

@@ -1,4 +1,4 @@
-"""Two views of a face, and by how much a network answers them differently."""
+"""Consistency regularisation: two views of a face, and the divergence of their answers."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fer.data.augmentation.batch import resampled
+from fer.models import ModelInput
 
 
 class Consistency:
-    """Asks for the same answer to a face that is cut out a little differently.
+    """Ask for the same answer to a face that is cut out a little differently.
 
-    Consistency regularisation (Sajjadi et al. 2016): each face is seen twice in a step, as it
-    comes and zoomed and shifted anew, and what the loss of both is raised by is the divergence
-    of the two answers, KL in both directions, halved. A detector's boxes sit differently around
-    each face than the annotators' crops do, and this is what a network learns not to mind.
+    Consistency regularisation (Sajjadi et al. 2016): each face is seen twice in a step, as it is
+    and zoomed and shifted at random. The loss is the mean over both views plus the divergence of
+    the two answers: KL in both directions, halved. A detector crops faces differently than the
+    annotators did, and this makes a network robust to it.
 
     Args:
-        weight: of the divergence beside the loss, at least 0; 0 leaves the second view as more
-            augmentation.
+        weight: of the divergence, at least 0; 0 makes the second view a mere augmentation.
         zoom: largest relative change of scale either way, of the second view against the first.
         shift: largest shift either way along each axis, as a share of the side.
 
@@ -61,32 +61,26 @@ class Consistency:
 
     def step(
         self,
-        network: Callable[[Tensor, Tensor | None], Tensor],
+        answer: Callable[[ModelInput], Tensor],
         loss: Callable[[Tensor], Tensor],
-        images: Tensor,
-        beside: Tensor | None,
+        inputs: ModelInput,
     ) -> tuple[Tensor, Tensor]:
-        """Return what is to be made small, a scalar, and the logits of the first views.
+        """Return the loss, a scalar, and the logits of the first views.
 
         Args:
-            network: from faces and what is beside them to logits ``[B, C]``.
+            answer: from a batch to logits ``[B, C]``.
             loss: from logits ``[B, C]`` of these faces to a scalar.
-            images: ``[B, 1, H, W]``.
-            beside: metadata ``[B, columns]``, if the network reads them.
+            inputs: images ``[B, 1, H, W]``, and metadata if the network reads them.
         """
-        both = torch.cat([images, self.view(images)])
-        logits = network(both, None if beside is None else torch.cat([beside, beside])).float()
-        first, second = logits.chunk(2)
+        metadata = inputs.metadata
+        doubled = None if metadata is None else torch.cat([metadata, metadata])
+        both = ModelInput(torch.cat([inputs.images, self.view(inputs.images)]), doubled)
+        first, second = answer(both).float().chunk(2)
         fit = (loss(first) + loss(second)) / 2
         return fit + self.weight * self.divergence(first, second), first
 
     def divergence(self, first: Tensor, second: Tensor) -> Tensor:
-        """Return the mean divergence of the answers to two views of each face, a scalar.
-
-        Args:
-            first: logits ``[B, C]``.
-            second: those of the other views, ``[B, C]``.
-        """
+        """Return the mean divergence of logits ``[B, C]`` for two views of each face, a scalar."""
         ours, theirs = first.log_softmax(dim=1), second.log_softmax(dim=1)
         both = F.kl_div(ours, theirs, log_target=True, reduction="batchmean")
         both = both + F.kl_div(theirs, ours, log_target=True, reduction="batchmean")

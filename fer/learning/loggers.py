@@ -9,12 +9,12 @@ from typing import Any, Literal
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
-from fer.learning.callbacks.wandb_run import begin, earlier_id
+from fer.learning.callbacks.wandb import earlier_id, start_run
 from fer.ranges import NonNegativeInt
 
 
 def csv(folder: Path, name: str) -> Logger:
-    """Numbers as ``csv/metrics.csv``; those of a run that is resumed are kept beside it."""
+    """Numbers as ``csv/metrics.csv``; those of a resumed run are kept beside it."""
     _set_aside(folder / "csv" / "metrics.csv")
     return CSVLogger(folder, name="csv", version="")
 
@@ -52,9 +52,9 @@ def wandb(
 ) -> Logger:
     """Weights & Biases, online or offline.
 
-    ``mode`` is handed to the run itself and not to the environment, where it would outlive the run
-    and silence the next one of the process. Without it, ``WANDB_MODE`` counts. ``pictures`` and
-    ``artifacts`` are read by what sends them. A training that is gone on with goes on in its run.
+    ``mode`` is passed to the run and not to the environment, where it would outlive the run and
+    silence the next one of the process. Without it, ``WANDB_MODE`` counts. ``pictures`` and
+    ``artifacts`` are read by what sends them. A resumed training resumes its W&B run.
     """
     options: dict[str, Any] = {} if mode is None else {"mode": mode}
     logger = WandbLogger(
@@ -70,5 +70,5 @@ def wandb(
         id=earlier_id(folder),
         **options,
     )
-    begin(logger, folder)
+    start_run(logger, folder)
     return logger

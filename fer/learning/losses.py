@@ -6,7 +6,6 @@ Distributions come from mixed pictures (mixup, cutmix) and from votes (FER+).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -46,7 +45,7 @@ class WeightedCrossEntropy(nn.Module):
     """Cross-entropy with a weight a class, so that rare classes count as much as common ones.
 
     The weight is ``(mean count / count) ** power``, from the training labels' counts, and the loss
-    is the weighted mean as in ``torch.nn.CrossEntropyLoss``.
+    is the weighted mean as in ``torch.nn.CrossEntropyLoss``. The module passes the counts.
 
     Args:
         power: 1 balances the classes in full, 0 not at all, 0.5 is a usual compromise.
@@ -56,8 +55,6 @@ class WeightedCrossEntropy(nn.Module):
         RuntimeError: called before :meth:`set_counts`.
     """
 
-    #: The module hands over the training labels' counts before the first step.
-    needs_counts: ClassVar[bool] = True
     weight: Tensor | None
 
     def __init__(self, *, power: Share = 0.5, label_smoothing: ShareBelowOne = 0.0) -> None:
@@ -77,7 +74,7 @@ class WeightedCrossEntropy(nn.Module):
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         if self.weight is None:
             raise RuntimeError("set_counts must be called before the first loss")
-        # Kept where they are needed: a copy at every step would keep a GPU waiting.
+        # Moved once: a copy at every step would make a GPU wait.
         self.weight = self.weight.to(logits)
         return F.cross_entropy(logits, target, self.weight, label_smoothing=self.label_smoothing)
 
@@ -117,9 +114,6 @@ class SoftTargetLoss(nn.Module):
     Shape:
         logits ``[B, C]``, distribution ``[B, C]`` (or labels ``[B]``) → scalar.
     """
-
-    #: Of labels alone it would be plain cross-entropy, which is hardly what was meant.
-    needs_targets: ClassVar[bool] = True
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         share = as_distribution(target, logits.shape[1])

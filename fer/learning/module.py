@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import lightning
@@ -17,21 +18,36 @@ from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
-from fer.data.loading.dataset import Batch, beside
+from fer.data.loading.dataset import Batch
 from fer.data.loading.sampler import stream
 from fer.learning.batch_mixing import BatchMixing
+from fer.learning.consistency import Consistency
+from fer.learning.distillation import Teacher
+from fer.learning.losses import WeightedCrossEntropy
 from fer.learning.metrics import PER_CLASS, Scores, classification_metrics, flatten
-from fer.learning.stages import RateGroup
-from fer.models import build
+from fer.models import ClipNetwork, ModelInput, build
 from fer.models.build import takes
 
 if TYPE_CHECKING:
     from fer.data.datamodule import FaceDataModule
-    from fer.learning.consistency import Consistency
-    from fer.learning.teachers import Teacher
 
 Spec = Mapping[str, Any]
 Split = Literal["train", "val", "test"]
+
+
+@dataclass(frozen=True, slots=True)
+class RateGroup:
+    """Parameters of the network with a rate of their own.
+
+    Attributes:
+        name: for people to read.
+        parameters: their names in the network.
+        rate: the factor of the optimiser's rate for them.
+    """
+
+    name: str
+    parameters: tuple[str, ...]
+    rate: float
 
 
 class FerModule(lightning.LightningModule):
@@ -43,26 +59,26 @@ class FerModule(lightning.LightningModule):
     Args:
         model: spec of the network, which is made with ``classes`` and ``size``.
         loss: spec of a module from (logits ``[B, C]``, labels ``[B]``) to a scalar, for training
-            alone: validation and test report plain cross-entropy against the labels, so that runs
-            by different losses can be compared.
+            only: validation and test report plain cross-entropy against the labels, so that runs
+            with different losses can be compared.
         optimizer: spec of a ``torch.optim.Optimizer``.
-        scheduler: spec of a ``torch.optim.lr_scheduler.LRScheduler``; beside its arguments,
-            ``monitor`` names the metric that a plateau is looked for in. One that takes
-            ``total_steps`` is told them, and steps with every batch rather than every epoch.
+        scheduler: spec of a ``torch.optim.lr_scheduler.LRScheduler``; ``monitor`` names the metric
+            of a plateau scheduler. One that takes ``total_steps`` gets them, and steps with every
+            batch instead of every epoch.
         mixing: keyword arguments of :class:`~fer.learning.batch_mixing.BatchMixing`.
-        seed: of everything that is drawn while training; each epoch has its own stream, so a
-            training that goes on from an epoch's start draws what it would have drawn.
+        seed: of all random draws of the training. Each epoch has its own stream, so a training that
+            is resumed at an epoch's start draws what it would have drawn.
         channels_last: keep pictures and weights in the memory layout that convolutions on CPUs and
             tensor cores prefer.
         classes: the class names.
         size: height and width of the faces, in pixels.
-        fit: how pictures that are not square become so, see :func:`fer.pixels.square_grey`; kept
-            for those who use the network.
-        frames: the most frames of the clips that it learns from, kept likewise; None for single
-            faces.
-        invalid: why what this network scores is no score at all (test faces among its training
-            faces), for those who read its checkpoint; empty where nothing is wrong.
-        not_comparable: why it can't be held against scores on FER2013; empty where it can.
+        fit: how pictures that are not square become so, see :func:`fer.pixels.square_grey`; stored
+            for inference.
+        frames: the most frames of the clips that it is trained on, stored for inference; None for
+            single faces.
+        invalid: why its scores are invalid (test faces among its training faces); empty where they
+            are not.
+        not_comparable: why they can't be compared with scores on FER2013; empty where they can.
 
     Raises:
         BuildError: a part can't be made.
@@ -93,7 +109,7 @@ class FerModule(lightning.LightningModule):
         self.optimizer_spec = optimizer
         self.scheduler_spec = scheduler
         self.size = size
-        self.reads_clips = bool(getattr(self.network, "reads_clips", False))
+        self.takes_clips = isinstance(self.network, ClipNetwork)
         self.invalid = invalid
         self.not_comparable = not_comparable
         self.mixing = BatchMixing(**(mixing or {}))
@@ -109,12 +125,10 @@ class FerModule(lightning.LightningModule):
         self.test_scores = Scores(classification_metrics(len(classes)))
         #: Counts of the last whole epoch of a split, int64 ``[C, C]``; rows are true classes.
         self.confusion: dict[Split, Tensor] = {}
-        #: Set before the optimiser is made, where parts are to have rates of their own; a parameter
-        #: of the network that is in no group does not learn.
+        #: Set by callbacks before the optimiser is made, where parts have rates of their own. A
+        #: parameter of the network that is in no group is not trained.
         self.rate_groups: Sequence[RateGroup] = ()
-        #: What it learns from beside the labels, if anything.
         self.teacher: Teacher | None = None
-        #: What is asked of two views of a face, if it learns from pairs.
         self.consistency: Consistency | None = None
 
     @property
@@ -128,21 +142,17 @@ class FerModule(lightning.LightningModule):
                 names.append(f"val/{name}")
         return tuple(names)
 
-    def forward(self, images: Tensor, beside: Tensor | None = None) -> Tensor:
-        """Return logits ``[B, C]`` of uint8 or float images ``[B, 1, H, W]`` in 0–255.
-
-        What is beside them are metadata, as :func:`fer.core.metadata.encode` gives them, where the
-        network reads them; or, where the images are clips ``[B, 1, T, H, W]``, their lengths.
-        """
+    def forward(
+        self, images: Tensor, metadata: Tensor | None = None, lengths: Tensor | None = None
+    ) -> Tensor:
+        """Return logits ``[B, C]`` of what :class:`~fer.models.ModelInput` describes."""
         if images.ndim == 4:
             images = images.to(memory_format=self.memory_format)
-        logits: Tensor
-        logits = self.network(images) if beside is None else self.network(images, beside)
-        return logits
+        return ModelInput(images, metadata, lengths).logits_of(self.network)
 
-    def blank(self, count: int) -> tuple[Tensor, ...]:
-        """Return what :meth:`forward` may be tried out on: black faces, or clips of two frames."""
-        shape = (2, self.size, self.size) if self.reads_clips else (self.size, self.size)
+    def blank(self, count: int) -> tuple[Tensor]:
+        """Return images to try :meth:`forward` on: black faces, or clips of two frames."""
+        shape = (2, self.size, self.size) if self.takes_clips else (self.size, self.size)
         return (torch.zeros(count, 1, *shape, dtype=torch.uint8, device=self.device),)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -155,7 +165,7 @@ class FerModule(lightning.LightningModule):
             loss = self._step(self.train_scores, batch)
         else:
             loss = self._pair(self.train_scores, batch, self.consistency)
-        # Not for the bar, which fetches it: Lightning would fetch it at every step.
+        # Without prog_bar: Lightning would fetch it at every step. The bar fetches it itself.
         self.log("train/step_loss", loss)
         return loss
 
@@ -167,19 +177,17 @@ class FerModule(lightning.LightningModule):
 
     def predict_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """Return ``logits`` ``[B, C]`` and ``row`` ``[B]``, each face's place in its source."""
-        return {"row": batch["row"], "logits": self(batch["image"], beside(batch)).float()}
+        return {"row": batch["row"], "logits": self(*_inputs(batch)).float()}
 
     def on_fit_start(self) -> None:
-        if getattr(self.loss, "needs_counts", False):
+        if isinstance(self.loss, WeightedCrossEntropy):
             faces = cast("FaceDataModule", self.trainer.datamodule).faces  # type: ignore[attr-defined]
             labels = faces.splits["train"].labels
-            cast("Any", self.loss).set_counts(
-                np.bincount(labels, minlength=len(self.classes)).tolist()
-            )
+            self.loss.set_counts(np.bincount(labels, minlength=len(self.classes)).tolist())
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        # Not at the epoch's start: between that and here Lightning draws a seed for the loader, in
-        # all epochs but the first of a process.
+        # Not in on_train_epoch_start: after it Lightning draws a seed for the loader, in all epochs
+        # but the first of a process.
         if batch_idx > 0:
             return
         # Dropout draws from the global generators. One stream an epoch and process makes a resumed
@@ -206,7 +214,7 @@ class FerModule(lightning.LightningModule):
             "scheduler": build(spec, optimizer, expects=LRScheduler, **wiring),
             "interval": "step" if by_step else "epoch",
             "monitor": monitor,
-            # A plateau is looked for where there is a number: in the epochs with a validation.
+            # A plateau can be seen only in epochs with a validation.
             "frequency": self._validation_interval() if monitor is not None else 1,
         }
         return cast("OptimizerLRScheduler", {"optimizer": optimizer, "lr_scheduler": plan})
@@ -223,19 +231,19 @@ class FerModule(lightning.LightningModule):
         groups[0]["params"] += self.loss.parameters()
         optimizer = build(self.optimizer_spec, groups, expects=Optimizer)
         # Before a schedule takes them for the highest rates.
-        for made, group in zip(optimizer.param_groups, self.rate_groups, strict=True):
-            made["lr"] *= group.rate
+        for param_group, group in zip(optimizer.param_groups, self.rate_groups, strict=True):
+            param_group["lr"] *= group.rate
         return optimizer
 
     def _validation_interval(self) -> int:
-        # Without a trainer the parts are only being tried out.
+        # Without a trainer the parts are only tried.
         return (self.trainer.check_val_every_n_epoch or 1) if self._trainer is not None else 1
 
     def _total_steps(self) -> int:
         """Return how many steps the whole training has.
 
-        Lightning's own estimate fetches the first faces on the way, which in a resumed training is
-        before the epoch is known: they would be another epoch's.
+        Lightning's own estimate fetches the first faces, which in a resumed training is before the
+        epoch is known: they would be another epoch's.
         """
         if self._trainer is None:
             return 1
@@ -253,7 +261,7 @@ class FerModule(lightning.LightningModule):
 
     def _taught(self, batch: Batch, teacher: Teacher) -> Batch:
         images = batch["image"].to(memory_format=self.memory_format)
-        return {**batch, "taught": teacher.probabilities(images, batch["row"])}
+        return {**batch, "taught": teacher.soft_targets(images, batch["row"])}
 
     def _loss(self, logits: Tensor, target: Tensor, taught: Tensor | None) -> Tensor:
         loss: Tensor = self.loss(logits, target)
@@ -262,24 +270,26 @@ class FerModule(lightning.LightningModule):
         return self.teacher.loss(logits, taught, loss)
 
     def _step(self, scores: Scores, batch: Batch) -> Tensor:
-        logits = self(batch["image"], beside(batch)).float()
+        logits = self(*_inputs(batch)).float()
         label, target = batch["label"], batch.get("target", batch["label"])
-        if getattr(self.network, "answers_frames", False):
-            # Every frame learns from what its clip is labelled with.
+        if isinstance(self.network, ClipNetwork) and self.network.answers_frames:
+            # Every frame has the label of its clip.
             label, target = (x.repeat_interleave(batch["length"], dim=0) for x in (label, target))
         loss = self._loss(logits, target, batch.get("taught"))
         scores.update(logits, label, loss)
         return loss
 
     def _score(self, scores: Scores, batch: Batch) -> Tensor:
-        logits: Tensor = self(batch["image"], beside(batch)).float()
+        logits: Tensor = self(*_inputs(batch)).float()
         scores.update(logits, batch["label"], F.cross_entropy(logits, batch["label"]))
         return logits
 
     def _pair(self, scores: Scores, batch: Batch, consistency: Consistency) -> Tensor:
         target, taught = batch.get("target", batch["label"]), batch.get("taught")
         loss, logits = consistency.step(
-            self, lambda view: self._loss(view, target, taught), batch["image"], beside(batch)
+            lambda inputs: self(*inputs),
+            lambda logits: self._loss(logits, target, taught),
+            _inputs(batch),
         )
         scores.update(logits, batch["label"], loss)
         return loss
@@ -290,11 +300,15 @@ class FerModule(lightning.LightningModule):
             self.confusion[split] = values["confusion"].cpu()
         numbers = {f"{split}/loss": scores.loss.compute(), **flatten(values, self.classes, split)}
         headline = {f"{split}/loss", f"{split}/acc"}
-        # All processes hold the same values already, since the metrics count over all of them;
-        # Lightning can't know that.
+        # All processes have the same values already, since the metrics count over all of them, but
+        # Lightning warns without it.
         several = self.trainer.world_size > 1
         for shown in (True, False):
             chosen = {name: v for name, v in numbers.items() if (name in headline) == shown}
             self.log_dict(chosen, prog_bar=shown, sync_dist=several)
         scores.metrics.reset()
         scores.loss.reset()
+
+
+def _inputs(batch: Batch) -> ModelInput:
+    return ModelInput(batch["image"], batch.get("metadata"), batch.get("length"))

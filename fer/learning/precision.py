@@ -30,12 +30,12 @@ def auto_precision(accelerator: str) -> str:
 
 
 def fast_bf16(flags: Collection[str]) -> bool:
-    """Say whether a processor with some flags is quicker in bfloat16 than in float32."""
+    """Return True if a processor with these flags is quicker in bfloat16 than in float32."""
     return any(flag in flags for flag in _FAST_BF16)
 
 
 def cpu_flags() -> frozenset[str]:
-    """Return the processor's feature flags, where the system tells them (Linux)."""
+    """Return the processor's feature flags, where the system lists them (Linux)."""
     info = Path("/proc/cpuinfo")
     if not info.is_file():
         return frozenset()

@@ -7,6 +7,7 @@ from fer.models.convlstm import ConvLSTM
 from fer.models.crnn import CRNN
 from fer.models.fusion import Attention, Bilinear, Concat, Fusion, Gated, Sum
 from fer.models.head import DenseHead
+from fer.models.inputs import ModelInput
 from fer.models.metadata import MetadataBranch
 from fer.models.network import FusionNetwork
 from fer.models.preprocessing import Preprocessing
@@ -33,6 +34,7 @@ __all__ = [
     "Gated",
     "MapBranch",
     "MetadataBranch",
+    "ModelInput",
     "Patches",
     "Pixels",
     "Preprocessing",

@@ -41,9 +41,7 @@ class ClipNetwork(nn.Module, ABC):
         BuildError: a part can't be made or the parts don't fit.
     """
 
-    #: Tells networks of clips from those of single faces.
-    reads_clips: ClassVar[bool] = True
-    #: While training, forward answers every real frame, ``[M, classes]``, clip by clip.
+    #: Whether in training mode forward answers every real frame, ``[M, classes]``, clip by clip.
     answers_frames: ClassVar[bool] = False
 
     def __init__(self, *, size: int, preprocessing: Spec) -> None:

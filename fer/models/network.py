@@ -129,13 +129,14 @@ class FusionNetwork(nn.Module):
                 f"fusion joins branches, but the model has only its {names[0]}: choose "
                 "fusion=none, or both a backbone and an lstm"
             )
-        target = spec.get("_target_")
-        reads_tokens = isinstance(target, str) and getattr(locate(target), "reads_tokens", False)
-        for name in names:
-            if reads_tokens:
+        kind = locate(str(spec.get("_target_")))
+        reads_tokens = isinstance(kind, type) and issubclass(kind, Fusion) and kind.reads_tokens
+        if reads_tokens:
+            for name in names:
                 check_pooling(name, read.get(name), "the fusion reads what is before it")
-        name = "token_features" if reads_tokens else "out_features"
-        return build(spec, [_width(part, name) for part in self.branches.values()], expects=Fusion)
+        width = "token_features" if reads_tokens else "out_features"
+        widths = [_width(part, width) for part in self.branches.values()]
+        return build(spec, widths, expects=Fusion)
 
 
 def check_pooling(name: str, spec: Spec | None, why: str) -> None:

@@ -14,6 +14,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils import _pytree
 
 from fer.models.build import BuildError, build, of_roots, targets
+from fer.models.clips import ClipNetwork
 
 #: Most numbers of anything that one face becomes within a network: 1 GiB of them.
 _MOST: Final = 2**28
@@ -91,7 +92,7 @@ def _tried(spec: Mapping[str, Any], weights: Mapping[str, Tensor], classes: int,
     if wanted != {name: tuple(tensor.shape) for name, tensor in weights.items()}:
         # What differs is told when the weights are put into it, which it has room for.
         return 0
-    steps = (1,) if getattr(network, "reads_clips", False) else ()
+    steps = (1,) if isinstance(network, ClipNetwork) else ()
     face = torch.zeros(1, 1, *steps, size, size, dtype=torch.uint8, device="meta")
     with torch.device("meta"), torch.no_grad(), _Largest() as seen:
         network.eval()(face)

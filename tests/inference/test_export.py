@@ -22,10 +22,10 @@ from fer.inference.export import TOLERANCE, export, export_checkpoint
 from fer.inference.half import to_fp16, with_fp16_weights
 from fer.inference.onnx_file import as_file
 from fer.inference.parity import compare
-from fer.learning.callbacks import BestAndLast, ExponentialAverage
-from fer.learning.checkpoint_io import add_to_checkpoint, check_checkpoint
-from fer.learning.initial_weights import begin_with
-from fer.learning.teachers import read_teachers
+from fer.learning.callbacks import BestLastCheckpoint, EMAWeights
+from fer.learning.callbacks.distillation import read_teachers
+from fer.learning.checkpoint_io import add_to_checkpoint
+from fer.learning.initial_state import check_resumable, load_initial_weights
 from tests.inference.conftest import COLUMNS, checkpoint
 from tests.support.errors import raises
 from tests.support.learners import pattern_data, quiet_trainer, small_module
@@ -220,8 +220,8 @@ def slim(small_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 @pytest.mark.filterwarnings("ignore:.*does not have many workers")
 def test_it_holds_the_averaged_network_and_nothing_of_its_training(tmp_path: Path) -> None:
-    kept = BestAndLast(monitor="val/acc", mode="max")
-    trainer = quiet_trainer(tmp_path, kept, ExponentialAverage(decay=0.8), max_epochs=1)
+    kept = BestLastCheckpoint(monitor="val/acc", mode="max")
+    trainer = quiet_trainer(tmp_path, kept, EMAWeights(decay=0.8), max_epochs=1)
     lightning.seed_everything(0, verbose=False)
     trainer.fit(small_module(), datamodule=pattern_data())
     path, to = tmp_path / "checkpoints" / "best.ckpt", tmp_path / "slim.ckpt"
@@ -257,14 +257,14 @@ def test_a_training_begins_with_it_and_learns_from_it_but_does_not_resume(slim: 
     stored = torch.load(slim, weights_only=True)["state_dict"]
     torch.manual_seed(5)
     module = small_module()
-    begin_with(slim, module)
+    load_initial_weights(slim, module)
     (teacher,) = read_teachers([slim], module)
     for network in (module.network, teacher):
         for name, tensor in network.state_dict().items():
             assert torch.equal(tensor, stored[f"network.{name}"].to(tensor.dtype)), name
             assert tensor.dtype in (torch.float32, torch.int64)
     with pytest.raises(UserError, match="init_from="):
-        check_checkpoint(slim, small_module())
+        check_resumable(slim, small_module())
 
 
 @pytest.mark.slow

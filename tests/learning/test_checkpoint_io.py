@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from fer.core.io import atomic_write, remove_leftovers, write_text
-from fer.learning.checkpoint_io import WholeCheckpointIO
+from fer.learning.checkpoint_io import AtomicCheckpointIO
 
 
 def save(path: Path, value: float) -> None:
-    WholeCheckpointIO().save_checkpoint({"weight": torch.full((3,), value), "epoch": 1}, path)
+    AtomicCheckpointIO().save_checkpoint({"weight": torch.full((3,), value), "epoch": 1}, path)
 
 
 def names(folder: Path) -> list[str]:
@@ -23,13 +23,13 @@ def test_a_checkpoint_reads_back(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "last.ckpt"
     save(path, 1.0)
     save(path, 2.0)
-    stored = WholeCheckpointIO().load_checkpoint(path, weights_only=True)
+    stored = AtomicCheckpointIO().load_checkpoint(path, weights_only=True)
     assert stored["weight"].tolist() == [2.0] * 3
     assert names(path.parent) == ["last.ckpt"]
 
 
 def test_a_path_may_be_a_string(tmp_path: Path) -> None:
-    WholeCheckpointIO().save_checkpoint({"epoch": 3}, str(tmp_path / "last.ckpt"))
+    AtomicCheckpointIO().save_checkpoint({"epoch": 3}, str(tmp_path / "last.ckpt"))
     assert torch.load(tmp_path / "last.ckpt", weights_only=True) == {"epoch": 3}
 
 
@@ -61,7 +61,7 @@ def test_a_full_disk_costs_the_new_checkpoint_alone(
 
 def test_storage_options_are_refused(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="storage options"):
-        WholeCheckpointIO().save_checkpoint({}, tmp_path / "a.ckpt", storage_options={})
+        AtomicCheckpointIO().save_checkpoint({}, tmp_path / "a.ckpt", storage_options={})
     assert names(tmp_path) == []
 
 

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from fer.core.errors import UserError
-from fer.learning.callbacks import Consistent
+from fer.learning.callbacks import ConsistencyRegularization
 from fer.learning.consistency import Consistency
 from tests.support.learners import pattern_data, quiet_trainer, small_module
 
@@ -86,7 +86,7 @@ def test_a_training_makes_answers_alike(tmp_path: Path) -> None:
     for weight in (0.0, 5.0):
         torch.manual_seed(0)
         module = small_module("optimizer.lr=0.01")
-        callback = Consistent(weight=weight)
+        callback = ConsistencyRegularization(weight=weight)
         trainer = quiet_trainer(tmp_path, callback, max_epochs=6, enable_checkpointing=False)
         trainer.fit(module, datamodule=data)
         faces = torch.from_numpy(data.faces.splits["val"].images.copy()).unsqueeze(1)
@@ -100,9 +100,9 @@ def test_a_training_makes_answers_alike(tmp_path: Path) -> None:
 
 def test_clips_are_refused() -> None:
     module = small_module()
-    module.reads_clips = True
+    module.takes_clips = True
     with pytest.raises(UserError, match="for models of single faces, not of clips"):
-        Consistent().plan(module)
+        ConsistencyRegularization().plan(module)
 
 
 @pytest.mark.parametrize(
@@ -115,4 +115,4 @@ def test_clips_are_refused() -> None:
 )
 def test_numbers_out_of_range_are_refused(numbers: dict[str, float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        Consistent(**numbers)
+        ConsistencyRegularization(**numbers)

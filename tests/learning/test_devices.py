@@ -21,16 +21,16 @@ from fer.data.augmentation import Augmentation
 from fer.data.datamodule import FaceDataModule
 from fer.learning.batch_mixing import BatchMixing
 from fer.learning.callbacks import (
-    Bar,
-    BestAndLast,
-    Consistent,
-    ExponentialAverage,
+    BestLastCheckpoint,
+    ConsistencyRegularization,
+    EMAWeights,
     History,
+    ProgressBar,
     StopOnNaN,
     Throughput,
 )
 from fer.learning.consistency import Consistency
-from fer.learning.teachers import Teachers
+from fer.learning.distillation import TeacherNetworks
 from tests.support.learners import pattern_data, quiet_trainer, small_module
 from tests.support.pattern_faces import PatternFaces
 
@@ -70,7 +70,7 @@ def test_no_step_waits_for_the_device(optimizer: str, loss: str, more: str) -> N
     # A recurrence would take seconds there.
     cnn = ("model=cnn", "model.backbone.widths=[6,6,8,8]", "scheduler=none")
     module = small_module(*cnn, f"optimizer={optimizer}", f"loss={loss}", small=False)
-    average, guard = ExponentialAverage(), StopOnNaN()
+    average, guard = EMAWeights(), StopOnNaN()
     # Lightning has callbacks set up before it moves the module.
     average.setup(trainer, module, "fit")
     module.to(device).train()
@@ -79,7 +79,9 @@ def test_no_step_waits_for_the_device(optimizer: str, loss: str, more: str) -> N
     elif more == "pairs":
         module.consistency = Consistency()
     else:
-        module.teacher = Teachers([small_module(*cnn, small=False).network.to(device).eval()])
+        module.teacher = TeacherNetworks(
+            [small_module(*cnn, small=False).network.to(device).eval()]
+        )
     if hasattr(module.loss, "set_counts"):
         module.loss.set_counts([4, 3, 2, 1])
     chosen: Any = module.configure_optimizers()
@@ -135,14 +137,21 @@ class AskedPerStep(Callback):
 def test_the_loop_around_a_step_asks_for_no_number(tmp_path: Path) -> None:
     with Numbers() as numbers:
         steps = AskedPerStep(numbers)
-        callbacks = [BestAndLast(), History(), StopOnNaN(), Throughput(), Bar(), steps]
+        callbacks = [
+            BestLastCheckpoint(),
+            History(),
+            StopOnNaN(),
+            Throughput(),
+            ProgressBar(),
+            steps,
+        ]
         trainer = quiet_trainer(tmp_path, *callbacks, max_epochs=1, enable_progress_bar=True)
         module = small_module("optimizer=sgd", "scheduler=onecycle")
         trainer.fit(module, datamodule=pattern_data(train=64), weights_only=True)
     assert len(steps.before) == 4
     assert len(set(steps.before)) == 1
     assert numbers.asked > steps.before[-1], "the bar and the guard ask in the end"
-    assert "train/step_loss" in Bar().get_metrics(trainer, module)
+    assert "train/step_loss" in ProgressBar().get_metrics(trainer, module)
 
 
 class AppleGPU(TorchDispatchMode):
@@ -170,7 +179,13 @@ class OnAppleGPU(Callback):
 
 def test_an_apple_gpu_can_train_and_score(tmp_path: Path) -> None:
     """Resident faces are augmented on the device; two views, averages, metrics."""
-    callbacks = [BestAndLast(), StopOnNaN(), ExponentialAverage(), Consistent(), OnAppleGPU()]
+    callbacks = [
+        BestLastCheckpoint(),
+        StopOnNaN(),
+        EMAWeights(),
+        ConsistencyRegularization(),
+        OnAppleGPU(),
+    ]
     trainer = quiet_trainer(tmp_path, *callbacks, max_epochs=1)
     source = PatternFaces({"train": 16, "val": 8, "test": 8})
     moves = Augmentation(rotation=10.0, shift=0.1, flip=0.5, brightness=0.1, erase=0.5)

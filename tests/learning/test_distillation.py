@@ -15,8 +15,9 @@ from fer.core.errors import UserError
 from fer.data.soft_targets import SoftTargets, checksums_of
 from fer.learning import FerModule
 from fer.learning.callbacks import Distillation
+from fer.learning.callbacks.distillation import read_teachers
+from fer.learning.distillation import StoredAnswers, TeacherNetworks
 from fer.learning.losses import distillation_loss
-from fer.learning.teachers import StoredAnswers, Teachers, read_teachers
 from tests.support.learners import pattern_data, quiet_trainer, small_module
 
 
@@ -41,9 +42,9 @@ def stored(folder: Path, module: FerModule, name: str = "best.ckpt", **changes: 
 
 
 def test_teachers_answer_together_and_softened() -> None:
-    teachers = Teachers([Fixed(0.0, 2.0), Fixed(1.0, 0.0)], temperature=2.0)
+    teachers = TeacherNetworks([Fixed(0.0, 2.0), Fixed(1.0, 0.0)], temperature=2.0)
     expected = (F.softmax(torch.tensor([0.0, 1.0]), 0) + F.softmax(torch.tensor([0.5, 0.0]), 0)) / 2
-    answers = teachers.probabilities(torch.zeros(2, 1, 8, 8), torch.arange(2))
+    answers = teachers.soft_targets(torch.zeros(2, 1, 8, 8), torch.arange(2))
     torch.testing.assert_close(answers, expected.expand(2, -1))
 
 
@@ -71,14 +72,14 @@ def test_both_sides_are_softened_and_the_gradient_keeps_its_size() -> None:
 @pytest.mark.parametrize("numbers", [{"weight": 0.0}, {"weight": 1.1}, {"temperature": 0.0}])
 def test_numbers_out_of_range_are_refused(numbers: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="weight must be above 0"):
-        Teachers([Fixed(0.0)], **numbers)
+        TeacherNetworks([Fixed(0.0)], **numbers)
 
 
 def test_a_step_is_taught_by_what_the_student_sees() -> None:
     module = small_module("augmentation.mixing.mixup=1.0")
     classes = len(module.classes)
     teacher = Fixed(*range(classes))
-    module.teacher = Teachers([teacher], weight=0.25, temperature=2.0)
+    module.teacher = TeacherNetworks([teacher], weight=0.25, temperature=2.0)
     seen: list[tuple[Tensor, Tensor]] = []
     module.network.register_forward_hook(lambda _, given, said: seen.append((given[0], said)))
     labels = torch.tensor([0, 1, 2, 3])
@@ -98,7 +99,7 @@ def test_a_step_is_taught_by_what_the_student_sees() -> None:
 def test_stored_answers_are_looked_up_by_row_and_softened() -> None:
     logits = torch.randn(3, 4)
     teacher = StoredAnswers(torch.tensor([7, 2, 5]), logits.softmax(dim=1), temperature=3.0)
-    answers = teacher.probabilities(torch.empty(2, 1, 8, 8), torch.tensor([5, 7]))
+    answers = teacher.soft_targets(torch.empty(2, 1, 8, 8), torch.tensor([5, 7]))
     torch.testing.assert_close(answers, (logits[[2, 0]] / 3.0).softmax(dim=1))
 
 
@@ -146,7 +147,7 @@ def test_teachers_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         read_teachers([seen], module)
     with pytest.raises(UserError, match="there is no file"):
         read_teachers([tmp_path / "absent.ckpt"], module)
-    module.reads_clips = True
+    module.takes_clips = True
     with pytest.raises(UserError, match="for models of single faces, not of clips"):
         Distillation(teachers=[str(other)]).plan(module)
     for both in ([], [str(other)]):

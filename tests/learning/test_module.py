@@ -18,7 +18,8 @@ from lightning.pytorch.callbacks import Callback
 
 from fer.data.datamodule import FaceDataModule
 from fer.learning import FerModule
-from fer.learning.callbacks import BestAndLast, History
+from fer.learning.callbacks import BestLastCheckpoint, History
+from fer.learning.dry_run import network_summary
 from fer.models import BuildError
 from tests.support.learners import pattern_data, quiet_trainer, small_module
 from tests.support.pattern_faces import CLASSES
@@ -87,7 +88,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     torch.manual_seed(0)
     module, data = learner(), learner_data()
     history, witness = History(), Witness()
-    trainer = quiet_trainer(folder, BestAndLast(), history, witness, max_epochs=EPOCHS)
+    trainer = quiet_trainer(folder, BestLastCheckpoint(), history, witness, max_epochs=EPOCHS)
     trainer.fit(module, datamodule=data, weights_only=True)
     return Run(folder, module, data, trainer, history, witness)
 
@@ -130,7 +131,7 @@ def test_the_best_checkpoint_is_that_of_the_best_epoch(run: Run) -> None:
             assert torch.equal(loaded[name], tensor), name
     assert accuracy(load(run, "best"), run.data) == pytest.approx(accuracies[best])
     callback = run.trainer.checkpoint_callback
-    assert isinstance(callback, BestAndLast)
+    assert isinstance(callback, BestLastCheckpoint)
     assert float(callback.best_model_score) == pytest.approx(max(accuracies))
 
 
@@ -240,8 +241,10 @@ def test_history_keeps_its_own_copy_of_a_state() -> None:
     assert state == {"epochs": [{"epoch": 1.0}]}
 
 
-def resume(path: Path, folder: Path, epochs: int = EPOCHS + 1) -> tuple[History, BestAndLast]:
-    history, best_and_last = History(), BestAndLast()
+def resume(
+    path: Path, folder: Path, epochs: int = EPOCHS + 1
+) -> tuple[History, BestLastCheckpoint]:
+    history, best_and_last = History(), BestLastCheckpoint()
     trainer = quiet_trainer(folder, best_and_last, history, max_epochs=epochs)
     trainer.fit(learner(), datamodule=learner_data(), ckpt_path=path, weights_only=True)
     return history, best_and_last
@@ -269,7 +272,7 @@ def test_a_cut_run_resumes_as_if_nothing_had_been(tmp_path: Path) -> None:
     def start(name: str, *callbacks: Callback, ckpt_path: Path | None = None) -> History:
         history = History()
         trainer = quiet_trainer(
-            tmp_path / name, BestAndLast(), history, *callbacks, max_epochs=EPOCHS
+            tmp_path / name, BestLastCheckpoint(), history, *callbacks, max_epochs=EPOCHS
         )
         torch.manual_seed(0)
         module = small_module("optimizer.lr=0.01", "model.head.dropout=0")
@@ -290,7 +293,7 @@ def test_a_resumed_run_knows_the_best_epoch_before_it(run: Run, tmp_path: Path) 
     path = tmp_path / "good.ckpt"
     checkpoint = torch.load(run.folder / "checkpoints" / "last.ckpt", weights_only=True)
     states = checkpoint["callbacks"]
-    (state,) = (states[name] for name in states if "BestAndLast" in name)
+    (state,) = (states[name] for name in states if "BestLastCheckpoint" in name)
     # No later epoch can be better than this one.
     score = torch.tensor(2.0)
     state |= {"best_model_score": score, "kth_value": score}
@@ -310,7 +313,7 @@ def test_a_run_that_was_moved_resumes(run: Run, tmp_path: Path) -> None:
     """Its best checkpoint lies beside the last one, and no longer where its path says."""
     moved = shutil.copytree(run.folder / "checkpoints", tmp_path / "moved")
     checkpoint = torch.load(moved / "last.ckpt", weights_only=True)
-    (state,) = (s for name, s in checkpoint["callbacks"].items() if "BestAndLast" in name)
+    (state,) = (s for name, s in checkpoint["callbacks"].items() if "BestLastCheckpoint" in name)
     gone = str(tmp_path / "gone" / "best.ckpt")
     state |= {"dirpath": str(tmp_path / "gone"), "best_model_path": gone}
     state["best_k_models"] = {gone: state["best_model_score"]}
@@ -328,7 +331,9 @@ PATIENT = {"_target_": "torch.optim.lr_scheduler.StepLR", "step_size": 1, "gamma
 def fit_with_rare_validation(folder: Path, scheduler: dict[str, Any]) -> History:
     module = FerModule(**(dict(learner().hparams) | {"scheduler": scheduler}))
     history = History()
-    trainer = quiet_trainer(folder, BestAndLast(), history, max_epochs=4, check_val_every_n_epoch=2)
+    trainer = quiet_trainer(
+        folder, BestLastCheckpoint(), history, max_epochs=4, check_val_every_n_epoch=2
+    )
     trainer.fit(module, datamodule=pattern_data(train=16, val=8), weights_only=True)
     return history
 
@@ -405,12 +410,10 @@ def test_a_part_of_another_kind_is_refused(part: str) -> None:
         FerModule(**hyperparameters).configure_optimizers()
 
 
-@torch.no_grad()
-def test_the_table_of_the_network_leaves_the_mode() -> None:
-    from fer.learning.summary import count_parameters, network_table
-
-    module = small_module().train()
-    table = network_table(module)
+@pytest.mark.parametrize("choice", ["model=cnn_lstm", "model=clip_lstm"])
+def test_the_table_of_the_network_leaves_the_mode(choice: str) -> None:
+    module = small_module(choice, small=False).train()
+    table = network_summary(module)
     assert module.training
-    assert f"{count_parameters(module.network):,}" in table
-    assert f"B×{len(CLASSES)}" in table
+    assert "network.head" in table
+    assert f"[1, {len(CLASSES)}]" in table

@@ -12,10 +12,9 @@ from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from fer.learning import muon
-from fer.learning.muon import Muon, orthogonalised
-from fer.learning.schedules import Cosine, OneCycle
-from fer.learning.stages import RateGroup
+from fer.learning.callbacks.gradual_unfreezing import RateGroup
+from fer.learning.optim import Cosine, OneCycle, muon
+from fer.learning.optim.muon import Muon, orthogonalize
 from fer.models import BuildError, build
 from tests.support.learners import pattern_data, quiet_trainer, small_module
 from tests.support.parts import composed
@@ -52,7 +51,7 @@ def in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 6, 54), (2, 40, 5), (2, 256, 64)])
 def test_singular_values_end_near_one(shape: tuple[int, ...]) -> None:
     matrices = drawn(*shape)
-    turned = orthogonalised(matrices)
+    turned = orthogonalize(matrices)
     assert (turned.shape, turned.dtype) == (matrices.shape, matrices.dtype)
     values = torch.linalg.svdvals(turned)
     # The square one has small singular values, which rise without getting there.
@@ -63,7 +62,7 @@ def test_singular_values_end_near_one(shape: tuple[int, ...]) -> None:
 def test_the_singular_vectors_stay() -> None:
     matrix = drawn(6, 20)
     u, s, vh = torch.linalg.svd(matrix, full_matrices=False)
-    inner = u.T @ orthogonalised(matrix[None])[0] @ vh.T
+    inner = u.T @ orthogonalize(matrix[None])[0] @ vh.T
     torch.testing.assert_close(inner, inner.diag().diag(), atol=1e-5, rtol=0)
     x = s / s.norm()
     for _ in range(5):
@@ -73,9 +72,9 @@ def test_the_singular_vectors_stay() -> None:
 
 def test_bfloat16_comes_to_about_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     matrices = drawn(2, 6, 54)
-    exact = orthogonalised(matrices)
+    exact = orthogonalize(matrices)
     monkeypatch.setattr(muon, "_cpu_has_bf16", lambda: True)
-    rounded = orthogonalised(matrices)
+    rounded = orthogonalize(matrices)
     assert rounded.dtype == torch.float32
     assert not torch.equal(rounded, exact)
     torch.testing.assert_close(rounded, exact, atol=0.03, rtol=0)
@@ -83,13 +82,13 @@ def test_bfloat16_comes_to_about_the_same(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_each_of_many_is_as_if_alone() -> None:
     many = drawn(4, 5, 9)
-    alone = torch.cat([orthogonalised(one[None]) for one in many])
-    torch.testing.assert_close(orthogonalised(many), alone)
+    alone = torch.cat([orthogonalize(one[None]) for one in many])
+    torch.testing.assert_close(orthogonalize(many), alone)
 
 
 @pytest.mark.parametrize("kind", [torch.bfloat16, torch.float64])
 def test_the_type_is_kept_and_nothing_stays_nothing(kind: torch.dtype) -> None:
-    turned = orthogonalised(torch.zeros(1, 3, 4, dtype=kind))
+    turned = orthogonalize(torch.zeros(1, 3, 4, dtype=kind))
     assert turned.dtype == kind
     assert not turned.any()
 
@@ -111,7 +110,7 @@ def test_steps_are_those_of_the_formulas() -> None:
             assert p.grad is not None
             buffer.mul_(momentum).add_(p.grad, alpha=1 - momentum)
             ahead = (1 - momentum) * p.grad + momentum * buffer
-            turned = orthogonalised(ahead.flatten(1)[None])[0].view_as(p)
+            turned = orthogonalize(ahead.flatten(1)[None])[0].view_as(p)
             scale = max(1, len(p) / p[0].numel()) ** 0.5
             with torch.no_grad():
                 p.copy_(p * (1 - rate * decay) - rate * scale * turned)

@@ -12,7 +12,7 @@ from lightning.pytorch.callbacks import Callback
 from torch.optim import SGD
 from torch.optim.lr_scheduler import LRScheduler
 
-from fer.learning.schedules import Constant, Cosine, OneCycle
+from fer.learning.optim import Constant, Cosine, OneCycle
 from tests.support.learners import pattern_data, quiet_trainer, small_module
 
 RATE = 0.5

@@ -37,7 +37,7 @@ def grey(count: int, size: int = 48, seed: int = 0) -> Tensor:
 
 def seen(model: nn.Module, count: int, size: int = 48, seed: int = 0) -> Tensor:
     """Return what a model reads: faces, or clips of three of them."""
-    if not getattr(model, "reads_clips", False):
+    if not isinstance(model, ClipNetwork):
         return grey(count, size, seed)
     return grey(3 * count, size, seed).view(count, 1, 3, size, size)
 

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 
 from fer.learning import FerModule
-from fer.learning.callbacks import Progressive
-from fer.learning.run import prepare
+from fer.learning.callbacks import GradualUnfreezing
+from fer.learning.loop import seed_everything_quietly
 from tests.support.learners import pattern_data, quiet_trainer, small_module
 
 #: Faces of each split; the last batch of the test split is a smaller one in each process, and one
@@ -47,7 +47,7 @@ def job(folder: Path, devices: int) -> dict[str, Any] | None:
         ``confusion`` and ``metrics`` of the test split, ``weights`` after the training and the
         ``thawed`` ones after a training by stages; None in other processes than the first.
     """
-    prepare(0)
+    seed_everything_quietly(0)
     strategy = "ddp" if devices > 1 else "auto"
     options: dict[str, Any] = {"devices": devices, "strategy": strategy, "precision": "32-true"}
     batch = GLOBAL_BATCH // devices
@@ -71,7 +71,7 @@ def job(folder: Path, devices: int) -> dict[str, Any] | None:
     stages = [{"parts": ["head"]}, {"parts": ["lstm"], "epoch": 1, "rate": 0.5}]
     slow = quiet_trainer(
         folder,
-        Progressive(stages=stages),
+        GradualUnfreezing(stages=stages),
         max_epochs=2,
         limit_train_batches=STEPS,
         limit_val_batches=0,

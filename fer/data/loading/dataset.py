@@ -118,11 +118,6 @@ def beside_images(
     return arrays
 
 
-def beside(batch: Batch) -> Tensor | None:
-    """Return what a network reads beside the images: metadata, or the lengths of clips."""
-    return batch.get("metadata", batch.get("length"))
-
-
 def as_is(batch: Any) -> Any:
     """Return the batch that :class:`FaceDataset` has already put together."""
     return batch

@@ -1,40 +1,45 @@
-"""What happens beside the learning: checkpoints, history, pictures."""
+"""Callbacks of a training: checkpoints, history, regularisation, W&B."""
 
-from fer.learning.callbacks.averaging import ExponentialAverage
-from fer.learning.callbacks.bar import Bar
-from fer.learning.callbacks.checkpoint import BestAndLast
-from fer.learning.callbacks.consistent import Consistent
+from fer.learning.callbacks.checkpoint import BestLastCheckpoint
+from fer.learning.callbacks.consistency import ConsistencyRegularization
 from fer.learning.callbacks.distillation import Distillation
-from fer.learning.callbacks.epoch_lines import EpochLines
-from fer.learning.callbacks.history import History
+from fer.learning.callbacks.ema import EMAWeights
+from fer.learning.callbacks.gradual_unfreezing import GradualUnfreezing
 from fer.learning.callbacks.nan_guard import DivergedError, StopOnNaN
 from fer.learning.callbacks.processes import EndTogether, ProcessDiedError
-from fer.learning.callbacks.progressive import Progressive
-from fer.learning.callbacks.throughput import Throughput
-from fer.learning.callbacks.time_limit import TimeLimit
-from fer.learning.callbacks.wandb_pictures import MisreadPictures
-from fer.learning.callbacks.wandb_run import begin, closing_run
-from fer.learning.callbacks.wandb_tracking import OBJECTIVE, Tracking, hand_in
+from fer.learning.callbacks.progress import (
+    EpochLogLines,
+    History,
+    ProgressBar,
+    Throughput,
+    TimeLimit,
+)
+from fer.learning.callbacks.wandb import (
+    OBJECTIVE,
+    LogMisclassified,
+    WandbTracking,
+    finish_run_on_exit,
+    log_artifacts,
+)
 
 __all__ = [
     "OBJECTIVE",
-    "Bar",
-    "BestAndLast",
-    "Consistent",
+    "BestLastCheckpoint",
+    "ConsistencyRegularization",
     "Distillation",
     "DivergedError",
+    "EMAWeights",
     "EndTogether",
-    "EpochLines",
-    "ExponentialAverage",
+    "EpochLogLines",
+    "GradualUnfreezing",
     "History",
-    "MisreadPictures",
+    "LogMisclassified",
     "ProcessDiedError",
-    "Progressive",
+    "ProgressBar",
     "StopOnNaN",
     "Throughput",
     "TimeLimit",
-    "Tracking",
-    "begin",
-    "closing_run",
-    "hand_in",
+    "WandbTracking",
+    "finish_run_on_exit",
+    "log_artifacts",
 ]

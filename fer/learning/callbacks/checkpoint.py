@@ -6,13 +6,13 @@ import shutil
 from pathlib import Path
 from typing import Any, Literal
 
-import lightning
+from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from fer.core.io import atomic_write
 
 
-class BestAndLast(ModelCheckpoint):
+class BestLastCheckpoint(ModelCheckpoint):
     """Keep ``checkpoints/best.ckpt`` and ``checkpoints/last.ckpt`` in the run folder.
 
     The last one is written between epochs, when schedules have stepped and histories are complete:
@@ -35,39 +35,30 @@ class BestAndLast(ModelCheckpoint):
             auto_insert_metric_name=False,
         )
 
-    def setup(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str
-    ) -> None:
-        # Not where the logger writes, which is Lightning's default.
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        # Lightning's default is where the logger writes.
         self.dirpath = str(Path(trainer.default_root_dir) / "checkpoints")
         super().setup(trainer, pl_module, stage)
         self._trainer = trainer
-        self._begun = False
+        self._started = False
         self._between_epochs = False
 
-    def on_train_epoch_start(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
-    ) -> None:
-        if self._begun:
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self._started:
             self._save_last(trainer)
-        self._begun = True
+        self._started = True
 
-    def on_train_end(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
-    ) -> None:
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         super().on_train_end(trainer, pl_module)
         self._save_last(trainer)
 
     def on_save_checkpoint(
-        self,
-        trainer: lightning.Trainer,
-        pl_module: lightning.LightningModule,
-        checkpoint: dict[str, Any],
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         super().on_save_checkpoint(trainer, pl_module, checkpoint)
         if self._between_epochs:
-            # The next epoch is announced already, but nothing of it has happened: without this a
-            # resumed run would take it for one that broke off at its end.
+            # The next epoch is counted as ready already, but nothing of it has happened: without
+            # this a resumed run would take it for one that was cut off at its end.
             for counts in checkpoint["loops"]["fit_loop"]["epoch_progress"].values():
                 counts.update(ready=counts["completed"], started=counts["completed"])
 
@@ -78,10 +69,10 @@ class BestAndLast(ModelCheckpoint):
         if not self.best_model_path:
             return
         best = Path(str(self.dirpath)) / "best.ckpt"
-        # Of several processes one copies.
+        # With several processes, one copies.
         if not best.is_file() and self._trainer.is_global_zero:
-            with atomic_write(best) as beside:
-                shutil.copyfile(self._earlier_best(), beside)
+            with atomic_write(best) as temporary:
+                shutil.copyfile(self._earlier_best(), temporary)
         if self.best_model_score is not None:
             self.best_k_models = {str(best): self.best_model_score}
         self.best_model_path = self.kth_best_model_path = str(best)
@@ -98,7 +89,7 @@ class BestAndLast(ModelCheckpoint):
             "beside the checkpoint to resume from"
         )
 
-    def _save_last(self, trainer: lightning.Trainer) -> None:
+    def _save_last(self, trainer: Trainer) -> None:
         self._between_epochs = True
         trainer.save_checkpoint(Path(str(self.dirpath)) / "last.ckpt")
         self._between_epochs = False

@@ -26,7 +26,7 @@ class Muon(Optimizer):
     """Muon (Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks").
 
     Matrices step along their Nesterov momentum made nearly orthogonal
-    (:func:`orthogonalised`), times ``sqrt(max(1, rows / columns))``. A matrix is every parameter of
+    (:func:`orthogonalize`), times ``sqrt(max(1, rows / columns))``. A matrix is every parameter of
     two or more dimensions, flattened to ``[out, everything else]`` (the filters of a convolution),
     which has more than one row and one column: the first and the last layer too. All else (biases,
     gains of norms, a token) steps by SGD with Nesterov momentum.
@@ -100,7 +100,7 @@ class Muon(Optimizer):
         for (rows, columns, *_), members in alike.items():
             # All of one shape at once: many small products keep a GPU waiting.
             stack = torch.stack([ahead[i].reshape(rows, columns) for i in members])
-            steps = orthogonalised(stack).unbind()
+            steps = orthogonalize(stack).unbind()
             moves = [step.view_as(parameters[i]) for i, step in zip(members, steps, strict=True)]
             scale = max(1, rows / columns) ** 0.5
             torch._foreach_add_([parameters[i] for i in members], moves, alpha=-rate * scale)
@@ -121,7 +121,7 @@ class Muon(Optimizer):
         return cast("Tensor", state["momentum_buffer"])
 
 
-def orthogonalised(matrices: Tensor) -> Tensor:
+def orthogonalize(matrices: Tensor) -> Tensor:
     """Return nearly orthogonal matrices with the singular vectors of others.
 
     Five quintic Newton–Schulz iterations bring singular values to about 0.7–1.2 (the smallest, far
@@ -135,7 +135,7 @@ def orthogonalised(matrices: Tensor) -> Tensor:
         ``[N, rows, columns]``, of the same type.
 
     Example:
-        >>> turned = orthogonalised(torch.tensor([[[0.0, 9.0], [-3.0, 0.0]]]))
+        >>> turned = orthogonalize(torch.tensor([[[0.0, 9.0], [-3.0, 0.0]]]))
         >>> torch.allclose(turned.abs(), torch.tensor([[0.0, 1.0], [1.0, 0.0]]), atol=0.3)
         True
     """

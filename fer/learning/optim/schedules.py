@@ -1,4 +1,4 @@
-"""How the rate changes over a training; each takes the number of steps it has."""
+"""Learning rate schedules over a whole training."""
 
 from __future__ import annotations
 

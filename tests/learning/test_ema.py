@@ -10,8 +10,8 @@ import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
 
-from fer.learning.callbacks import BestAndLast, ExponentialAverage
-from fer.learning.callbacks.averaging import warmed_up
+from fer.learning.callbacks import BestLastCheckpoint, EMAWeights
+from fer.learning.callbacks.ema import warmed_up
 from tests.support.learners import pattern_data, quiet_trainer, small_module
 
 pytestmark = [
@@ -42,8 +42,8 @@ class ByHand(Callback):
 
 
 def trained(folder: Path, epochs: int, resume: Path | None = None) -> tuple[Path, ByHand]:
-    hand, kept = ByHand(), BestAndLast(monitor="val/acc", mode="max")
-    trainer = quiet_trainer(folder, kept, ExponentialAverage(decay=DECAY), hand, max_epochs=epochs)
+    hand, kept = ByHand(), BestLastCheckpoint(monitor="val/acc", mode="max")
+    trainer = quiet_trainer(folder, kept, EMAWeights(decay=DECAY), hand, max_epochs=epochs)
     lightning.seed_everything(0, verbose=False)
     module = small_module("scheduler=none")
     trainer.fit(module, datamodule=pattern_data(), ckpt_path=resume, weights_only=True)
@@ -68,8 +68,8 @@ def test_average_goes_on_after_a_break(tmp_path: Path) -> None:
 
 
 def test_what_is_tested_is_the_average(tmp_path: Path) -> None:
-    kept = BestAndLast(monitor="val/acc", mode="max")
-    trainer = quiet_trainer(tmp_path, kept, ExponentialAverage(decay=DECAY), max_epochs=2)
+    kept = BestLastCheckpoint(monitor="val/acc", mode="max")
+    trainer = quiet_trainer(tmp_path, kept, EMAWeights(decay=DECAY), max_epochs=2)
     lightning.seed_everything(0, verbose=False)
     module = small_module("scheduler=none")
     data = pattern_data()
@@ -83,7 +83,7 @@ def test_what_is_tested_is_the_average(tmp_path: Path) -> None:
 @pytest.mark.parametrize("decay", [-0.1, 1.0])
 def test_decay_out_of_range(decay: float) -> None:
     with pytest.raises(ValueError, match="below 1"):
-        ExponentialAverage(decay=decay)
+        EMAWeights(decay=decay)
 
 
 def test_little_of_the_start_is_left() -> None:

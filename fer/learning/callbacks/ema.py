@@ -1,23 +1,22 @@
-"""Averaged weights."""
+"""An exponential moving average of the weights."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from copy import deepcopy
 from itertools import chain
 from typing import Any
 
-import lightning
 import torch
+from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import WeightAveraging
 from lightning.pytorch.trainer.states import TrainerFn
-from torch import Tensor, nn
+from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from fer.ranges import ShareBelowOne
 
 
-class ExponentialAverage(WeightAveraging):
+class EMAWeights(WeightAveraging):
     """An exponential moving average of the weights (Polyak & Juditsky 1992), warmed up.
 
     After ``n`` steps the average keeps ``min(decay, (1 + n) / (10 + n))`` of itself, as in
@@ -25,8 +24,8 @@ class ExponentialAverage(WeightAveraging):
     start would still be a tenth of the average after 2,300 steps, ten epochs of FER2013 in batches
     of 128.
 
-    Averaged weights are validated, kept and tested; batch normalisation's statistics are averaged
-    as the weights are.
+    Averaged weights are validated, saved and tested. The statistics of batch normalisation are
+    averaged like weights.
 
     Args:
         decay: share of the average that a late step keeps, at least 0 and below 1.
@@ -38,43 +37,32 @@ class ExponentialAverage(WeightAveraging):
     def __init__(self, *, decay: ShareBelowOne = 0.999) -> None:
         if not 0 <= decay < 1:
             raise ValueError(f"decay must be at least 0 and below 1, not {decay}")
-
         super().__init__()
         self._decay = decay
         self._last_weights: dict[str, Any] | None = None
 
-    def setup(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str
-    ) -> None:
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if stage == "fit":
-            # Where the module will be: it is not there yet.
+            # The device of the strategy: the module is moved there later.
             device = trainer.strategy.root_device
             self._average_model = _Average(pl_module, device=device, decay=self._decay)
 
-    def on_train_end(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
-    ) -> None:
-        # The average takes the weights' place now, but a checkpoint that is yet to be saved must
-        # hold both, or a training that is prolonged would go on from the average.
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        # The average replaces the weights now, but a checkpoint saved after this must hold both:
+        # otherwise a prolonged training would resume from the average.
         self._last_weights = deepcopy(pl_module.state_dict())
         super().on_train_end(trainer, pl_module)
 
     def on_load_checkpoint(
-        self,
-        trainer: lightning.Trainer,
-        pl_module: lightning.LightningModule,
-        checkpoint: dict[str, Any],
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        # For a test the checkpoint's own weights, the average, are there already; Lightning would
-        # put those of the last step in their place.
+        # A test uses the checkpoint's own weights, the average; Lightning would replace them by
+        # those of the last step.
         if trainer.state.fn == TrainerFn.FITTING:
             super().on_load_checkpoint(trainer, pl_module, checkpoint)
 
     def on_save_checkpoint(
-        self,
-        trainer: lightning.Trainer,
-        pl_module: lightning.LightningModule,
-        checkpoint: dict[str, Any],
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         super().on_save_checkpoint(trainer, pl_module, checkpoint)
         if self._last_weights is not None:
@@ -82,30 +70,27 @@ class ExponentialAverage(WeightAveraging):
 
 
 class _Average(AveragedModel):
-    """The average; torch's own waits several times a step for what a GPU has counted."""
+    """The average. torch's own update synchronises with a GPU several times a step."""
 
     def __init__(self, model: nn.Module, *, device: torch.device, decay: float) -> None:
         super().__init__(model, use_buffers=True)
-        # The count of steps stays where Python reads it.
+        # Not `device=` of the base class: the count of steps stays on the CPU.
         self.module.to(device)
         self._decay = decay
 
     @torch.no_grad()
     def update_parameters(self, model: nn.Module) -> None:
-        """Take in the weights of another step."""
+        """Average in the weights after another step."""
         steps = int(self.n_averaged)
         keep = warmed_up(self._decay, steps) if steps else 0.0
-        pairs = list(zip(_tensors(self.module), _tensors(model), strict=True))
+        tensors = [chain(m.parameters(), m.buffers()) for m in (self.module, model)]
+        pairs = list(zip(*tensors, strict=True))
         floats = [(mean, now) for mean, now in pairs if mean.is_floating_point()]
         torch._foreach_lerp_([mean for mean, _ in floats], [now for _, now in floats], 1 - keep)
         for mean, now in pairs:
-            if not mean.is_floating_point():  # The batches that a norm has seen.
+            if not mean.is_floating_point():  # The number of batches that a norm has seen.
                 mean.copy_(now)
         self.n_averaged += 1
-
-
-def _tensors(module: nn.Module) -> Iterator[Tensor]:
-    return chain(module.parameters(), module.buffers())
 
 
 def warmed_up(decay: float, steps: int) -> float:

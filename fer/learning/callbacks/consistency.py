@@ -1,10 +1,10 @@
-"""Learn to answer two views of a face alike."""
+"""Train a network to answer two views of a face alike."""
 
 from __future__ import annotations
 
 from typing import cast
 
-import lightning
+from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
 from fer.core.errors import UserError
@@ -13,12 +13,11 @@ from fer.learning.module import FerModule
 from fer.ranges import NonNegativeFloat, ShareBelowOne
 
 
-class Consistent(Callback):
-    """Teach a learner not to mind how a face was cut out.
+class ConsistencyRegularization(Callback):
+    """Add :class:`~fer.learning.consistency.Consistency` to the loss.
 
-    See :class:`~fer.learning.consistency.Consistency`. A step costs twice as much. ``train/loss``
-    is that of both views with what is asked of them; what is validated and tested is one view
-    against the labels, as ever.
+    A step costs twice as much. ``train/loss`` is the mean over both views plus the divergence;
+    validation and test use one view and the labels, as always.
 
     Args:
         weight: of the divergence of the two answers, at least 0.
@@ -39,17 +38,19 @@ class Consistent(Callback):
         self._consistency = Consistency(weight=weight, zoom=zoom, shift=shift)
 
     def plan(self, module: FerModule) -> None:
-        """Have a learner learn from pairs.
+        """Make a module train on pairs of views.
 
         Raises:
-            UserError: it reads clips.
+            UserError: it takes clips.
         """
-        if module.reads_clips:
-            raise UserError("callbacks=consistency is for models of single faces, not of clips")
+        if module.takes_clips:
+            raise UserError(
+                "callbacks=consistency is for models of single faces, not of clips",
+                code="not_for_clips",
+                where="callbacks.consistency",
+            )
         module.consistency = self._consistency
 
-    def setup(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str
-    ) -> None:
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if stage == "fit":
             self.plan(cast("FerModule", pl_module))

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from torch.utils.data import DataLoader, Dataset
 
-from fer.learning.loader_ends import LoaderError, naming_dead_loaders
+from fer.learning.loop import LoaderProcessDiedError, reporting_dead_loaders
 from tests.support.train_command import SMALL, Train
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="loader processes are forks")
@@ -42,13 +42,13 @@ def test_a_dead_loader_process_is_named(how: str) -> None:
     loader: Any = DataLoader(
         Doomed(how), num_workers=1, multiprocessing_context="fork", collate_fn=lambda x: x
     )
-    told = pytest.raises(LoaderError, match=r"DataLoader worker.*data\.workers=0")
-    with told, naming_dead_loaders():
+    told = pytest.raises(LoaderProcessDiedError, match=r"DataLoader worker.*data\.workers=0")
+    with told, reporting_dead_loaders():
         list(loader)
 
 
 def test_other_errors_stay_what_they_are() -> None:
-    with pytest.raises(RuntimeError, match="something else"), naming_dead_loaders():
+    with pytest.raises(RuntimeError, match="something else"), reporting_dead_loaders():
         raise RuntimeError("something else")
 
 
