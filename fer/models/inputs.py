@@ -12,8 +12,8 @@ class ModelInput(NamedTuple):
 
     Attributes:
         images: uint8 or float ``[B, 1, H, W]`` in 0–255; of clips ``[B, 1, T, H, W]``.
-        metadata: float32 ``[B, columns]`` as :func:`fer.core.metadata.encode` gives it, for networks
-            that read it; None where nothing is known.
+        metadata: float32 ``[B, columns]`` as :func:`fer.core.metadata.encode` gives it, for
+            networks that read it; None where nothing is known.
         lengths: int64 ``[B]``, how many frames of each clip are real; None where all are.
     """
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fer.models import Fusion, build
+from fer.models import ClipNetwork, Fusion, build
 from tests.support.parts import composed, options
 
 SIZES = (48, 96)

@@ -13,8 +13,8 @@ import pytest
 import torch
 from torch import nn
 
-from fer.learning.dry_run import leave_out_unread
-from fer.models import BuildError, build
+from fer.learning.dry_run import freeze_unread
+from fer.models import BuildError, ClipNetwork, build
 from fer.models.build import allowing
 from tests.models.test_parts import begin_anywhere, grey, untrained
 from tests.support.parts import composed, options
@@ -154,7 +154,7 @@ def test_every_reader_of_a_branch_reads_its_keys_and_trains_its_weights(
         assert unread(spec, of=group) == [], reader
         model = made(spec)
         found = answers(model)
-        leave_out_unread(model, found)
+        freeze_unread(model, found)
         left_out = {name for name, p in model.named_parameters() if not p.requires_grad}
         assert untrained(model, found) == [], reader
         own_norm = {f"backbone.network.head.norm.{kind}" for kind in ("weight", "bias")}
