@@ -97,12 +97,17 @@ def findings_table(findings: Sequence[Finding]) -> str:
             numbers = [len(groups[what]), *(count[f"split {name}"] for name in splits)]
             numbers += [count["dropped"], count["relabelled"]]
             rows.append([words, *(f"{n:,}" if n else "-" for n in numbers)])
+    return text_table(rows) + "\n"
+
+
+def text_table(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows as aligned text, the first column to the left and the others to the right."""
     first, *widths = (max(map(len, column)) for column in zip(*rows, strict=True))
     lines = []
     for words, *cells in rows:
         right = (cell.rjust(width) for cell, width in zip(cells, widths, strict=True))
-        lines.append("  ".join([words.ljust(first), *right]))
-    return "\n".join([*lines, ""])
+        lines.append("  ".join([words.ljust(first), *right]).rstrip())
+    return "\n".join(lines)
 
 
 class DataError(UserError):

@@ -7,10 +7,13 @@ import os
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fer.data.cleaning.clean import Blank, Cleaned, Cleaning, Conflicts, Duplicates
 from fer.data.issues import COLUMNS, KINDS, Finding, findings_csv, findings_table
@@ -140,6 +143,46 @@ def test_a_relabelled_face_says_so_and_takes_the_target_too() -> None:
 def test_a_settled_conflict_leaves_one_copy() -> None:
     cleaned = Cleaning(duplicates="both", conflicts="majority")(make("Xa Xb Xb Ya"))
     assert left(cleaned)["train"] == [(0, "b"), (3, "a")]
+
+
+_PAIRS = st.lists(st.sampled_from("ABCDX01"), min_size=1, max_size=8).flatmap(
+    lambda kinds: st.tuples(*(st.tuples(st.just(kind), st.sampled_from(CLASSES)) for kind in kinds))
+)
+
+
+@given(
+    st.tuples(_PAIRS, _PAIRS, _PAIRS),
+    st.sampled_from(get_args(Blank)),
+    st.sampled_from(get_args(Duplicates)),
+    st.sampled_from(get_args(Conflicts)),
+)
+def test_cleaning_of_any_faces(
+    pairs: tuple[tuple[tuple[str, str], ...], ...],
+    blank: Blank,
+    duplicates: Duplicates,
+    conflicts: Conflicts,
+) -> None:
+    faces = make(*(" ".join(map("".join, split)) for split in pairs))
+    cleaning = Cleaning(blank, duplicates, conflicts)
+    once = cleaning(faces)
+    dropped = {f.row for f in once.findings if f.action == "dropped"}
+    relabelled = {f.row for f in once.findings if f.action == "relabelled"} - dropped
+    before, after = (
+        {row: label for split in left(f).values() for row, label in split} for f in (faces, once)
+    )
+    # What is left is what no finding drops, with the label that no finding changes.
+    assert after.keys() == before.keys() - dropped
+    assert {row for row in after if after[row] != before[row]} == relabelled
+    for name, split in once.splits.items():
+        np.testing.assert_array_equal(split.metadata["age"], split.rows)
+        assert name != "test" or blank == "all" or split is faces.splits["test"]
+    # Cleaned again, nothing more happens.
+    twice = cleaning(replace(once, findings=()))
+    assert left(twice) == left(once)
+    assert {f.action for f in twice.findings} <= {"kept"}
+    # Whatever is done, as much is found.
+    found_before = [(f.row, f.what) for f in Cleaning("keep")(faces).findings]
+    assert sorted((f.row, f.what) for f in once.findings) == sorted(found_before)
 
 
 def test_unknown_choices() -> None:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from fer.data.check.near_duplicates import NEAR
+from fer.data.issues import text_table
 
 #: A picture of no more grey values than this is blank: JPEG leaves some specks on one grey.
 FEW_VALUES: Final = 8
@@ -247,7 +248,7 @@ def _counts(report: Report) -> str:
         rows.append([f"… and {more:,} more", *[""] * (len(splits) + 1)])
     totals = [sum(report.counts[split].values()) for split in splits]
     rows.append(["all", *map(_number, [*totals, sum(totals)])])
-    return _table(rows)
+    return text_table(rows)
 
 
 def _found(report: Report) -> str:
@@ -259,7 +260,7 @@ def _found(report: Report) -> str:
             counts = [len(tally.rows.get(split, ())) for split in splits]
             groups = "" if tally.groups is None else _number(tally.groups)
             rows.append([words, groups, *map(_number, [*counts, tally.total])])
-    return _table(rows)
+    return text_table(rows)
 
 
 def _leaks(report: Report) -> str:
@@ -271,7 +272,7 @@ def _leaks(report: Report) -> str:
             where = f"{leak.split} with one in {' or '.join(leak.inside)}"
             exact, alike = percent(leak.exact, leak.faces), percent(leak.alike, leak.faces)
             rows.append([where, _number(leak.exact), exact, _number(leak.alike), alike])
-    return _table(rows) if len(rows) > 1 else ""
+    return text_table(rows) if len(rows) > 1 else ""
 
 
 def _agreement(report: Report) -> str:
@@ -286,17 +287,8 @@ def _agreement(report: Report) -> str:
     agreed, faces = ([sum(getattr(o, f).values()) for o in some] for f in ("agreed", "faces"))
     rows.append(["all", *map(percent, agreed, faces)])
     rows.append(["where the crowd is clear", *(percent(o.clear_agreed, o.clear) for o in some)])
-    return _table(rows)
+    return text_table(rows)
 
 
 def _number(count: int) -> str:
     return f"{count:,}" if count else "-"
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    first, *widths = (max(map(len, column)) for column in zip(*rows, strict=True))
-    lines = []
-    for words, *cells in rows:
-        right = (cell.rjust(width) for cell, width in zip(cells, widths, strict=True))
-        lines.append("  ".join([words.ljust(first), *right]).rstrip())
-    return "\n".join(lines)

@@ -8,9 +8,9 @@ have seen the test.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Final, Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -24,8 +24,8 @@ Blank = Literal["train", "all", "keep"]
 Duplicates = Literal["keep", "within", "across", "both"]
 Conflicts = Literal["keep", "drop", "majority"]
 
-#: The splits that copies and conflicts are removed from.
-_CHANGED: Final = ("train", "val")
+#: A face: its split and its position there.
+_Place = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +53,12 @@ class Cleaning:
     conflicts: Conflicts = "keep"
 
     def __post_init__(self) -> None:
-        for name, choices in (
-            ("blank", get_args(Blank)),
-            ("duplicates", get_args(Duplicates)),
-            ("conflicts", get_args(Conflicts)),
-        ):
-            if (value := getattr(self, name)) not in choices:
-                raise ValueError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
+        for name, kind in (
+            ("blank", Blank), ("duplicates", Duplicates), ("conflicts", Conflicts)
+        ):  # fmt: skip
+            if (value := getattr(self, name)) not in get_args(kind):
+                choices = ", ".join(get_args(kind))
+                raise ValueError(f"{name} must be one of {choices}, not {value!r}")
 
     def __call__(self, faces: Faces) -> Faces:
         """Return the faces cleaned, what was found behind their :attr:`Faces.findings`.
@@ -68,59 +67,50 @@ class Cleaning:
         nothing happened to are handed on as they are.
         """
         work = _Work(faces)
-        self._blank(work)
+        for name, split in faces.splits.items():
+            # One by one: a comparison of all at once takes the memory of all once more.
+            for i, image in enumerate(split.images):
+                if image.min() == image.max():
+                    drop = self.blank in ("all", name)
+                    work.note((name, i), "blank", "dropped" if drop else "kept")
         for members in work.copies():
             self._copies(work, members)
         return work.result()
 
-    def _blank(self, work: _Work) -> None:
-        for name, split in work.faces.splits.items():
-            drop = self.blank in ("all", name)
-            for i in np.flatnonzero(_are_blank(split)).tolist():
-                work.note(_Member(name, i), "blank", "dropped" if drop else "kept")
-
-    def _copies(self, work: _Work, members: list[_Member]) -> None:
-        group = min(work.row(m) for m in members)
-        if len({work.label(m) for m in members}) > 1:
+    def _copies(self, work: _Work, members: list[_Place]) -> None:
+        group = min(map(work.row, members))
+        if len(set(map(work.label, members))) > 1:
             settled = dict(self._settle(work, members))
-            for m in members:
-                work.note(m, "conflict", settled.get(m, "kept"), group)
-        across = self.duplicates in ("across", "both")
-        within = self.duplicates in ("within", "both")
-        last = max(SPLITS.index(m.split) for m in members)
-        spans = len({m.split for m in members}) > 1
-        seen: set[str] = set()
-        for m in members:
-            if m.split in _CHANGED and not work.is_dropped(m):
-                later = across and SPLITS.index(m.split) < last
-                again = within and m.split in seen
-                seen.add(m.split)
-            else:
-                later = again = False
-            if spans:
-                work.note(m, "spanning", "dropped" if later else "kept", group)
-            work.note(m, "duplicate", "dropped" if later or again else "kept", group)
+            for place in members:
+                work.note(place, "conflict", settled.get(place, "kept"), group)
+        splits = [SPLITS.index(name) for name, _ in members]
+        seen = set[str]()
+        for place, split in zip(members, splits, strict=True):
+            later = again = False
+            # Splits that copies are removed from.
+            if place[0] in ("train", "val") and place not in work.dropped:
+                later = self.duplicates in ("across", "both") and split < max(splits)
+                again = self.duplicates in ("within", "both") and place[0] in seen
+                seen.add(place[0])
+            if len(set(splits)) > 1:
+                work.note(place, "spanning", "dropped" if later else "kept", group)
+            work.note(place, "duplicate", "dropped" if later or again else "kept", group)
 
-    def _settle(self, work: _Work, members: list[_Member]) -> Iterator[tuple[_Member, Action]]:
+    def _settle(self, work: _Work, members: list[_Place]) -> Iterator[tuple[_Place, Action]]:
         """Yield what happens to the faces of a group whose labels differ within their split."""
-        for name in _CHANGED:
-            here = [m for m in members if m.split == name and not work.is_dropped(m)]
-            votes = Counter(work.label(m) for m in here).most_common()
+        for name in ("train", "val"):
+            here = [place for place in members if place[0] == name and place not in work.dropped]
+            votes = Counter(map(work.label, here)).most_common()
             if len(votes) < 2 or self.conflicts == "keep":
                 continue
             if self.conflicts == "drop" or votes[0][1] == votes[1][1]:
-                yield from ((m, "dropped") for m in here)
+                yield from ((place, "dropped") for place in here)
                 continue
-            model = next(m for m in here if work.label(m) == votes[0][0])
-            for m in here:
-                if work.label(m) != votes[0][0]:
-                    work.relabel(m, model)
-                    yield m, "relabelled"
-
-
-def _are_blank(split: Split) -> npt.NDArray[np.bool_]:
-    # One by one: a comparison of all at once takes the memory of all once more.
-    return np.fromiter((image.min() == image.max() for image in split.images), np.bool_, len(split))
+            model = next(place for place in here if work.label(place) == votes[0][0])
+            for place in here:
+                if work.label(place) != votes[0][0]:
+                    work.models[place] = model
+                    yield place, "relabelled"
 
 
 class Cleaned(WrappedSource):
@@ -148,34 +138,28 @@ class Cleaned(WrappedSource):
         return self.cleaning(faces if self.fixes is None else self.fixes(faces))
 
 
-@dataclass(frozen=True, slots=True)
-class _Member:
-    """One face: its split and its position there."""
-
-    split: str
-    position: int
-
-
 class _Work:
-    """A data set being cleaned."""
+    """A data set being cleaned.
+
+    Attributes:
+        findings: what was found so far.
+        dropped: the faces to drop.
+        models: for each face to relabel, the copy whose label and target it gets.
+    """
 
     def __init__(self, faces: Faces) -> None:
         self.faces = faces
         self.findings = list(faces.findings)
-        self._drop = {name: np.zeros(len(s), dtype=np.bool_) for name, s in faces.splits.items()}
-        self._labels: dict[str, npt.NDArray[np.int64]] = {}
-        self._targets: dict[str, npt.NDArray[np.float32]] = {}
+        self.dropped = set[_Place]()
+        self.models = dict[_Place, _Place]()
 
-    def row(self, member: _Member) -> int:
-        return int(self.faces.splits[member.split].rows[member.position])
+    def row(self, place: _Place) -> int:
+        return int(self.faces.splits[place[0]].rows[place[1]])
 
-    def label(self, member: _Member) -> int:
-        return int(self.faces.splits[member.split].labels[member.position])
+    def label(self, place: _Place) -> int:
+        return int(self.faces.splits[place[0]].labels[place[1]])
 
-    def is_dropped(self, member: _Member) -> bool:
-        return bool(self._drop[member.split][member.position])
-
-    def copies(self) -> Iterator[list[_Member]]:
+    def copies(self) -> Iterator[list[_Place]]:
         """Yield each group of faces with the same pixels, in the order of splits and positions."""
         splits = {name: self.faces.splits[name] for name in SPLITS if name in self.faces.splits}
         # Eight bytes of each hash first, since there may be millions; then the few that repeat.
@@ -189,40 +173,37 @@ class _Work:
         }
         values, counts = np.unique(np.concatenate([*short.values()]), return_counts=True)
         repeated = values[counts > 1]
-        groups = defaultdict[Hashable, list[_Member]](list)
+        groups = defaultdict[Any, list[_Place]](list)
         for name, split in splits.items():
             for i in np.flatnonzero(np.isin(short[name], repeated)).tolist():
                 image = split.images[i]
-                groups[image.shape, pixel_hash(image)].append(_Member(name, i))
+                groups[image.shape, pixel_hash(image)].append((name, i))
         yield from (members for members in groups.values() if len(members) > 1)
 
-    def note(self, member: _Member, what: str, action: Action, group: int | None = None) -> None:
-        row = self.row(member)
+    def note(self, place: _Place, what: str, action: Action, group: int | None = None) -> None:
+        row = self.row(place)
         detail = self.faces.names[row] if self.faces.names else ""
         if what == "conflict":
-            label = self.faces.classes[self.label(member)]
+            label = self.faces.classes[self.label(place)]
             detail = f"label {label} {detail}".rstrip()
-        self.findings.append(Finding(row, member.split, what, action, group, detail))
+        self.findings.append(Finding(row, place[0], what, action, group, detail))
         if action == "dropped":
-            self._drop[member.split][member.position] = True
-
-    def relabel(self, member: _Member, model: _Member) -> None:
-        """Give a face the label, and the target where there are targets, of a copy of it."""
-        split = self.faces.splits[member.split]
-        labels = self._labels.setdefault(member.split, np.array(split.labels))
-        labels[member.position] = split.labels[model.position]
-        if split.targets is not None:
-            targets = self._targets.setdefault(member.split, np.array(split.targets))
-            targets[member.position] = split.targets[model.position]
+            self.dropped.add(place)
 
     def result(self) -> Faces:
         splits = {name: self._changed(name, split) for name, split in self.faces.splits.items()}
         return replace(self.faces, splits=splits, findings=tuple(self.findings))
 
     def _changed(self, name: str, split: Split) -> Split:
-        if name in self._labels:
-            targets = self._targets.get(name, split.targets)
-            split = replace(split, labels=self._labels[name], targets=targets)
-        drop = self._drop[name]
+        if models := {i: model for (there, i), (_, model) in self.models.items() if there == name}:
+            to, of = list(models), list(models.values())
+            labels = np.array(split.labels)
+            labels[to] = split.labels[of]
+            targets = None if split.targets is None else np.array(split.targets)
+            if targets is not None:
+                targets[to] = split.targets[of]  # type: ignore[index]
+            split = replace(split, labels=labels, targets=targets)
+        keep: npt.NDArray[np.bool_] = np.ones(len(split), dtype=np.bool_)
+        keep[[i for there, i in self.dropped if there == name]] = False
         # A split that stays whole stays the memory map that it is.
-        return split.take(~drop) if drop.any() else split
+        return split if keep.all() else split.take(keep)

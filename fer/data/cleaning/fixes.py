@@ -18,7 +18,7 @@ from typing import Final, Literal
 import numpy as np
 
 from fer.core.io import write_text
-from fer.data.issues import Finding
+from fer.data.issues import Action, Finding
 from fer.data.source import DataError, DataNotFoundError, Faces, Split
 
 #: The columns; ``reason`` and ``name`` are for people.
@@ -31,12 +31,12 @@ _AGAIN: Final = "What to do: make it again by fer data check PATH --fix FILE."
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """What is to be done about one face.
+    """What is to be done about one face: drop it, or give it another label.
 
     Attributes:
         row: the face's row.
         split: its split, ``train`` or ``val``.
-        action: drop it, or give it another label.
+        action: what to do.
         label: the class that it is to have, where it is to be relabelled.
         reason: why, in words.
     """
@@ -50,12 +50,9 @@ class Fix:
 
 @dataclass(frozen=True, slots=True)
 class Fixes:
-    """What is to be done about the faces of one data set.
+    """What is to be done about the faces of the data set with a fingerprint, one fix a row.
 
-    Attributes:
-        fingerprint: of that data set.
-        fixes: one a row.
-        origin: where they came from, for messages.
+    ``origin`` is where they came from, for messages.
     """
 
     fingerprint: str
@@ -69,23 +66,24 @@ class Fixes:
             DataError: they were made for other data, or name rows or labels that it lacks.
         """
         if faces.fingerprint != self.fingerprint:
-            raise DataError(
-                f"{self.origin}: these fixes are for the data with the fingerprint "
-                f"{self.fingerprint}, but {faces.origin} has {faces.fingerprint}. Rows mean "
-                "nothing in other data: run fer data check on this data (of a folder, with the "
-                "same size, fit and share for val)"
+            raise self._error(
+                f"these fixes are for the data with the fingerprint {self.fingerprint}, but "
+                f"{faces.origin} has {faces.fingerprint}. Rows mean nothing in other data: run fer "
+                "data check on this data (of a folder, with the same size, fit and share for val)",
+                "fixes_of_other_data",
             )
         splits, findings = {}, []
         for name, split in faces.splits.items():
             mine = [fix for fix in self.fixes if fix.split == name]
             splits[name] = self._fixed(split, mine, faces) if mine else split
             for fix in mine:
-                action: Literal["dropped", "relabelled"]
-                action = "dropped" if fix.action == "drop" else "relabelled"
+                action: Action = "dropped" if fix.action == "drop" else "relabelled"
                 detail = f"{fix.label} {fix.reason}".strip()
                 findings.append(Finding(fix.row, name, "fix", action, detail=detail))
         if lacking := {fix.split for fix in self.fixes} - splits.keys():
-            raise DataError(f"{self.origin}: {faces.origin} has no split {lacking.pop()}. {_AGAIN}")
+            raise self._error(
+                f"{faces.origin} has no split {lacking.pop()}. {_AGAIN}", "unknown_split"
+            )
         return replace(faces, splits=splits, findings=(*faces.findings, *findings))
 
     def _fixed(self, split: Split, fixes: Sequence[Fix], faces: Faces) -> Split:
@@ -95,22 +93,26 @@ class Fixes:
         keep = np.ones(len(split), dtype=np.bool_)
         for fix in fixes:
             if (i := position.get(fix.row)) is None:
-                raise DataError(
-                    f"{self.origin}: {faces.origin} has no row {fix.row} in its split {fix.split}. "
-                    f"{_AGAIN}"
+                raise self._error(
+                    f"{faces.origin} has no row {fix.row} in its split {fix.split}. {_AGAIN}",
+                    "unknown_row",
                 )
             if fix.action == "drop":
                 keep[i] = False
                 continue
             if fix.label not in faces.classes:
-                raise DataError(
-                    f"{self.origin}: row {fix.row} is to be relabelled {fix.label!r}, but the "
-                    f"classes of {faces.origin} are {', '.join(faces.classes)}"
+                raise self._error(
+                    f"row {fix.row} is to be relabelled {fix.label!r}, but the classes of "
+                    f"{faces.origin} are {', '.join(faces.classes)}",
+                    "unknown_label",
                 )
             labels[i] = faces.classes.index(fix.label)
             if targets is not None:
                 targets[i] = np.eye(len(faces.classes), dtype=np.float32)[labels[i]]
         return replace(split, labels=labels, targets=targets).take(keep)
+
+    def _error(self, text: str, code: str) -> DataError:
+        return DataError(f"{self.origin}: {text}", code=code, where=self.origin)
 
 
 def write_fixes(path: Path, fixes: Fixes, names: Sequence[str] = ()) -> None:
@@ -138,50 +140,43 @@ def read_fixes(path: Path) -> Fixes:
 
     Raises:
         DataNotFoundError: there is no such file.
-        DataError: it is no file of fixes, or a line can't be used.
+        DataError: it is not a file of fixes, or a line can't be used.
         OSError: it cannot be read.
     """
     if not path.is_file():
-        raise DataNotFoundError(f"there are no fixes {path}. {_AGAIN}")
+        raise DataNotFoundError(f"there are no fixes {path}. {_AGAIN}", code="no_fixes")
     try:
         first, _, rest = path.read_text(encoding="utf-8-sig").partition("\n")
     except UnicodeDecodeError:
-        raise DataError(f"{path} is no file of fixes: it is no UTF-8 text. {_AGAIN}") from None
+        raise _bad(path, 1, f"this is not UTF-8 text. {_AGAIN}") from None
     if (match := _FIRST_LINE.fullmatch(first.strip())) is None:
-        raise DataError(
-            f"{path} is no file of fixes: its first line does not name the data that they are for, "
-            f"as '{_FIRST}…' does. {_AGAIN}"
-        )
+        raise _bad(path, 1, f"it does not name the data, as '{_FIRST}…' does. {_AGAIN}")
     reader = csv.reader(io.StringIO(rest, newline=""))
     header = tuple(name.strip() for name in next(reader, []))
     if header[: len(COLUMNS)] != COLUMNS:
-        raise DataError(f"{path}: line 2 is not the header {','.join(COLUMNS)}. {_AGAIN}")
+        raise _bad(path, 2, f"it is not the header {','.join(COLUMNS)}. {_AGAIN}")
     found: dict[int, Fix] = {}
     for cells in reader:
         if not any(cells):
             continue
-        line = f"{path}: line {reader.line_num + 1}"
-        fix = _fix(cells, line)
-        if fix.row in found:
-            raise DataError(f"{line}: row {fix.row} is named a second time; one line a row")
-        found[fix.row] = fix
+        line = reader.line_num + 1
+        row, split, action, label, reason = (*map(str.strip, cells), *[""] * len(COLUMNS))[:5]
+        if not (row.isascii() and row.isdecimal()):
+            raise _bad(path, line, f"{row!r} is not a row: a whole number from 0 on")
+        if split == "test":
+            raise _bad(path, line, "test is scored as it is: fixes are for train and val")
+        if split not in ("train", "val"):
+            raise _bad(path, line, f"{split!r} is not a split: train or val")
+        if action not in ("drop", "relabel"):
+            raise _bad(path, line, f"{action!r} is not an action: drop or relabel")
+        if action == "relabel" and not label:
+            raise _bad(path, line, f"row {row} is to be relabelled, but no label is given")
+        if int(row) in found:
+            raise _bad(path, line, f"row {row} is named a second time; one line a row")
+        label = label if action == "relabel" else ""
+        found[int(row)] = Fix(int(row), split, action, label, reason)  # type: ignore[arg-type]
     return Fixes(match[1], tuple(found.values()), str(path))
 
 
-def _fix(cells: Sequence[str], line: str) -> Fix:
-    row, split, action, label, reason = (*map(str.strip, cells), *[""] * len(COLUMNS))[:5]
-    if not (row.isascii() and row.isdecimal()):
-        raise DataError(f"{line}: {row!r} is no row: a whole number from 0 on")
-    if split == "test":
-        raise DataError(
-            f"{line}: row {row} is in test, which is scored as it is. Fixes are for train and val"
-        )
-    if split not in ("train", "val"):
-        raise DataError(f"{line}: {split!r} is no split: train or val")
-    if action == "drop":
-        return Fix(int(row), split, "drop", "", reason)
-    if action != "relabel":
-        raise DataError(f"{line}: {action!r} is no action: drop or relabel")
-    if not label:
-        raise DataError(f"{line}: row {row} is to be relabelled, but no label is given")
-    return Fix(int(row), split, "relabel", label, reason)
+def _bad(path: Path, line: int, text: str) -> DataError:
+    return DataError(f"{path}: line {line}: {text}", code="bad_fixes", where=f"{path}:{line}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
@@ -66,40 +66,25 @@ class ValidityMark:
         return f"{self.word} ({self.why.partition(':')[0]})"
 
 
-_MARKS: Final[Mapping[str, tuple[Literal["INVALID", "NOT COMPARABLE"], str]]] = {
-    "resplit": (
-        "INVALID",
-        "all faces were divided anew at random, so that training holds faces of the official "
-        "PrivateTest, and what is scored here is no official split",
-    ),
-    "augment_first": (
-        "INVALID",
-        "faces were copied and altered before the split, so that the test split holds altered "
-        "copies of training faces, and training holds faces of the official PrivateTest",
-    ),
-    "train_as_test": (
-        "INVALID",
-        "the faces that are scored are the training faces, so that the number says how well they "
-        "are remembered",
-    ),
-    "train_on_test": (
-        "INVALID",
-        "the validation and test faces are among the training faces, so that the number says how "
-        "well they are remembered",
-    ),
-    "other_labels": (
-        "NOT COMPARABLE",
-        "the labels are not FER2013's own, and faces that these labels leave out are not scored",
-    ),
-    "fewer_classes": (
-        "NOT COMPARABLE",
-        "the faces of some classes were left out of training and scoring, which makes the others "
-        "easier to tell",
-    ),
+_INVALID: Final[Mapping[str, str]] = {
+    "resplit": "all faces were divided anew at random, so that training holds faces of the "
+    "official PrivateTest, and what is scored here is no official split",
+    "augment_first": "faces were copied and altered before the split, so that the test split holds "
+    "altered copies of training faces, and training holds faces of the official PrivateTest",
+    "train_as_test": "the faces that are scored are the training faces, so that the number says "
+    "how well they are remembered",
+    "train_on_test": "the validation and test faces are among the training faces, so that the "
+    "number says how well they are remembered",
+}
+_NOT_COMPARABLE: Final[Mapping[str, str]] = {
+    "other_labels": "the labels are not FER2013's own, and faces that these labels leave out are "
+    "not scored",
+    "fewer_classes": "the faces of some classes were left out of training and scoring, which makes "
+    "the others easier to tell",
 }
 
 #: Every value of ``data.protocol``.
-PROTOCOLS: Final[tuple[str, ...]] = (OFFICIAL, *_MARKS)
+PROTOCOLS: Final[tuple[str, ...]] = (OFFICIAL, *_INVALID, *_NOT_COMPARABLE)
 
 
 def mark_of(protocol: str) -> ValidityMark | None:
@@ -110,10 +95,12 @@ def mark_of(protocol: str) -> ValidityMark | None:
     """
     if protocol == OFFICIAL:
         return None
-    if protocol not in _MARKS:
-        raise ValueError(f"protocol must be one of {', '.join(PROTOCOLS)}, not {protocol!r}")
-    word, why = _MARKS[protocol]
-    return ValidityMark(word, f"data.protocol={protocol}: {why}")
+    if protocol in _INVALID:
+        return ValidityMark("INVALID", f"data.protocol={protocol}: {_INVALID[protocol]}")
+    if protocol in _NOT_COMPARABLE:
+        why = f"data.protocol={protocol}: {_NOT_COMPARABLE[protocol]}"
+        return ValidityMark("NOT COMPARABLE", why)
+    raise ValueError(f"protocol must be one of {', '.join(PROTOCOLS)}, not {protocol!r}")
 
 
 class ProtocolSource(WrappedSource):
@@ -181,21 +168,29 @@ class ProtocolSource(WrappedSource):
         faces = self.source.load()
         if self.protocol == OFFICIAL:
             return faces
-        divide: Mapping[str, Callable[[Faces], dict[str, Split]]] = {
-            "resplit": lambda all_: _divided(_pooled(all_), self.seed),
-            "augment_first": self._augmented_first,
-            "train_as_test": lambda all_: {**all_.splits, "test": all_.splits["train"]},
-            "train_on_test": lambda all_: {**all_.splits, "train": _pooled(all_)},
-            "other_labels": lambda all_: dict(all_.splits),
-            "fewer_classes": self._fewer,
-        }
         recipe = self._recipe()
         return replace(
             faces,
-            splits=divide[self.protocol](faces),
+            splits=self._divide(faces),
             fingerprint=hashlib.sha256(f"{faces.fingerprint} {recipe}".encode()).hexdigest(),
             origin=f"{faces.origin} under data.protocol={recipe}",
         )
+
+    def _divide(self, faces: Faces) -> Mapping[str, Split]:
+        match self.protocol:
+            case "resplit":
+                return _divided(_pooled(faces), self.seed)
+            case "augment_first":
+                return self._augmented_first(faces)
+            case "train_as_test":
+                return {**faces.splits, "test": faces.splits["train"]}
+            case "train_on_test":
+                return {**faces.splits, "train": _pooled(faces)}
+            case "fewer_classes":
+                kept = self._kept
+                return {n: s.take(np.isin(s.labels, kept)) for n, s in faces.splits.items()}
+            case _:
+                return faces.splits
 
     def _recipe(self) -> str:
         """Return everything that the division depends on."""
@@ -207,9 +202,6 @@ class ProtocolSource(WrappedSource):
             "augment_first": drawn + "".join(f" {k} {v}" for k, v in altered.items()),
             "fewer_classes": "".join(f" {self.class_names()[i]}" for i in self._kept),
         }.get(self.protocol, "")
-
-    def _fewer(self, faces: Faces) -> dict[str, Split]:
-        return {name: s.take(np.isin(s.labels, self._kept)) for name, s in faces.splits.items()}
 
     def _augmented_first(self, faces: Faces) -> dict[str, Split]:
         pool = _pooled(faces)
