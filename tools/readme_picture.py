@@ -13,7 +13,7 @@ import numpy as np
 
 import fer
 from fer.data.synthetic import draw_face
-from fer.data.synthetic.sampling import sample_identity, sample_units
+from fer.data.synthetic.scene import sample_identity, sample_units
 from fer.inference.drawing import annotated
 
 PICTURE: Final = Path(__file__).parents[1] / "docs" / "drawn_faces.png"
