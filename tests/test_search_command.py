@@ -58,7 +58,6 @@ def test_a_search_is_run_and_goes_on(search: Search, elsewhere: Path) -> None:
     assert json.loads((folder / "best.json").read_text())["val/acc"] > 0
     other = search(*line, "search.trials=3", "optimizer=sgd")
     assert other.code == 2
-    assert "holds another search" in other.err
 
 
 def test_trials_that_fail_are_listed(
@@ -73,15 +72,11 @@ def test_trials_that_fail_are_listed(
     assert "no such thing" in answer.err
 
 
-@pytest.mark.slow
-def test_help_and_misuse(search: Search, elsewhere: Path) -> None:
+def test_help_and_a_sweep_that_is_refused(search: Search, elsewhere: Path) -> None:
     answer = search("--help")
     assert answer.code == 0
-    assert "hparams_search" in answer.out
     assert "python -m fer.search data=synthetic" in answer.out
-    answer = search("-m", "data=synthetic", "search.trials=1,2")
-    assert answer.code == 2
-    assert "without -m" in answer.err
+    assert search("-m", "data=synthetic", "search.trials=1,2").code == 2
 
 
 def test_the_missing_extra_is_named(

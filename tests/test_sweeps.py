@@ -1,4 +1,4 @@
-"""What W&B would run by the sweep files is possible, goes by validation, and trains."""
+"""The W&B sweeps are the spaces of searches, go by validation, and train."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import pytest
 from fer.config.compose import compose
 from fer.config.location import conf_folder
 from fer.config.training import check_training
-from tests.support.sweeps import FILES, command_of, grid, proposals, read
+from fer.learning.callbacks import OBJECTIVE
+from tests.support.sweeps import FILES, command_of, read
 from tests.support.train_command import SMALL, child_environment, run_process
-from tests.support.wheel import ROOT
+from tools.sweeps import sweep_of
 
 #: Less than a whole training, whatever the sweep says of the network.
 TINY = (
@@ -26,72 +27,34 @@ TINY = (
 )
 
 
-def test_there_is_one_of_each_method() -> None:
-    assert {read(path)["method"] for path in FILES} == {"bayes", "grid", "random"}
-    assert any("early_terminate" in read(path) for path in FILES)
-
-
 @pytest.fixture(params=FILES, ids=lambda path: path.stem)
 def sweep(request: pytest.FixtureRequest) -> dict[str, Any]:
     return read(request.param)
 
 
-def test_the_command_is_a_training_that_leaves_the_test_split_alone(sweep: dict[str, Any]) -> None:
-    line = command_of(sweep, proposals(sweep)[0])
-    assert line[:4] == ["/usr/bin/env", "python", "-m", "fer.train"]
-    assert "test=false" in line
-    assert "logger=wandb" in line
-    assert not any("${" in text for text in line)
-
-
-def test_the_objective_is_the_best_epoch(sweep: dict[str, Any]) -> None:
-    from fer.learning.callbacks import OBJECTIVE
-
-    assert sweep["metric"] == {"name": OBJECTIVE, "goal": "maximize"}
-    if stop := sweep.get("early_terminate"):
-        assert stop["type"] == "hyperband"
-        assert stop["min_iter"] >= 1
-
-
-def assert_possible(sweep: dict[str, Any], values: dict[str, Any]) -> None:
-    line = command_of(sweep, values)[4:]
-    config = compose("train", ["data=synthetic", *line], check=check_training)
-    assert config.test is False
-    assert config.callbacks.checkpoint.mode == "max"
-    for key, value in values.items():
-        if key in config.hydra.runtime.choices and key != "callbacks":
-            assert config.hydra.runtime.choices[key] == value
-
-
-@pytest.mark.slow
-def test_every_proposed_value_passes_the_check(sweep: dict[str, Any]) -> None:
-    for values in proposals(sweep):
-        assert_possible(sweep, values)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "path", [path for path in FILES if read(path)["method"] == "grid"], ids=lambda path: path.stem
-)
-def test_every_run_of_a_grid_passes_the_check(path: Path) -> None:
-    sweep = read(path)
-    for values in grid(sweep):
-        assert_possible(sweep, values)
-
-
-def test_null_is_null(sweep: dict[str, Any]) -> None:
-    for values in proposals(sweep):
-        assert None not in values.values(), "the agent writes None, which is a word: quote null"
-
-
-def test_searches_and_sweeps_have_the_same_names() -> None:
+def test_every_space_of_searches_is_a_sweep_as_generated() -> None:
     spaces = {path.stem for path in (conf_folder() / "hparams_search").glob("*.yaml")}
-    assert spaces <= {path.stem for path in FILES}
+    assert spaces == {path.stem for path in FILES}
+    for path in FILES:
+        assert path.read_text(encoding="utf-8") == sweep_of(path.stem), "run python -m tools.sweeps"
+
+
+def test_a_run_is_a_training_that_leaves_the_test_split_alone(sweep: dict[str, Any]) -> None:
+    assert sweep["metric"] == {"name": OBJECTIVE, "goal": "maximize"}
+    for last in (False, True):
+        line = command_of(sweep, last=last)
+        assert line[:4] == ["/usr/bin/env", "python", "-m", "fer.train"]
+        assert not any("${" in text for text in line)
+        config = compose("train", ["data=synthetic", *line[4:]], check=check_training)
+        assert config.test is False
+        assert "logger=wandb" in line
+        assert config.callbacks.checkpoint.mode == "max"
 
 
 @pytest.mark.slow
-def test_one_run_of_each_trains_offline(tmp_path: Path, sweep: dict[str, Any]) -> None:
-    line = command_of(sweep, proposals(sweep, seed=1)[-1])[4:]
+def test_one_run_trains_offline(tmp_path: Path) -> None:
+    """By the file with null and lists."""
+    line = command_of(next(read(path) for path in FILES if path.stem == "length"))[4:]
     named = {text.partition("=")[0] for text in TINY}
     own = [text for text in line if text.partition("=")[0] not in named]
     start = (sys.executable, "-m", "fer.train")
@@ -99,4 +62,3 @@ def test_one_run_of_each_trains_offline(tmp_path: Path, sweep: dict[str, Any]) -
     answer = run_process(tmp_path, environment, *own, *TINY, "hydra.run.dir=run", start=start)
     assert answer.code == 0, answer
     assert list((tmp_path / "run" / "wandb").glob("offline-run-*/*.wandb"))
-    assert (ROOT / "sweeps").is_dir()

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from fer.evaluation.predictions import Predictions
 from fer.evaluation.statistics import block
-from fer.experiments.table.where import means_by_family, slug
+from fer.experiments.table.results import means_by_family, slug
 from tools.ledger.claim import DIGITS
 
 #: The splits of FER2013: what chose the epoch, and what scores.

@@ -1,192 +1,228 @@
-"""Run what is missing of a table: commands side by side, each in a process of its own."""
+"""Runs commands side by side, each in a child process, until every task has ended."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from types import TracebackType
+from typing import Final, Protocol, Self
+
+from tqdm import tqdm
 
 from fer.core import locks
-from fer.core.holdout_access import ACCESS_LOG
 from fer.core.process import child_environment, interrupt_on_signals, log_lines, stop_processes
-from fer.experiments.progress import Progress
-from fer.experiments.runs import Job, Run, configurations
-
-#: Seconds between two looks at what runs.
-_INTERVAL: Final = 0.5
 
 #: Lines of a failed command's output that are shown.
 _LINES: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
-    """A command that did not end well.
+class Command:
+    """One child process.
 
     Attributes:
-        run: whose it is.
-        job: the command.
-        code: its exit code.
+        label: what messages call it.
+        arguments: of the Python interpreter.
+        log: the file that its output is appended to.
+        environment: variables that it gets besides those of this process.
     """
 
-    run: Run
-    job: Job
+    label: str
+    arguments: Sequence[str]
+    log: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A command that did not end well: its label, exit code and log."""
+
+    label: str
     code: int
+    log: Path
 
     def __str__(self) -> str:
-        shown = "".join(f"\n    {line}" for line in log_lines(self.job.log)[-_LINES:])
-        what = f"{self.run.name}: {self.job.step} ended with code {self.code}"
-        return f"{what}; the end of {self.job.log}:{shown}"
+        shown = "".join(f"\n    {line}" for line in log_lines(self.log)[-_LINES:])
+        return f"{self.label} ended with code {self.code}; the end of {self.log}:{shown}"
+
+
+class Task(Protocol):
+    """A folder, and the commands that fill it one after the other."""
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+
+    @property
+    def lock(self) -> Path:
+        """The file that its process locks; while another process does, the task waits."""
+
+    def next_command(self, slot: int) -> Command | None:
+        """Return what is to be run now, None where nothing is left; called with the lock held.
+
+        ``slot`` is a number from 0 on that no running task has.
+        """
+
+    def should_stop(self) -> bool:
+        """Return True to end the running command early; asked again and again."""
+
+    def ended(self, code: int | None, seconds: float) -> bool:
+        """Note how the command ended, and return True if the task goes on with another one.
+
+        ``code`` is the exit code, None where the command was stopped early.
+        """
+
+
+class Progress:
+    """A bar over all work, with what runs now behind it; the time left is that of the pace so far.
+
+    Args:
+        total: of the work.
+        count: of the items that it is made of.
+        noun: what these are.
+        done: returns the work done and the number of items that have ended.
+    """
+
+    def __init__(
+        self, total: float, count: int, noun: str, done: Callable[[], tuple[float, int]]
+    ) -> None:
+        self._count, self._noun, self._done = count, noun, done
+        self._bar = tqdm(
+            total=total,
+            initial=done()[0],
+            # To a file, a line a minute.
+            mininterval=1.0 if sys.stderr.isatty() else 60.0,
+            # The pace of a run of hours hardly changes: all of it counts.
+            smoothing=0.0,
+            bar_format="{percentage:3.0f}%|{bar:16}| {elapsed}<{remaining} {desc}",
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.close()
+
+    def show(self, working: Sequence[str], busy: Sequence[str]) -> None:
+        """Show which commands run, and in which tasks' folders other processes work."""
+        done, ended = self._done()
+        text = f"{ended} of {self._count} {self._noun} done; now {', '.join(working) or 'nothing'}"
+        if busy:
+            text += f"; another process works on {', '.join(busy)}"
+        self._bar.set_description_str(text, refresh=False)
+        self._bar.update(max(0, done - self._bar.n))
+
+    def say(self, text: str) -> None:
+        """Print a line above the bar."""
+        self._bar.write(text, file=sys.stdout)
 
 
 @dataclass(slots=True)
 class _Working:
-    run: Run
-    job: Job
+    task: Task
+    label: str
     process: subprocess.Popen[bytes]
+    slot: int
     since: float
 
 
-@dataclass(slots=True)
-class _State:
-    waiting: list[Run]
-    working: list[_Working] = field(default_factory=list)
-    #: Runs of others' processes, in whose folders nothing is done until those have ended.
-    busy: list[Run] = field(default_factory=list)
-    #: Stale runs whose folders were removed.
-    renewed: list[Run] = field(default_factory=list)
-    failures: list[Failure] = field(default_factory=list)
-
-
-def run_missing(
-    runs: Sequence[Run],
+def run_tasks(
+    tasks: Iterable[Task],
     *,
     jobs: int,
+    progress: Progress,
     threads: int | None = None,
-    interval: float = _INTERVAL,
+    interval: float = 0.5,
     python: Sequence[str] = (sys.executable,),
-) -> list[Failure]:
-    """Run every command that is missing and return those that failed.
-
-    A command that fails ends its run; the others go on. A folder that another process works in is
-    waited for.
+) -> None:
+    """Run every command of every task.
 
     Args:
-        runs: in the order in which they begin.
-        jobs: how many commands at a time.
-        threads: of each, where nobody has said otherwise; by default one where there are several
-            commands at a time.
+        tasks: in the order in which they begin; the next is taken when there is room for it.
+        jobs: how many commands run at a time. A task whose folder another process works in counts.
+        progress: shows what runs.
+        threads: of each command, unless the user's environment says otherwise; by default one where
+            there are several commands at a time.
         interval: seconds between two looks.
-        python: the interpreter that runs the modules.
+        python: the interpreter.
 
     Raises:
-        KeyboardInterrupt: the user, or a signal, stopped it: the commands were stopped too.
-        OSError: a file cannot be written, or a process not be started.
+        KeyboardInterrupt: the user, or a signal, stopped it; so were the commands.
+        OSError: a file can't be written, or a process not be started.
     """
-    state = _State([run for run in runs if run.stale or run.next_job() is not None])
-    if not state.waiting:
-        return []
+    source = iter(tasks)
     environment = child_environment(jobs, threads=threads)
-    with interrupt_on_signals(), Progress(runs) as progress:
-        try:
-            while state.waiting or state.working:
-                for one in [w for w in state.working if w.process.poll() is not None]:
-                    _end(state, one, progress)
-                _begin(state, jobs, environment, python, progress)
-                progress.show([(w.run, w.job) for w in state.working], state.busy)
-                if state.waiting or state.working:
-                    time.sleep(interval)
-        finally:
-            stop_processes([one.process for one in state.working])
-    return state.failures
+    waiting: list[Task] = []
+    working: list[_Working] = []
 
-
-def _begin(
-    state: _State,
-    jobs: int,
-    environment: Mapping[str, str],
-    python: Sequence[str],
-    progress: Progress,
-) -> None:
-    """Start commands where there is room."""
-    state.busy.clear()
-    for run in list(state.waiting):
-        if len(state.working) + len(state.busy) >= jobs:
-            break
-        handle = locks.try_lock(run.lock)
+    def start(task: Task) -> bool:
+        """Start the next command of a task; False where another process works in its folder."""
+        handle = locks.try_lock(task.lock)
         if handle is None:
-            state.busy.append(run)
-            continue
+            return False
         try:
-            state.waiting.remove(run)
-            if run.stale and run not in state.renewed:
-                # What another table has made since is not of that configuration any more.
-                if configurations(run.folder) == run.found:
-                    _empty(run.folder)
-                state.renewed.append(run)
-            if (job := run.next_job()) is None:
-                # Another table has made it in the meantime.
-                progress.found(run)
-            else:
-                process = _start(job, environment, python, handle)
-                state.working.append(_Working(run, job, process, time.monotonic()))
+            slot = next(n for n in range(jobs) if n not in {one.slot for one in working})
+            if (command := task.next_command(slot)) is not None:
+                process = _start(command, environment, python, handle)
+                working.append(_Working(task, command.label, process, slot, time.monotonic()))
+            return True
         finally:
             locks.unlock(handle)
 
+    with interrupt_on_signals():
+        try:
+            while True:
+                for one in list(working):
+                    # First, so that the task looks at all that an ended command has left.
+                    has_ended = one.process.poll() is not None
+                    stopped = one.task.should_stop()
+                    if not (stopped or has_ended):
+                        continue
+                    stop_processes([one.process])
+                    working.remove(one)
+                    code = None if stopped else one.process.returncode
+                    if one.task.ended(code, time.monotonic() - one.since):
+                        # Before other tasks begin.
+                        waiting.insert(0, one.task)
+                busy: list[Task] = []
+                while len(working) + len(busy) < jobs:
+                    task = waiting.pop(0) if waiting else next(source, None)
+                    if task is None:
+                        break
+                    if not start(task):
+                        busy.append(task)
+                waiting = [*busy, *waiting]
+                progress.show([one.label for one in working], [task.name for task in busy])
+                if not working and not waiting:
+                    return
+                time.sleep(interval)
+        finally:
+            stop_processes([one.process for one in working])
+
 
 def _start(
-    job: Job, environment: Mapping[str, str], python: Sequence[str], handle: int
+    command: Command, environment: Mapping[str, str], python: Sequence[str], handle: int
 ) -> subprocess.Popen[bytes]:
-    overrides = [*job.overrides, f"hydra.run.dir={_quoted(job.folder)}"]
-    if job.step == "training":
-        overrides.append("resume=auto")
-    else:
-        # Begun and broken off, or of another checkpoint.
-        _empty(job.folder)
-    job.log.parent.mkdir(parents=True, exist_ok=True)
-    with job.log.open("ab") as log:
+    command.log.parent.mkdir(parents=True, exist_ok=True)
+    with command.log.open("ab") as log:
         return subprocess.Popen(  # noqa: S603 - our own modules
-            [*python, "-m", job.module, *overrides],
+            [*python, *command.arguments],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env=environment,
-            # The terminal's interrupt is for the table, which hands it on once.
+            env={**environment, **command.environment},
+            # This process gets the terminal's interrupt, and hands it on once.
             start_new_session=True,
+            # The lock is held as long as the child lives, even if this process is killed.
             pass_fds=() if os.name == "nt" else (handle,),
         )
-
-
-def _empty(folder: Path) -> None:
-    """Remove what a folder holds but its looks at the test split, which stay taken."""
-    for path in folder.iterdir() if folder.is_dir() else ():
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        elif path.name != ACCESS_LOG:
-            path.unlink(missing_ok=True)
-
-
-def _quoted(path: Path) -> str:
-    """Quote a path for Hydra's grammar."""
-    return '"' + str(path).replace('"', '\\"') + '"'
-
-
-def _end(state: _State, one: _Working, progress: Progress) -> None:
-    """Note how a command ended, and let its run go on."""
-    state.working.remove(one)
-    code = one.process.wait()
-    if code == 0 and one.job.is_finished():
-        progress.ended(one.run, one.job, time.monotonic() - one.since)
-        if one.run.next_job() is not None:
-            # Before other runs begin.
-            state.waiting.insert(0, one.run)
-        return
-    failure = Failure(one.run, one.job, code)
-    state.failures.append(failure)
-    progress.say(f"FAILED: {failure}")

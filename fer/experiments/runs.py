@@ -1,11 +1,13 @@
-"""What a table is made of: rows, the runs of each, and the commands that make a run."""
+"""A run folder and the commands that fill it; what is finished there is not run again."""
 
 from __future__ import annotations
 
 import csv
 import hashlib
 import json
-from collections.abc import Mapping
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -13,10 +15,18 @@ from typing import Any, Final, Literal
 import yaml
 
 from fer.config.folder import BEST
+from fer.config.processes import quoted
+from fer.core.holdout_access import ACCESS_LOG
+from fer.core.text import format_duration
+from fer.experiments.runner import Command, Failure, Progress, run_tasks
 
 Step = Literal["training", "evaluation", "baseline"]
 
-#: How much an evaluation takes, in epochs of training, about: alone, and with robustness.
+_MODULES: Final[Mapping[Step, str]] = {
+    "training": "fer.train", "evaluation": "fer.evaluate", "baseline": "fer.baseline",
+}  # fmt: skip
+
+#: About how long an evaluation takes, in epochs of training: alone, and with robustness.
 _EVALUATION: Final = (1, 4)
 _BASELINE: Final = 4
 
@@ -30,7 +40,7 @@ class Job:
         folder: where its files lie.
         overrides: of the command, without the folder.
         epochs: of a training.
-        test: it looks at the test split.
+        test: it scores the test split.
         robustness: of an evaluation, that it measures it.
         faces: of the validation split that it measures it on; None for all.
     """
@@ -46,44 +56,36 @@ class Job:
     @property
     def module(self) -> str:
         """The module that Python runs."""
-        names = {"training": "train", "evaluation": "evaluate", "baseline": "baseline"}
-        return f"fer.{names[self.step]}"
+        return _MODULES[self.step]
 
     @property
     def log(self) -> Path:
-        """The file that holds what the command says."""
+        """The file that its output is appended to."""
         return self.folder.with_name(f"{self.folder.name}.log")
 
     @property
     def work(self) -> int:
-        """How much there is to do, in epochs of training, about."""
-        return {
-            "training": self.epochs,
-            "evaluation": _EVALUATION[self.robustness],
-            "baseline": _BASELINE,
-        }[self.step]
+        """About how long it takes, in epochs of training."""
+        if self.step == "training":
+            return self.epochs
+        return _BASELINE if self.step == "baseline" else _EVALUATION[self.robustness]
 
     def is_finished(self) -> bool:
-        """Say whether the folder holds what the command makes."""
+        """Return True if the folder holds what the command makes."""
         metrics = metrics_in(self.folder)
         if metrics is None:
             return False
         if self.step == "training":
-            # One that its time has ended goes on.
+            # One that was ended by trainer.max_time is to be resumed.
             return "ended_by" not in metrics
-        if self.robustness and self.test and not self._has_robustness(metrics):
-            return False
+        if self.robustness and self.test:
+            config = yaml.safe_load((self.folder / "config.yaml").read_text(encoding="utf-8"))
+            if metrics.get("robustness") is None or config["robustness_faces"] != self.faces:
+                return False
         if self.step == "baseline":
             return "official" in metrics or not self.test
         judged = metrics.get("fingerprints", {}).get("checkpoint")
-        return bool(judged == sha256(self.folder.parent / BEST))
-
-    def _has_robustness(self, metrics: Mapping[str, Any]) -> bool:
-        """Say whether robustness was measured, and on as many faces."""
-        if metrics.get("robustness") is None:
-            return False
-        config = yaml.safe_load((self.folder / "config.yaml").read_text(encoding="utf-8"))
-        return bool(config["robustness_faces"] == self.faces)
+        return bool(judged == _sha256(self.folder.parent / BEST))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +97,8 @@ class Run:
         seed: of everything that is drawn.
         folder: where it lies.
         jobs: the commands that make it, one after the other.
-        stale: the folder holds a run of another configuration, which is to be made anew.
-        found: what :func:`configurations` said of the folder when that was found out.
+        stale: the folder holds a run of another configuration, which is to be replaced.
+        found: :func:`configurations` of the folder at the time when that was found out.
     """
 
     row: str
@@ -112,39 +114,124 @@ class Run:
         return f"{self.row} seed {self.seed}"
 
     @property
-    def lock(self) -> Path:
-        """The file that a process holds while it works in the folder."""
-        return self.folder.with_name(f"{self.folder.name}.lock")
-
-    def next_job(self) -> Job | None:
-        """Return the first command that has not ended well; None where all have."""
-        return next((job for job in self.jobs if not job.is_finished()), None)
-
-    @property
     def judgement(self) -> Path:
-        """The folder with the judgement on the test split: metrics and predictions."""
+        """The folder with metrics and predictions of the test split."""
         return self.folder / "evaluation" if self.jobs[-1].step != "baseline" else self.folder
 
+    def next_job(self) -> Job | None:
+        """Return the first command that is not finished; None where all are."""
+        return next((job for job in self.jobs if not job.is_finished()), None)
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One row of the table.
 
-    Attributes:
-        name: as ``only`` names it.
-        title: as the table names it.
-        kind: ``families``, ``ablations`` or ``clips``.
-        runs: one a seed.
-        conventional: it has nothing that is drawn, so one run is all there is.
-        pace: a short training whose speed alone counts, or None.
+def run_missing(
+    runs: Sequence[Run],
+    *,
+    jobs: int,
+    threads: int | None = None,
+    interval: float = 0.5,
+    python: Sequence[str] = (sys.executable,),
+) -> list[Failure]:
+    """Run every command that is missing and return those that failed.
+
+    A command that fails ends its run; the other runs continue.
+
+    Args:
+        runs: in the order in which they begin.
+        jobs: how many commands run at a time.
+        threads: of each command, see :func:`fer.experiments.runner.run_tasks`.
+        interval: seconds between two looks.
+        python: the interpreter.
+
+    Raises:
+        KeyboardInterrupt: the user, or a signal, stopped it; so were the commands.
+        OSError: a file can't be written, or a process not be started.
     """
+    tasks = [_RunTask(run) for run in runs]
+    missing = [task for task in tasks if not task.is_done()]
+    if not missing:
+        return []
 
-    name: str
-    title: str
-    kind: str
-    runs: tuple[Run, ...]
-    conventional: bool = False
-    pace: Run | None = None
+    def done() -> tuple[float, int]:
+        return sum(task.work() for task in tasks), sum(task.is_done() for task in tasks)
+
+    total = sum(job.work for run in runs for job in run.jobs)
+    with Progress(total, len(runs), "runs", done) as progress:
+        for task in missing:
+            task.progress = progress
+        run_tasks(
+            missing,
+            jobs=jobs,
+            progress=progress,
+            threads=threads,
+            interval=interval,
+            python=python,
+        )
+    return [task.failure for task in missing if task.failure is not None]
+
+
+class _RunTask:
+    """A run as a task of the runner."""
+
+    progress: Progress
+
+    def __init__(self, run: Run) -> None:
+        self.run, self.name, self.stale = run, run.name, run.stale
+        self.lock = run.folder.with_name(f"{run.folder.name}.lock")
+        self.failure: Failure | None = None
+        self.job: Job | None = None
+        # Kept here, since finding it out reads a checkpoint.
+        self.finished = {job.folder for job in run.jobs if not run.stale and job.is_finished()}
+
+    def is_done(self) -> bool:
+        return len(self.finished) == len(self.run.jobs)
+
+    def work(self) -> float:
+        """Return the work done, in epochs."""
+        done = sum(job.work for job in self.run.jobs if job.folder in self.finished)
+        job = self.job
+        return done + (min(job.work, epochs_in(job.folder)) if job and job.epochs else 0)
+
+    def next_command(self, _slot: int) -> Command | None:
+        if self.stale:
+            self.stale = False
+            # If the configurations changed since, another table has replaced the run already.
+            if configurations(self.run.folder) == self.run.found:
+                _empty(self.run.folder)
+        job = self.job = self.run.next_job()
+        if job is None:
+            self.finished = {one.folder for one in self.run.jobs}
+            return None
+        overrides = [*job.overrides, f"hydra.run.dir={quoted(job.folder)}"]
+        if job.step == "training":
+            overrides.append("resume=auto")
+        else:
+            # It was broken off, or is of another checkpoint.
+            _empty(job.folder)
+        return Command(f"{self.name} {job.step}", ["-m", job.module, *overrides], job.log)
+
+    def should_stop(self) -> bool:
+        return False
+
+    def ended(self, code: int | None, seconds: float) -> bool:
+        job, self.job = self.job, None
+        assert job is not None  # noqa: S101 - it has run
+        assert code is not None  # noqa: S101 - nothing is stopped early
+        if code == 0 and job.is_finished():
+            self.finished.add(job.folder)
+            self.progress.say(f"{self.name}: {job.step} done in {format_duration(seconds)}")
+            return self.run.next_job() is not None
+        self.failure = Failure(f"{self.name}: {job.step}", code, job.log)
+        self.progress.say(f"FAILED: {self.failure}")
+        return False
+
+
+def _empty(folder: Path) -> None:
+    """Remove what a folder holds, except the log of accesses to the test split."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name != ACCESS_LOG:
+            path.unlink(missing_ok=True)
 
 
 def configurations(folder: Path) -> tuple[tuple[str, int], ...]:
@@ -154,23 +241,27 @@ def configurations(folder: Path) -> tuple[tuple[str, int], ...]:
 
 
 def metrics_in(folder: Path) -> Mapping[str, Any] | None:
-    """Return what a run measured; None where it has not come to that."""
+    """Return the metrics of a run; None where it has none yet."""
     path = folder / "metrics.json"
     if not path.is_file():
         return None
-    found: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found
+    metrics: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return metrics
 
 
 def epochs_in(folder: Path) -> int:
     """Return how many epochs a training has finished."""
+    return len(history_in(folder))
+
+
+def history_in(folder: Path) -> list[dict[str, str]]:
+    """Return the rows of a training's ``history.csv``, one an epoch; none where it is missing."""
     path = folder / "history.csv"
     if not path.is_file():
-        return 0
+        return []
     with path.open(encoding="utf-8", newline="") as file:
-        return max(0, sum(1 for _ in csv.reader(file)) - 1)
+        return list(csv.DictReader(file))
 
 
-def sha256(path: Path) -> str | None:
-    """Return the SHA-256 of a file; None where there is none."""
+def _sha256(path: Path) -> str | None:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None

@@ -1,5 +1,1 @@
-"""Searching for good settings: what is tried, what was found, and the trials' processes."""
-
-from fer.experiments.search.plan import Parameter, Plan
-
-__all__ = ["Parameter", "Plan"]
+"""Searching for good settings by Optuna: the plan, the study, and the trials."""

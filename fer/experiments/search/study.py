@@ -1,15 +1,14 @@
-"""What a search remembers: an Optuna study in a journal that outlives any kill."""
+"""The study of a search: Optuna's, in a journal that survives any kill."""
 
 from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from fer.core.errors import UserError
-from fer.experiments.search.plan import Parameter, Plan, Value
+from fer.experiments.search.plan import SearchPlan, Value
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -20,20 +19,17 @@ if TYPE_CHECKING:
 #: The journal's name in the folder of the search.
 JOURNAL: Final = "journal.log"
 
-_STUDY: Final = "search"
-
-#: Trials' numbers apart, so that two searches with neighbouring seeds share no draws.
-_APART: Final = 100_003
+#: Apart, so that two searches with neighbouring seeds share no draws.
+_SEEDS_APART: Final = 100_003
 
 
-class Memory:
-    """The study of a search, of which one process at a time is the only writer.
+class StudyStore:
+    """The study, of which one process at a time is the only writer.
 
-    A journal is one line an operation, written and flushed before the next: a process that is
-    killed loses nothing, and unlike SQLite's files it works on the network folders of clusters.
-
-    What is drawn depends on the seed, the trial's number and the trials before it alone, so that a
-    search with one job draws the same whether or not it was interrupted.
+    A journal is one line an operation, flushed before the next: a killed process loses nothing, and
+    unlike SQLite's files it works on the network folders of clusters. What is drawn depends on the
+    seed, the trial's number and the trials before it alone, so that a search with one job draws
+    the same whether or not it was interrupted.
 
     Args:
         plan: of the search.
@@ -43,7 +39,7 @@ class Memory:
         OSError: it can't be written.
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: SearchPlan) -> None:
         import optuna
         from optuna.storages import JournalStorage
         from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
@@ -54,48 +50,46 @@ class Memory:
         warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
         path = plan.folder / JOURNAL
         path.parent.mkdir(parents=True, exist_ok=True)
-        _heal(path)
+        _repair(path)
         try:
             lock = JournalFileOpenLock(str(path))
-            storage = JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
             self._study: Study = optuna.create_study(
-                study_name=_STUDY,
-                storage=storage,
-                sampler=self._sampler(0),
+                study_name="search",
+                storage=JournalStorage(JournalFileBackend(str(path), lock_obj=lock)),
                 pruner=self._pruner(),
                 direction="maximize" if plan.mode == "max" else "minimize",
                 load_if_exists=True,
             )
         except (ValueError, KeyError, AssertionError) as error:
-            what = f"{path} is no journal of a search that can be read ({error})"
-            raise UserError(what) from error
+            what = f"{path} is not a journal of a search that can be read ({error})"
+            raise UserError(what, code="unreadable_journal", where=str(path)) from error
 
     def trials(self) -> list[FrozenTrial]:
-        """Return all trials so far, as they are."""
+        """Return all trials so far."""
         return self._study.get_trials(deepcopy=False)
 
-    def new(self) -> Trial:
+    def ask(self) -> Trial:
         """Return the next trial, with all its values drawn and kept."""
         self._study.sampler = self._sampler(len(self.trials()))
         return self._drawn(self._study.ask())
 
-    def going_on(self) -> list[Trial]:
+    def running(self) -> list[Trial]:
         """Return the trials that were begun and have not ended, by their numbers."""
         from optuna.trial import Trial, TrialState
 
-        found = []
+        trials = []
         for frozen in self.trials():
             if frozen.state == TrialState.RUNNING:
                 self._study.sampler = self._sampler(frozen.number)
-                # What it was killed before is drawn now, what it has drawn is as it was.
-                found.append(self._drawn(Trial(self._study, frozen._trial_id)))
-        return found
+                # After a kill between two draws the rest is drawn now.
+                trials.append(self._drawn(Trial(self._study, frozen._trial_id)))
+        return trials
 
-    def end(self, trial: Trial, end: str, value: float | None) -> None:
-        """Take down how a trial ended.
+    def tell(self, trial: Trial, end: str, value: float | None) -> None:
+        """Record how a trial ended.
 
         Args:
-            trial: one that is going on.
+            trial: one that is running.
             end: ``done``, ``stopped`` early, ``diverged`` or ``failed``.
             value: the best it came to, where it is ``done``.
         """
@@ -108,14 +102,14 @@ class Memory:
 
     def _drawn(self, trial: Trial) -> Trial:
         for one in self.plan.space:
-            draw(trial, one)
+            one.draw(trial)
         return trial
 
     def _sampler(self, number: int) -> BaseSampler:
         from optuna.samplers import RandomSampler, TPESampler
 
         options = self.plan.options
-        seed = (options["seed"] * _APART + number) % 2**32
+        seed = (options["seed"] * _SEEDS_APART + number) % 2**32
         if options["sampler"] == "random":
             return RandomSampler(seed=seed)
         return TPESampler(seed=seed, n_startup_trials=options["startup"])
@@ -131,35 +125,19 @@ class Memory:
         return NopPruner()
 
 
-def draw(trial: Trial, one: Parameter) -> None:
-    """Draw a parameter, or take what the trial has drawn of it before.
-
-    Raises:
-        ValueError: Optuna refuses the parameter; the message says why.
-    """
-    if one.choices:
-        trial.suggest_categorical(one.name, one.choices)
-    elif one.is_whole():
-        low, high = int(one.low or 0), int(one.high or 0)
-        trial.suggest_int(one.name, low, high, step=int(one.step or 1), log=one.log)
-    else:
-        least, most = float(one.low or 0), float(one.high or 0)
-        trial.suggest_float(one.name, least, most, step=one.step, log=one.log)
-
-
-def values_of(trial: FrozenTrial | Trial, space: Sequence[Parameter]) -> dict[str, Value]:
+def values_of(plan: SearchPlan, trial: FrozenTrial | Trial) -> dict[str, Value]:
     """Return what a trial tries, in the order of the space; drawn so far."""
     params: dict[str, Any] = trial.params
-    return {one.name: params[one.name] for one in space if one.name in params}
+    return {one.name: params[one.name] for one in plan.space if one.name in params}
 
 
-def _heal(path: Path) -> None:
+def _repair(path: Path) -> None:
     """Remove what a killed writer left: half a line (a full disk), and its lock."""
     for left in path.parent.glob(f"{path.name}.lock*"):
         left.unlink(missing_ok=True)
     if not path.is_file():
         return
     content = path.read_bytes()
-    whole = content.rfind(b"\n") + 1
-    if whole < len(content):
-        os.truncate(path, whole)
+    complete = content.rfind(b"\n") + 1
+    if complete < len(content):
+        os.truncate(path, complete)

@@ -1,9 +1,10 @@
-"""The rows of a table, as their runs: each composed and checked before anything is run."""
+"""The rows of a table and their runs, each composed and checked before anything is run."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,38 +18,54 @@ from fer.config.processes import quoted
 from fer.config.resume import differences
 from fer.config.rules import rule_for
 from fer.config.training import reads_clips
-from fer.experiments.runs import Job, Row, Run, configurations
+from fer.experiments.runs import Job, Run, configurations
 
-#: What must be as its rule says before rows can be made of it.
+#: Keys whose rules must hold before rows can be made.
 _OWN: Final = (
     "seeds", "kind", "only", "jobs", "test", "robustness", "robustness_faces", "pace", "fresh",
     "overrides",
 )  # fmt: skip
 
-#: The row that the others of a kind are held against; ablations depart from theirs.
+#: The row that the others of a kind are compared with; ablations change one thing of theirs.
 REFERENCES: Final[Mapping[str, str]] = {
     "families": "cnn",
     "ablations": "cnn_lstm",
     "clips": "clip_frames",
 }
 
-#: What changes nothing of what a baseline learns.
-_LOOKS: Final = ("report", "robustness", "robustness_faces")
-
-#: What makes a training short enough to measure its pace alone.
+#: A training that is just long enough to measure its pace.
 _SHORT: Final = (
     "trainer.max_epochs=1", "trainer.limit_train_batches=300", "trainer.limit_val_batches=2",
 )  # fmt: skip
 
 
-class Planner:
-    """Makes the rows while the configuration is checked, so that mistakes in them are told too.
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the table.
+
+    Attributes:
+        name: as ``only`` names it.
+        title: as the table names it.
+        kind: ``families``, ``ablations`` or ``clips``.
+        runs: one a seed; a conventional method, which draws nothing, has a single one.
+        pace: a short training whose speed alone counts, or None.
+    """
+
+    name: str
+    title: str
+    kind: str
+    runs: tuple[Run, ...]
+    pace: Run | None = None
+
+
+class TablePlan:
+    """The rows; they are made while the configuration is checked, so that all mistakes are listed.
 
     Attributes:
         rows: those chosen; filled by :meth:`check`.
-        left_out: rows that say nothing of this data.
-        titles: of all rows there are, by kind and name.
-        data: what the table is of, the choice's name.
+        left_out: rows that can't be trained on this data.
+        titles: of all rows that there are, by kind and name.
+        data: the choice of data that the table is about.
         overrides: of the command line.
     """
 
@@ -68,10 +85,9 @@ class Planner:
         """
         plain: Any = OmegaConf.to_container(config, resolve=False)
         if any(rule_for(key, None).complaint(plain[key]) for key in _OWN):
-            return []  # Told already.
+            return []  # Reported already.
         every = {kind: plain[kind] for kind in REFERENCES}
         names = [name for rows in every.values() for name in rows]
-        # Checked once for each run of a sweep, of which there is one here.
         self.rows, self.left_out = [], []
         problems = [
             Problem("only", f"there is no row {name!r}{nearest(name, names)}")
@@ -94,10 +110,9 @@ class Planner:
         self.overrides = tuple(overrides)
         chosen = _chosen(plain, every)
         sys.stderr.write(f"checking {len(chosen)} rows\n")
-        maker = _Maker(config, overrides)
         for kind, name in chosen:
             try:
-                row = maker.row(kind, name, every[kind][name])
+                row = _RowBuilder(config, overrides, kind).row(name, every[kind][name])
             except ConfigError as error:
                 problems += [Problem(f"row {name}: {p.where}", p.what) for p in error.problems]
                 continue
@@ -122,71 +137,54 @@ def _chosen(plain: Mapping[str, Any], every: Mapping[str, Any]) -> list[tuple[st
     return chosen
 
 
-class _Maker:
-    """Makes rows of what their configuration says."""
+class _RowBuilder:
+    """Makes rows of a kind: on the table's data, or on clips of their own."""
 
-    def __init__(self, config: DictConfig, overrides: Sequence[str]) -> None:
-        self.config = config
-        self.more: list[str] = list(config.overrides)
-        self.is_clips = reads_clips(config)
-        self.given = [text for text in overrides if _key(text).startswith(("data.", "paths."))]
-        self._take("families")
-
-    @property
-    def _faces(self) -> str:
-        """The number of faces that are corrupted, for the command line."""
-        number = self.config.robustness_faces
-        return "null" if number is None else str(number)
-
-    def _take(self, kind: str) -> None:
-        """Take up the data and the budget of rows of a kind."""
-        config = self.config
-        table: str = config.hydra.runtime.choices.data
-        budget: Any = OmegaConf.to_container(
-            config.clip_budget if kind == "clips" else config.budget
-        )
-        shared: list[str] = budget.get(table, budget["default"])
-        given, self.data, self.folder = self.given, table, Path(config.hydra.run.dir)
-        if kind == "clips" and not self.is_clips:
-            # Other data than the table's: what is said of that one is not said of this.
-            self.data = config.clip_data
+    def __init__(self, config: DictConfig, overrides: Sequence[str], kind: str) -> None:
+        self.config, self.kind = config, kind
+        self.data: str = config.hydra.runtime.choices.data
+        self.folder = Path(config.hydra.run.dir)
+        budgets = config.clip_budget if kind == "clips" else config.budget
+        budget: list[str] = list(budgets.get(self.data, budgets["default"]))
+        given = [text for text in overrides if _key(text).startswith(("data.", "paths."))]
+        if kind == "clips" and not reads_clips(config):
+            # Other data than the table's: overrides of that do not apply.
             given = [text for text in given if _key(text).startswith("paths.")]
-            usual = self.folder == Path(config.paths.runs) / "table" / table
-            if usual and table not in budget:
-                self.folder = self.folder.with_name(self.data)
+            usual = self.folder == Path(config.paths.runs) / "table" / self.data
+            if usual and self.data not in budgets:
+                self.folder = self.folder.with_name(config.clip_data)
+            self.data = config.clip_data
         # What says which data it is goes to every command.
-        self.about_data = [text for text in shared if _key(text).startswith("data.source.")]
-        self.budget = [text for text in shared if text not in self.about_data]
+        self.about_data = [text for text in budget if _key(text).startswith("data.source.")]
+        self.budget = [text for text in budget if text not in self.about_data]
         self.about_data += given
 
-    def row(self, kind: str, name: str, spec: Mapping[str, Any]) -> Row | None:
-        """Return a row; None where it says nothing of this data.
+    def row(self, name: str, spec: Mapping[str, Any]) -> Row | None:
+        """Return a row; None where it can't be trained on this data.
 
         Raises:
             ConfigError: a command of it can't be composed, or its folder holds another run.
         """
-        if kind != "clips" and self.is_clips:
+        config, title, kind = self.config, spec["title"], self.kind
+        if kind != "clips" and reads_clips(config):
             return None
-        self._take(kind)
         if "baseline" in spec:
-            runs = [self._baseline(name, self.config.seeds[0], spec["baseline"])]
-            return Row(name, spec["title"], kind, tuple(runs), conventional=True)
+            return Row(name, title, kind, (self._baseline(name, spec["baseline"]),))
         stages = spec.get("stages") or [{"overrides": spec["train"]}]
         if any("data" in stage and self.data not in stage["data"] for stage in stages):
             return None
         composed = [self._stage(stage) for stage in stages]
-        runs = [self._run(name, seed, composed) for seed in self.config.seeds]
-        return Row(name, spec["title"], kind, tuple(runs), pace=self._pace(runs[0]))
+        runs = tuple(self._run(name, seed, composed) for seed in config.seeds)
+        return Row(name, title, kind, runs, pace=self._pace(runs[0]))
 
     def _stage(self, stage: Mapping[str, Any]) -> tuple[list[str], DictConfig]:
-        """Return the overrides of a training, without its seed, and what they compose to."""
-        data = stage.get("data", {}).get(self.data, self.data)
+        """Return the overrides of a training, without its seed, and its configuration."""
         overrides = [
-            f"data={data}",
+            f"data={stage.get('data', {}).get(self.data, self.data)}",
             *self.budget,
             *self.about_data,
             *stage["overrides"],
-            *self.more,
+            *self.config.overrides,
             "test=false",
             "trainer.enable_progress_bar=false",
         ]
@@ -204,81 +202,71 @@ class _Maker:
         for number, (overrides, config) in enumerate(stages, start=1):
             place = folder if number == len(stages) else folder / f"stage{number}"
             begin = [f"init_from={quoted(jobs[-1].folder / BEST)}"] if jobs else []
-            own = [*overrides, *begin, f"seed={seed}"]
-            jobs.append(Job("training", place, tuple(own), epochs=config.trainer.max_epochs))
+            own = (*overrides, *begin, f"seed={seed}")
+            jobs.append(Job("training", place, own, epochs=config.trainer.max_epochs))
             config.seed = seed
-            # Where the first weights lie says nothing of them.
+            # The path of the first weights does not matter.
             different += differences(place, config, but=("init_from",))
-        stale = self._stale(folder, different)
         if self.config.test:
-            jobs.append(self._evaluation(folder))
-        return Run(name, seed, folder, tuple(jobs), stale=stale, found=configurations(folder))
+            data = [text for text in self.about_data if _key(text) not in (*OF_TRAINING, *OF_MODEL)]
+            # The table states single views.
+            own = (f"ckpt={quoted(folder / BEST)}", f"data={self.data}", *data, "tta=false")
+            jobs.append(self._judged("evaluation", folder / "evaluation", own))
+        return self._checked(name, seed, folder, jobs, different)
 
     def _pace(self, run: Run) -> Run | None:
         """Return the first steps of a run's last training, which are timed.
 
-        None where those that were timed are of another configuration and are not timed anew.
+        None where those that were timed have another configuration and are not to be timed again.
         """
         training = [job for job in run.jobs if job.step == "training"][-1]
         folder = self.folder / run.row / "pace"
         overrides = (*training.overrides, *_SHORT)
-        config = compose("train", overrides)
         # The pace is that of any seed.
-        different = differences(folder, config, but=("seed", "init_from"))
+        different = differences(folder, compose("train", overrides), but=("seed", "init_from"))
         if different and not self.config.pace:
             return None
-        stale = self._stale(folder, different)
-        job = Job("training", folder, overrides, epochs=1)
-        return Run(run.row, run.seed, folder, (job,), stale=stale, found=configurations(folder))
+        jobs = [Job("training", folder, overrides, epochs=1)]
+        return self._checked(run.row, run.seed, folder, jobs, different)
 
-    def _evaluation(self, folder: Path) -> Job:
-        robust = bool(self.config.robustness)
-        overrides = [
-            f"ckpt={quoted(folder / BEST)}",
-            f"data={self.data}",
-            *(text for text in self.about_data if _key(text) not in (*OF_TRAINING, *OF_MODEL)),
-            # The table states single views.
-            "tta=false",
-            "report=false",
-            f"robustness={str(robust).lower()}",
-            f"robustness_faces={self._faces}",
-        ]
-        place = folder / "evaluation"
-        faces = self.config.robustness_faces
-        return Job("evaluation", place, tuple(overrides), test=True, robustness=robust, faces=faces)
-
-    def _baseline(self, name: str, seed: int, own: Sequence[str]) -> Run:
+    def _baseline(self, name: str, own: Sequence[str]) -> Run:
+        seed: int = self.config.seeds[0]
         folder = self.folder / name / f"seed{seed}"
-        test, robust = bool(self.config.test), bool(self.config.robustness)
-        overrides = [
-            f"data={self.data}",
-            *self.about_data,
-            *own,
-            f"seed={seed}",
+        test = f"test={str(bool(self.config.test)).lower()}"
+        line = (f"data={self.data}", *self.about_data, *own, f"seed={seed}", test)
+        job = self._judged("baseline", folder, line)
+        # How it is scored changes nothing of what it learns.
+        but = ("report", "robustness", "robustness_faces")
+        different = differences(folder, compose("baseline", job.overrides), but=but)
+        return self._checked(name, seed, folder, [job], different)
+
+    def _judged(self, step: Any, folder: Path, overrides: Sequence[str]) -> Job:
+        """Return an evaluation or a baseline, with what is measured."""
+        robust, faces = bool(self.config.robustness), self.config.robustness_faces
+        own = (
+            *overrides,
             "report=false",
             f"robustness={str(robust).lower()}",
-            f"robustness_faces={self._faces}",
-            f"test={str(test).lower()}",
-        ]
-        config = compose("baseline", overrides)
-        stale = self._stale(folder, differences(folder, config, but=_LOOKS))
-        faces = self.config.robustness_faces
-        job = Job("baseline", folder, tuple(overrides), test=test, robustness=robust, faces=faces)
-        return Run(name, seed, folder, (job,), stale=stale, found=configurations(folder))
+            f"robustness_faces={'null' if faces is None else faces}",
+        )
+        test = bool(self.config.test)
+        return Job(step, folder, own, test=test, robustness=robust, faces=faces)
 
-    def _stale(self, folder: Path, different: Sequence[str]) -> bool:
-        """Say whether a run is to be made anew.
+    def _checked(
+        self, row: str, seed: int, folder: Path, jobs: Sequence[Job], different: Sequence[str]
+    ) -> Run:
+        """Return a run, stale where its folder holds another one.
 
         Raises:
-            ConfigError: it is another one, and nobody said that it may go.
+            ConfigError: that one may not be replaced.
         """
         if different and not self.config.fresh:
             what = (
-                f"{folder} holds another run ({'; '.join(different[:4])}): fresh=true makes it "
-                "anew, hydra.run.dir=FOLDER begins another table"
+                f"{folder} holds another run ({'; '.join(different[:4])}): fresh=true replaces it, "
+                "hydra.run.dir=FOLDER begins another table"
             )
             raise ConfigError([Problem(folder.name, what)])
-        return bool(different)
+        return Run(row, seed, folder, tuple(jobs), bool(different), configurations(folder))
 
 
 def _key(override: str) -> str:

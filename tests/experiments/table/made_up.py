@@ -12,7 +12,8 @@ import yaml
 
 from fer.core.holdout_access import ACCESS_LOG, FER2013_TEST
 from fer.evaluation import write_predictions
-from fer.experiments.runs import Job, Row, Run, metrics_in
+from fer.experiments.runs import Job, Run, metrics_in
+from fer.experiments.table.plan import Row
 from tests.support.answers import some_faces, some_predictions
 
 FACES = some_faces(val=200, test=400)

@@ -14,7 +14,7 @@ from fer.config.compose import compose
 from fer.config.problems import ConfigError
 from fer.config.training import check_training
 from fer.experiments.runs import Job
-from fer.experiments.table.plan import Planner
+from fer.experiments.table.plan import TablePlan
 
 SYNTHETIC = ("data=synthetic", "seeds=[0,1]")
 
@@ -25,16 +25,17 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FER_DATA_ROOT", raising=False)
 
 
-def planned(*overrides: str) -> Planner:
-    planner = Planner()
+def planned(*overrides: str) -> TablePlan:
+    planner = TablePlan()
     compose("table", overrides, check=planner.check)
     return planner
 
 
 def refused(*overrides: str) -> str:
+    """Return where a plan is wrong, and what is wrong there, a line each."""
     with pytest.raises(ConfigError) as caught:
         planned(*overrides)
-    return str(caught.value)
+    return "\n".join(f"{one.where}: {one.what}" for one in caught.value.problems)
 
 
 def make(job: Job, *changes: str, ended: bool = True) -> None:
@@ -89,7 +90,7 @@ def test_the_pace_is_that_of_the_first_steps_of_the_last_training() -> None:
     # What was timed is of another budget: it counts no more, and is timed anew where that is asked.
     more = ("data=synthetic", "only=[cnn]", 'overrides=["data.batch_size=4"]')
     assert planned(*more).rows[0].pace is None
-    assert "pace holds another run" in refused(*more, "pace=true")
+    assert refused(*more, "pace=true").startswith("row cnn: pace: ")
     (anew,) = planned(*more, "pace=true", "fresh=true").rows
     assert anew.pace is not None
     assert anew.pace.stale
@@ -117,12 +118,9 @@ def test_conventional_methods_run_once() -> None:
     (run,) = row.runs
     (job,) = run.jobs
     config = compose("baseline", job.overrides)
-    assert (config.method, config.seed, config.test, config.robustness) == (
-        "linear_svm",
-        4,
-        True,
-        True,
-    )
+    assert (config.method, config.seed) == ("linear_svm", 4)
+    assert config.test
+    assert config.robustness
     assert run.judgement == job.folder == Path("runs/table/synthetic/hog_svm/seed4")
 
 
@@ -172,58 +170,39 @@ def test_rows_of_single_faces_are_left_out_of_clips() -> None:
     planner = planned("data=synthetic_clips", "only=[cnn,hog_svm,clip_lstm]", "seeds=[0]")
     assert [row.name for row in planner.rows] == ["clip_lstm"]
     assert planner.left_out == ["cnn", "hog_svm"]
-    message = refused("data=synthetic_clips", "only=[cnn]")
-    assert "synthetic_clips has nothing that these rows read: choose kind=clips" in message
+    assert refused("data=synthetic_clips", "only=[cnn]").startswith("data: ")
 
 
 @pytest.mark.slow
-def test_finished_runs_of_this_configuration_are_no_problem() -> None:
-    (row,) = planned(*SYNTHETIC, "only=[cnn]").rows
+def test_finished_runs_count_and_those_of_another_configuration_are_refused_or_replaced() -> None:
+    line = (*SYNTHETIC, "only=[cnn]")
+    (row,) = planned(*line).rows
     make(row.runs[0].jobs[0], "trainer.log_every_n_steps=5", "paths.cache=elsewhere")
-    (again,) = planned(*SYNTHETIC, "only=[cnn]").rows
-    assert not again.runs[0].stale
+    make(row.runs[1].jobs[0], "trainer.max_epochs=3", "seed=7", ended=False)
+    message = refused(*line)
+    assert message.startswith("row cnn: seed1: ")
+    assert "(seed was 7, is 1; trainer.max_epochs was 3, is 4)" in message
+    (again,) = planned(*line, "fresh=true").rows
+    assert [run.stale for run in again.runs] == [False, True]
     assert again.runs[0].next_job() == again.runs[0].jobs[1]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("change", "words", "ended"),
+    ("overrides", "where"),
     [
-        ("trainer.max_epochs=3", "trainer.max_epochs was 3, is 4", False),
-        ("model.head.hidden=[8]", "model.head.hidden was [8], is [256]", True),
-        ("seed=7", "seed was 7, is 0", True),
-    ],
-)
-def test_runs_of_another_configuration_are_refused_or_made_anew(
-    change: str, words: str, ended: bool
-) -> None:
-    (row,) = planned(*SYNTHETIC, "only=[cnn]").rows
-    make(row.runs[0].jobs[0], change, ended=ended)
-    message = refused(*SYNTHETIC, "only=[cnn]")
-    assert f"row cnn: seed0  runs/table/synthetic/cnn/seed0 holds another run ({words})" in message
-    assert "fresh=true" in message
-    (row,) = planned(*SYNTHETIC, "only=[cnn]", "fresh=true").rows
-    assert [run.stale for run in row.runs] == [True, False]
-
-
-@pytest.mark.parametrize(
-    ("overrides", "words"),
-    [
-        (("only=[cnnn]",), "there is no row 'cnnn'; did you mean 'cnn'?"),
-        (("only=cnn", "seeds=[]"), "only   must be a list of values, each text or null, not 'cnn'"),
-        (
-            ("jobs=0", "kind=some"),
-            "kind  must be one of families, ablations, clips, all, not 'some'",
-        ),
-        (("seeds=[0,0]", "only=[cnn]"), "seeds  names a seed twice"),
-        (("data.protocol=resplit", "only=[cnn]"), "a table is made on the official split"),
-        (("robustness=test", "only=[cnn]"), "robustness  is measured on the validation split"),
-        (("only=[cnn]", 'overrides=["optimizer.lrr=1"]'), "did you mean 'optimizer.lr'?"),
-        (("only=[cnn]", "families.cnn.train=[model=cnm]"), "can't be read"),
+        (("only=[cnnn]",), "only"),
+        (("only=cnn", "seeds=[]"), "only"),
+        (("jobs=0", "kind=some"), "kind"),
+        (("seeds=[0,0]", "only=[cnn]"), "seeds"),
+        (("data.protocol=resplit", "only=[cnn]"), "data.protocol"),
+        (("robustness=test", "only=[cnn]"), "robustness"),
+        (("only=[cnn]", 'overrides=["optimizer.lrr=1"]'), "row cnn: optimizer.lrr=1"),
         (("only=[cnn]", 'families.cnn.train=["model=cnm"]'), "row cnn: model=cnm"),
-        (("only=[cnn]", "model=cnn"), "'model' is no group of this command"),
+        (("only=[cnn]", "model=cnn"), "model=cnn"),
     ],
 )
-def test_mistakes_are_told_before_anything_is_run(overrides: tuple[str, ...], words: str) -> None:
-    assert words in refused("data=synthetic", *overrides)
+def test_mistakes_are_reported_before_anything_is_run(
+    overrides: tuple[str, ...], where: str
+) -> None:
+    assert f"{where}: " in refused("data=synthetic", *overrides)
     assert not Path("runs").exists()

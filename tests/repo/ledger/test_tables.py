@@ -12,10 +12,10 @@ import pytest
 
 from fer.core.errors import UserError
 from fer.core.io import write_json
-from fer.experiments.runs import Job, Row, Run
-from fer.experiments.table.results import results_of
-from fer.experiments.table.where import where_helps, where_table
-from fer.experiments.table.writing import as_json, table_of
+from fer.experiments.runs import Job, Run
+from fer.experiments.table.plan import Row
+from fer.experiments.table.results import results_of, where_helps
+from fer.experiments.table.writing import as_json, table_of, where_table
 from tests.experiments.table.made_up import COMMIT, corrupted, some_row, write
 from tools.ledger.__main__ import main
 from tools.ledger.claim import Claim

@@ -15,8 +15,8 @@ import pytest
 
 from fer.core import locks
 from fer.core.holdout_access import ACCESS_LOG
-from fer.experiments.runner import run_missing
-from fer.experiments.runs import Job, Run, configurations
+from fer.experiments.runner import Failure
+from fer.experiments.runs import Job, Run, configurations, run_missing
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="locks and signals are POSIX")
 
@@ -68,84 +68,69 @@ def calls() -> list[str]:
     return path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
 
 
+def make_all(runs: list[Run], python: tuple[str, ...], jobs: int = 1) -> list[Failure]:
+    return run_missing(runs, jobs=jobs, interval=0.02, python=python)
+
+
 def test_commands_follow_one_another_and_what_is_finished_is_skipped(
     python: tuple[str, ...],
 ) -> None:
     runs = [some_run("a"), some_run("b"), some_run("a", seed=1)]
-    assert run_missing(runs, jobs=2, interval=0.02, python=python) == []
+    assert make_all(runs, python, jobs=2) == []
     assert sorted(calls()) == sorted(
         f"fer.{what} runs/{place} 1 {what == 'train'}"
         for run in ("a/seed0", "b/seed0", "a/seed1")
         for what, place in (("train", run), ("evaluate", f"{run}/evaluation"))
     )
-    assert all(run.next_job() is None for run in runs)
-    assert run_missing(runs, jobs=2, interval=0.02, python=python) == []
+    assert make_all(runs, python, jobs=2) == []
     assert len(calls()) == 6
 
 
-def test_one_at_a_time_takes_all_cores(python: tuple[str, ...]) -> None:
-    run_missing([some_run("a"), some_run("b")], jobs=1, interval=0.02, python=python)
-    # A run is finished before the next begins.
-    order = [line.split()[1] for line in calls()]
-    assert order == [f"runs/{x}/seed0{y}" for x in "ab" for y in ("", "/evaluation")]
-    assert {line.split()[2] for line in calls()} == {"None"}
-
-
-def test_a_failure_is_told_and_the_others_go_on(
+def test_one_at_a_time_takes_all_cores_and_a_failure_leaves_the_others(
     python: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    runs = [some_run("bad", "fail=1"), some_run("good")]
-    (failure,) = run_missing(runs, jobs=1, interval=0.02, python=python)
-    assert failure.run.row == "bad"
-    assert failure.code == 1
+    (failure,) = make_all([some_run("bad", "fail=1"), some_run("good")], python)
     assert str(failure) == (
         "bad seed 0: training ended with code 1; the end of runs/bad/seed0.log:"
         "\n    first line\n    fer.train: it went wrong"
     )
     assert "FAILED: bad seed 0" in capsys.readouterr().out
-    assert runs[1].next_job() is None
-    assert not (runs[0].folder / "evaluation").exists()
+    # A run is finished before the next begins.
+    order = [line.split()[1] for line in calls()]
+    assert order == ["runs/bad/seed0", "runs/good/seed0", "runs/good/seed0/evaluation"]
+    assert {line.split()[2] for line in calls()} == {"None"}
 
 
-def test_a_training_goes_on_and_an_evaluation_begins_anew(python: tuple[str, ...]) -> None:
+def test_a_training_is_resumed_and_an_evaluation_repeated(python: tuple[str, ...]) -> None:
     run = some_run("a")
     (run.folder / "evaluation").mkdir(parents=True)
     (run.folder / "history.csv").write_text("epoch\n1\n", encoding="utf-8")
     (run.folder / "evaluation" / "half").write_text("", encoding="utf-8")
-    assert run_missing([run], jobs=1, interval=0.02, python=python) == []
+    assert make_all([run], python) == []
     assert (run.folder / "history.csv").is_file()
     assert not (run.folder / "evaluation" / "half").exists()
-
-
-def test_an_evaluation_of_other_weights_is_made_anew(python: tuple[str, ...]) -> None:
-    run = some_run("a")
-    run_missing([run], jobs=1, interval=0.02, python=python)
+    # An evaluation of other weights does not count.
     (run.folder / "checkpoints" / "best.ckpt").write_text("others", encoding="utf-8")
-    run_missing([run], jobs=1, interval=0.02, python=python)
+    assert make_all([run], python) == []
     assert [line.split()[0] for line in calls()] == ["fer.train", "fer.evaluate", "fer.evaluate"]
 
 
-def test_a_stale_run_is_made_anew_as_a_whole(python: tuple[str, ...]) -> None:
-    run_missing([some_run("a")], jobs=1, interval=0.02, python=python)
+def test_a_stale_run_is_replaced_but_its_looks_at_the_test_split_stay(
+    python: tuple[str, ...],
+) -> None:
+    make_all([some_run("a")], python)
     old = Path("runs/a/seed0/old")
     old.write_text("", encoding="utf-8")
     looks = old.with_name(ACCESS_LOG)
     looks.write_text("a look\n", encoding="utf-8")
-    run = some_run("a", stale=True)
-    assert run_missing([run], jobs=1, interval=0.02, python=python) == []
+    stale = some_run("a", stale=True)
+    assert make_all([stale], python) == []
     assert not old.exists()
     assert len(calls()) == 4
-    assert looks.read_text(encoding="utf-8") == "a look\n", "it was taken all the same"
-
-
-def test_what_another_table_made_anew_in_the_meantime_stays(python: tuple[str, ...]) -> None:
-    run_missing([some_run("a")], jobs=1, interval=0.02, python=python)
-    fresh = Path("runs/a/seed0/config.yaml")
-    fresh.write_text("seed: 0\n", encoding="utf-8")
-    run = replace(some_run("a", stale=True), found=((str(fresh), 1),))
-    assert run_missing([run], jobs=1, interval=0.02, python=python) == []
-    assert fresh.is_file()
-    assert len(calls()) == 2
+    assert looks.read_text(encoding="utf-8") == "a look\n"
+    # What another table has replaced in the meantime stays.
+    assert make_all([stale], python) == []
+    assert len(calls()) == 4
 
 
 def test_robustness_on_other_faces_is_measured_anew(tmp_path: Path) -> None:
@@ -160,15 +145,15 @@ def test_robustness_on_other_faces_is_measured_anew(tmp_path: Path) -> None:
 
 def test_a_folder_that_another_process_works_in_is_waited_for(python: tuple[str, ...]) -> None:
     run = some_run("a")
-    handle = locks.try_lock(run.lock)
+    handle = locks.try_lock(run.folder.with_name("seed0.lock"))
     assert handle is not None
-    assert locks.try_lock(run.lock) is None
+    assert locks.try_lock(run.folder.with_name("seed0.lock")) is None
     command = [sys.executable, "-c", "import time; time.sleep(0.6)"]
     # Its parent lets go, as one that was killed would: the child still holds it.
     child = subprocess.Popen(command, pass_fds=(handle,))
     locks.unlock(handle)
     begun = time.monotonic()
-    assert run_missing([run], jobs=1, interval=0.02, python=python) == []
+    assert make_all([run], python) == []
     assert time.monotonic() - begun > 0.4
     assert child.wait() == 0
     assert len(calls()) == 2
@@ -179,11 +164,10 @@ def test_an_interrupt_ends_the_commands_and_keeps_what_is_finished(
     python: tuple[str, ...], number: signal.Signals
 ) -> None:
     text = (
-        "import sys; from tests.experiments.test_runner import *\n"
+        "import sys; from tests.experiments.test_runs import *\n"
         # Which a process that was started in the background may have been told to ignore.
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        f"run_missing([some_run('a'), some_run('b', 'wait=60')], jobs=2, interval=0.02, "
-        f"python={python!r})"
+        f"make_all([some_run('a'), some_run('b', 'wait=60')], {python!r}, jobs=2)"
     )
     root = Path(__file__).parents[2]
     table = subprocess.Popen(
@@ -207,5 +191,5 @@ def test_an_interrupt_ends_the_commands_and_keeps_what_is_finished(
     assert handle is not None, "nobody works there any more"
     locks.unlock(handle)
     assert json.loads(done.read_text(encoding="utf-8"))["official"] == {}
-    assert run_missing([some_run("a"), some_run("b")], jobs=2, interval=0.02, python=python) == []
+    assert make_all([some_run("a"), some_run("b")], python, jobs=2) == []
     assert sum("runs/a/seed0 " in line for line in calls()) == 1
