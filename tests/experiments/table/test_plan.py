@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -96,31 +95,19 @@ def test_the_pace_is_that_of_the_first_steps_of_the_last_training() -> None:
     assert anew.pace.stale
 
 
-@pytest.mark.slow
-def test_the_budget_of_fer2013_is_one_file() -> None:
-    for row in planned("only=[cnn,lstm]").rows:
-        config: Any = compose("train", row.runs[0].jobs[0].overrides)
-        assert config.trainer.max_epochs == 8, row.name
-        assert config.optimizer._target_ == "torch.optim.Adam"
-        assert config.scheduler._target_.endswith("OneCycle")
-        assert config.data.batch_size == 64
-
-
-def test_screening_leaves_the_test_split_alone() -> None:
-    for row in planned(*SYNTHETIC, "test=false", "only=[cnn,hog_svm]").rows:
-        for run in row.runs:
-            assert [job.test for job in run.jobs] == [False]
-            assert not compose(run.jobs[0].module.removeprefix("fer."), run.jobs[0].overrides).test
-
-
-def test_conventional_methods_run_once() -> None:
-    (row,) = planned("data=synthetic", "seeds=[4,5]", "only=[hog_svm]", "robustness=true").rows
-    (run,) = row.runs
+def test_screening_leaves_the_test_split_alone_and_conventional_methods_run_once() -> None:
+    line = ("data=synthetic", "only=[cnn,hog_svm]", "seeds=[4,5]", "robustness=true")
+    cnn, svm = planned(*line, "test=false").rows
+    for run in (*cnn.runs, *svm.runs):
+        (job,) = run.jobs
+        assert not job.test
+        assert not compose(job.module.removeprefix("fer."), job.overrides).test
+    (run,) = planned(*line).rows[1].runs
     (job,) = run.jobs
     config = compose("baseline", job.overrides)
-    assert (config.method, config.seed) == ("linear_svm", 4)
-    assert config.test
-    assert config.robustness
+    assert (config.method, config.seed, config.test, config.robustness) == (
+        "linear_svm", 4, True, True,
+    )  # fmt: skip
     assert run.judgement == job.folder == Path("runs/table/synthetic/hog_svm/seed4")
 
 
