@@ -60,10 +60,10 @@ class Group:
     generation: int
 
 
-# Two draws are never one, whatever was told of them.
+# Two draws are never equal, whatever was told of them.
 @dataclass(slots=True, eq=False)
 class _Draw:
-    """From how many faces a cohort was drawn, how many, and how old what was told of each is."""
+    """From how many faces a cohort was drawn, its size, and when each value told of it was read."""
 
     pool: int
     size: int
@@ -74,10 +74,11 @@ class _Draw:
 
     def shared(self, others: Collection[_Draw]) -> set[str]:
         """Return whose values others were told with too: a difference lacks them."""
+        others = [draw for draw in others if draw is not self]
         return {
             name
             for name, at in self.told.items()
-            if any(abs(one.told.get(name, -inf) - at) < REST for one in others if one is not self)
+            if any(abs(draw.told.get(name, -inf) - at) < REST for draw in others)
         }
 
 
@@ -142,16 +143,15 @@ class Cohort:
 
     def _forget(self, time: float) -> None:
         """Keep the draws that are recent. What is told now may have become so again."""
-        draws = [one for one in self._recent if one is not self._now] + [self._now]
-        while True:
-            left = [one for one in draws if len(one.old(time) - one.shared(draws)) < self.least]
-            if len(left) == len(draws):
-                break
-            draws = left
+        draws = [draw for draw in self._recent if draw is not self._now] + [self._now]
+        count = -1
+        while count != len(draws):
+            count = len(draws)
+            draws = [d for d in draws if len(d.old(time) - d.shared(draws)) < self.least]
         self._recent = draws
 
     def _is_half_told(self, time: float) -> bool:
-        """Say whether an earlier draw gives away the old values, and so the sum of all others."""
+        """Return True if an earlier draw gives away the old values, so the sum of the others."""
         old = sum(time - at >= REST for at in self._read_at.values())
         return self._now in self._recent and old >= self.least
 
@@ -160,19 +160,19 @@ class Cohort:
         return now >= self.least and 3 * now >= len(self._last)
 
     def _is_wanted(self, pool: Sequence[str], read: Mapping[str, Values]) -> bool:
-        """Say whether the cohort is of the past, or there are many more faces."""
+        """Return True if the cohort is of the past, or there are many more faces."""
         if len(pool) < self.least:
             return False
         is_past = self._now not in self._recent or not self._is_told(read)
         return is_past or len(pool) - self._now.pool >= self.least
 
     def _is_allowed(self, pool: int) -> bool:
-        """Say whether a cohort from so many faces can be held against no other."""
-        if any(0 < abs(pool - one) < self.least for one in self._pools):
+        """Return True if a cohort from so many faces can be compared with no other."""
+        if any(0 < abs(pool - earlier) < self.least for earlier in self._pools):
             return False
         sums = {0}
-        for one in self._recent:
-            sums |= {a + b for a in sums for b in (one.size, -one.size)}
+        for draw in self._recent:
+            sums |= {total + size for total in sums for size in (draw.size, -draw.size)}
         return self._size(pool) not in sums
 
     def _size(self, pool: int) -> int:
