@@ -22,8 +22,6 @@ from fer.data.cleaning.protocols import mark_of
 from fer.data.issues import findings_csv
 from fer.data.source import DataError, Faces
 
-#: The checkpoint that a run is judged by, below its folder.
-BEST: Final = Path("checkpoints", "best.ckpt")
 #: Held as long as a command works in a run folder.
 _LOCK: Final = ".lock"
 _BUSY: Final = "another command works in {}: wait for its end, or name another folder"

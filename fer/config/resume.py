@@ -22,6 +22,9 @@ from fer.config.renamed import with_current_targets
 from fer.errors import UserError
 from fer.files import remove_leftovers
 
+#: The checkpoint that a run is judged by, below its folder.
+BEST: Final = Path("checkpoints", "best.ckpt")
+
 #: What may differ between a run and its continuation: where things lie, what is reported, and how
 #: the work is done where that can't change the result.
 _MAY_DIFFER: Final = (

@@ -13,9 +13,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from fer.config.compose import compose
 from fer.config.evaluating import OF_MODEL, OF_TRAINING
-from fer.config.folder import BEST
 from fer.config.keys import lookup
 from fer.config.processes import quoted
+from fer.config.resume import BEST
 
 
 def scoring_command(config: DictConfig, folder: Path) -> str:

@@ -14,8 +14,8 @@ from typing import Any, Final, Literal
 
 import yaml
 
-from fer.config.folder import BEST
 from fer.config.processes import quoted
+from fer.config.resume import BEST
 from fer.core.holdout_access import ACCESS_LOG
 from fer.core.text import format_duration
 from fer.experiments.runner import Command, Failure, Progress, run_tasks

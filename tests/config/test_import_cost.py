@@ -83,6 +83,11 @@ assert main() == 2
     assert not modules & {*SLOW, "sklearn", "scipy", "pyarrow"}
 
 
+def test_planning_a_table_or_a_search_is_light() -> None:
+    modules, _ = imported_by("import fer.experiments.table.plan, fer.experiments.search.driver")
+    assert not modules & SLOW
+
+
 @pytest.mark.parametrize("name", ["train", "evaluate", "baseline", "table", "search"])
 def test_a_command_without_its_extra_says_so(name: str, tmp_path: Path) -> None:
     program = (

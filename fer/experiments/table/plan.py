@@ -12,10 +12,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from fer.config.compose import compose
 from fer.config.evaluating import OF_MODEL, OF_TRAINING
-from fer.config.folder import BEST
 from fer.config.problems import ConfigError, Problem, nearest
 from fer.config.processes import quoted
-from fer.config.resume import differences
+from fer.config.resume import BEST, differences
 from fer.config.rules import rule_for
 from fer.config.training import reads_clips
 from fer.experiments.runs import Job, Run, configurations
