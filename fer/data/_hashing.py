@@ -1,4 +1,4 @@
-"""Tell pictures by their pixels."""
+"""Identify pictures by their pixels."""
 
 from __future__ import annotations
 

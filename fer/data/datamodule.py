@@ -83,8 +83,8 @@ class FaceDataModule(lightning.LightningDataModule):
         if self._faces is None:
             faces = self.source.load()
             for name in ("train", "val"):
-                if name not in faces.splits or len(faces.splits[name]) == 0:
-                    raise DataError(f"{faces.origin} has no faces in its split {name!r}")
+                if not len(_split(faces, name)):
+                    raise _no_faces(faces, name)
             self._faces = scaled(faces, self.size, self.fit)
         return self._faces
 
@@ -108,7 +108,7 @@ class FaceDataModule(lightning.LightningDataModule):
     def _loader(
         self, name: str, augmentation: Augmentation | None = None, *, shuffle: bool = False
     ) -> DeviceLoader:
-        split = self._split(name)
+        split = _split(self.faces, name)
         trainer = self.trainer
         sampler = EpochSampler(
             len(split),
@@ -152,11 +152,17 @@ class FaceDataModule(lightning.LightningDataModule):
             return fits(list(self.faces.splits.values()), device)
         return self.resident
 
-    def _split(self, name: str) -> Split:
-        try:
-            return self.faces.splits[name]
-        except KeyError:
-            raise DataError(f"{self.faces.origin} has no split {name!r}") from None
+
+def _split(faces: Faces, name: str) -> Split:
+    if name not in faces.splits:
+        raise _no_faces(faces, name)
+    return faces.splits[name]
+
+
+def _no_faces(faces: Faces, name: str) -> DataError:
+    return DataError(
+        f"{faces.origin} has no faces in its split {name!r}", code="no_faces", where=name
+    )
 
 
 def default_workers() -> int:

@@ -17,7 +17,6 @@ from fer.data.sources.fer2013 import Fer2013
 from fer.data.sources.fer2013_csv import USAGES
 from fer.data.sources.ferplus import (
     FerPlus,
-    Votes,
     check_usage,
     join_votes,
     look_up,
@@ -40,7 +39,7 @@ def split_names(source: Source) -> Mapping[str, str]:
 
 
 def has_earlier_copy(faces: Faces) -> npt.NDArray[np.bool_]:
-    """Say which test faces have exactly the pixels of one in train or val.
+    """Return which test faces have exactly the pixels of one in train or val.
 
     Args:
         faces: before they are scaled, which could make copies.
@@ -73,7 +72,7 @@ class WithOfficialRows(WrappedSource):
 
         Raises:
             DataNotFoundError: there is no such manifest.
-            DataError: it is no manifest, most of the pixels are unknown to it, or the data is
+            DataError: it is not a manifest, most of the pixels are unknown to it, or the data is
                 broken.
             OSError: a file cannot be read.
         """
@@ -92,7 +91,7 @@ class WithOfficialRows(WrappedSource):
 
 
 def check_rows_tell(source: Source, faces: Faces) -> None:
-    """Hold that a row names the same face for everybody, so that answers can be joined by it.
+    """Check that a row names the same face for everybody, so that answers can be joined by it.
 
     Args:
         source: of the faces.
@@ -163,15 +162,18 @@ def read_annotator_votes(source: Source, faces: Faces) -> AnnotatorVotes:
         rows = {name: split.rows for name, split in faces.splits.items()}
         for name, some in rows.items():
             check_usage(name, some[some < FACES], votes, path)
-        votes = _beyond(votes, int(np.concatenate(list(rows.values())).max()))
+        # Pictures that the manifest does not know have rows behind the table's, and no votes.
+        more = int(np.concatenate(list(rows.values())).max()) + 1 - len(votes.counts)
+        counts = np.pad(votes.counts, ((0, max(0, more)), (0, 0)))
     else:
         join_votes(faces, votes, path)
+        counts = votes.counts
     # Who left a picture out of FER+ gave it no votes, so that it has no winner either.
-    found = majority_vote(votes.counts, np.ones(len(votes.counts), dtype=np.bool_), EMOTIONS)
+    found = majority_vote(counts, np.ones(len(counts), dtype=np.bool_), EMOTIONS)
     winner = np.where(found.reasons == "", found.labels, -1)
     ours = [EMOTIONS.index(m) if m in EMOTIONS else -1 for m in FERPLUS.values()]
-    guess = np.where(votes.counts.any(axis=1), np.array(ours)[votes.counts.argmax(axis=1)], -1)
-    return AnnotatorVotes(votes.counts, winner, guess, votes.sha256)
+    guess = np.where(counts.any(axis=1), np.array(ours)[counts.argmax(axis=1)], -1)
+    return AnnotatorVotes(counts, winner, guess, votes.sha256)
 
 
 def annotator_votes_or_reason(source: Source, faces: Faces) -> tuple[AnnotatorVotes | None, str]:
@@ -184,17 +186,6 @@ def annotator_votes_or_reason(source: Source, faces: Faces) -> tuple[AnnotatorVo
         return read_annotator_votes(source, faces), ""
     except DataError as error:
         return None, str(error)
-
-
-def _beyond(votes: Votes, last: int) -> Votes:
-    """Return votes on the rows up to the last: none on those behind the table's own."""
-    more = max(0, last + 1 - len(votes.counts))
-    return replace(
-        votes,
-        splits=np.append(votes.splits, [""] * more),
-        named=np.append(votes.named, np.zeros(more, dtype=np.bool_)),
-        counts=np.concatenate([votes.counts, np.zeros((more, votes.counts.shape[1]), np.int64)]),
-    )
 
 
 def _innermost(source: Source) -> object:

@@ -1,6 +1,6 @@
 """Which picture is which row of FER2013: the table that joins folders of pictures to votes by row.
 
-The number in a picture's name is no row of ``fer2013.csv``, so its pixels have to tell. A manifest
+The number in a picture's name is not a row of ``fer2013.csv``, so its pixels have to tell. A manifest
 lists a hash of the 2,304 pixels of every row; whoever has the CSV file can write one.
 """
 
@@ -30,15 +30,7 @@ from fer.data.sources.fer2013_csv import USAGES
 #: the file); the lowest row among exact copies, empty where there are none; whether the picture
 #: is of one grey value all over (1 or 0); whether copies of it have other labels; and whether the
 #: pixels are the same wherever FER2013 is passed around (empty where nothing tells).
-COLUMNS: Final[tuple[str, ...]] = (
-    "row",
-    "split",
-    "sha256",
-    "group",
-    "blank",
-    "conflict",
-    "hash_certain",
-)
+COLUMNS: Final = ("row", "split", "sha256", "group", "blank", "conflict", "hash_certain")
 
 #: How a header may begin; the first manifests had the name of FER2013's own column.
 _BEGINNINGS: Final = (COLUMNS[:3], ("row", "Usage", "sha256"))
@@ -109,7 +101,7 @@ def read_manifest(path: Path) -> tuple[Manifest, str]:
 
     Raises:
         DataNotFoundError: there is no such file.
-        DataError: it is no manifest.
+        DataError: it is not a manifest.
         OSError: it cannot be read.
     """
     if not path.is_file():

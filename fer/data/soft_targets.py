@@ -129,4 +129,6 @@ def _read(path: Path) -> SoftTargets:
         return SoftTargets(classes, rows, probabilities / total, checksums, dict(about["made"]))
     except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
         # NumPy's own text advises to load it unsafely.
-        raise DataError(f"{path} is no file of soft targets, or damaged: make it again") from None
+        raise DataError(
+            f"{path} is not a file of soft targets, or damaged: make it again"
+        ) from None

@@ -145,6 +145,8 @@ def test_a_manifest_tells_the_rows_of_pictures(source: Fer2013, pictures: Fer201
     check_rows_tell(wrapped, found)
     assert read_annotator_votes(wrapped, found).counts[:21].tolist() == VOTES
     assert split_names(wrapped) == OFFICIAL
+    check_rows_tell(source, faces)
+    check_rows_tell(SyntheticFaces(), Faces(faces.classes, faces.splits, "f", "o", names=["a"]))
     # Without a manifest, or of a CSV file, nothing changes.
     assert WithOfficialRows(source).load().splits["test"].rows.tolist() == list(range(14, 21))
 
@@ -161,19 +163,6 @@ def test_pictures_that_the_manifest_does_not_know_have_no_votes(
     assert (crowd.winner[unknown], crowd.guess[unknown], crowd.counts[unknown].sum()) == (-1, -1, 0)
     with pytest.raises(DataError, match="does not know the pixels of 1 of its pictures"):
         check_rows_tell(wrapped, found)
-
-
-def test_votes_on_other_pictures_are_refused(pictures: Fer2013, tmp_path: Path) -> None:
-    wrapped = WithOfficialRows(pictures)
-    found = wrapped.load()
-    write_votes(tmp_path / "data" / "fer2013new.csv", make_faces(21)[2][:20], VOTES[:20])
-    assert "do not belong together" in refusal(wrapped, found)
-
-
-def test_rows_of_the_csv_and_of_own_pictures_tell(source: Fer2013) -> None:
-    faces = source.load()
-    check_rows_tell(source, faces)
-    check_rows_tell(SyntheticFaces(), Faces(faces.classes, faces.splits, "f", "o", names=["a"]))
 
 
 def test_scaling_leaves_faces_of_that_size_alone(source: Fer2013) -> None:

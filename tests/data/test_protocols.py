@@ -107,6 +107,8 @@ def test_a_resplit_moves_faces_between_splits_and_loses_none() -> None:
     official_test = set(range(180, 200))
     assert len(official_test & parts["train"]) > 10, "most of a random tenth lies in train"
     assert rows(under("resplit", seed=1)) != parts
+    source = PatternFaces({"train": 80, "val": 20})
+    assert set(ProtocolSource(source, "resplit").load().splits) == set(SPLITS)
 
 
 def test_a_resplit_takes_the_same_share_of_each_class() -> None:
@@ -165,17 +167,10 @@ def test_copies_are_altered_and_originals_are_not() -> None:
     assert (same, flipped) == (70, 90)
 
 
-def test_without_an_augmentation_copies_are_exact() -> None:
-    assert sum(map(len, under("augment_first").splits.values())) >= 200
-
-
-def test_training_faces_as_test_faces() -> None:
+def test_faces_of_one_split_in_another() -> None:
     faces = under("train_as_test")
     assert faces.splits["test"] is faces.splits["train"]
     assert rows(faces)["val"] == set(range(160, 180))
-
-
-def test_test_faces_among_the_training_faces() -> None:
     parts = rows(under("train_on_test"))
     assert parts["train"] == set(range(200))
     assert parts["test"] == set(range(180, 200))
@@ -190,11 +185,6 @@ def test_fewer_classes_leave_the_faces_of_the_others_out() -> None:
         assert set(split.labels.tolist()) == {1, 2}
         assert len(split) == int(np.isin(labels, [1, 2]).sum())
     assert faces.origin.endswith("under data.protocol=fewer_classes up left")
-
-
-def test_a_source_without_a_test_split_is_divided_too() -> None:
-    source = PatternFaces({"train": 80, "val": 20})
-    assert set(ProtocolSource(source, "resplit").load().splits) == set(SPLITS)
 
 
 def test_a_class_without_faces_has_nothing_to_copy() -> None:

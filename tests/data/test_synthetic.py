@@ -2,7 +2,6 @@
 
 from collections import Counter
 from dataclasses import replace
-from itertools import pairwise
 from typing import Any
 
 import cv2
@@ -82,12 +81,6 @@ def test_classes_are_balanced_and_in_no_fixed_order() -> None:
     assert len({tuple(labels[i : i + 7]) for i in range(0, 98, 7)}) > 10
 
 
-def test_a_split_of_none_is_left_out() -> None:
-    faces = SyntheticFaces(train=0, val=3, test=4).load()
-    assert list(faces.splits) == ["val", "test"]
-    assert faces.splits["test"].rows.tolist() == [3, 4, 5, 6]
-
-
 def test_a_face_is_that_of_its_recipe_however_many_there_are(faces: Faces) -> None:
     source = SyntheticFaces(train=10, val=3, test=5)
     for name, split in source.load().splits.items():
@@ -100,17 +93,6 @@ def test_a_face_is_that_of_its_recipe_however_many_there_are(faces: Faces) -> No
             recipe = source.recipe(name, index)
             assert EMOTIONS[split.labels[index]] == recipe.emotion
             np.testing.assert_array_equal(split.images[index], recipe.draw())
-
-
-def test_the_global_random_state_plays_no_part() -> None:
-    source = SyntheticFaces(train=7, val=0, test=0)
-    np.random.seed(0)  # noqa: NPY002
-    expected = np.random.random(3)  # noqa: NPY002
-    np.random.seed(0)  # noqa: NPY002
-    first = source.load()
-    np.testing.assert_array_equal(np.random.random(3), expected)  # noqa: NPY002
-    second = source.load()
-    np.testing.assert_array_equal(first.splits["train"].images, second.splits["train"].images)
 
 
 def test_no_person_is_in_two_splits() -> None:
@@ -164,18 +146,6 @@ def test_noise_free_faces_show_complete_prototypes_and_nothing_else_varies() -> 
     assert len({recipe.identity for recipe in recipes}) == 20
 
 
-def test_noise_free_pixels(clean: Faces, faces: Faces) -> None:
-    """Frontal and evenly lit is mirror symmetric; everything that is added breaks it."""
-
-    def lopsided(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
-        values = images.astype(np.float64)
-        mean: npt.NDArray[np.float64] = np.abs(values - values[:, :, ::-1]).mean(axis=(1, 2))
-        return mean
-
-    assert lopsided(clean.splits["train"].images).max() < 1.5
-    assert lopsided(faces.splits["train"].images).min() > 3
-
-
 def test_prototypes_are_those_of_emfacs() -> None:
     assert {name: sorted(prototype.units) for name, prototype in PROTOTYPES.items()} == {
         "angry": [4, 5, 7, 23], "disgust": [9, 15, 16], "fear": [1, 2, 4, 5, 7, 20, 26],
@@ -198,18 +168,6 @@ def test_every_unit_shows_where_it_moves(rows: tuple[int, int]) -> None:
         assert change[slice(*rows)].sum() > 0.75 * change.sum()
 
 
-@pytest.mark.parametrize("emotion", [name for name in EMOTIONS if name != "neutral"])
-def test_faint_expressions_lie_near_the_neutral_face(emotion: str) -> None:
-    grades = (0.1, 0.25, 0.5, 1.0)
-    neutral = pixels(draw_face({}))
-    away = [
-        np.abs(pixels(draw_face(dict.fromkeys(PROTOTYPES[emotion].units, grade))) - neutral).mean()
-        for grade in grades
-    ]
-    assert away == sorted(away)
-    assert away[0] < 0.35 * away[-1]
-
-
 def test_shared_units_make_faces_alike() -> None:
     prototype = {
         name: pixels(draw_face(dict.fromkeys(p.units, 1.0))) for name, p in PROTOTYPES.items()
@@ -220,12 +178,6 @@ def test_shared_units_make_faces_alike() -> None:
 
     assert apart("fear", "surprise") < apart("disgust", "surprise")
     assert apart("sad", "disgust") < apart("surprise", "disgust")
-
-
-def test_units_move_without_jumps() -> None:
-    steps = [pixels(draw_face({12: g, 6: g, 26: g})) for g in np.linspace(0.5, 0.6, 6)]
-    for earlier, later in pairwise(steps):
-        assert 0 < np.abs(later - earlier).mean() < 1
 
 
 def test_asymmetry_weakens_one_half() -> None:

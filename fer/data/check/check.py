@@ -105,7 +105,7 @@ def _label_errors(errors: LabelErrors) -> Tally:
 
 
 def _doubt(faces: Faces, errors: LabelErrors, crowd: SplitVotes | None) -> str:
-    """Say how far likely label errors can be believed."""
+    """Return in words how far likely label errors can be believed."""
     shares = ", ".join(f"{100 * share:.1f} % of {name}" for name, share in errors.accuracy.items())
     text = f"label errors: found by a small classifier that agrees with the labels on {shares}."
     if crowd is None:

@@ -1,4 +1,4 @@
-"""Hold a data set's labels against FER+'s votes on the same faces."""
+"""Compare a data set's labels with FER+'s votes on the same faces."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def find_crowd(faces: Faces, votes: Path | None, manifest: Path | None) -> Split
         manifest: which pixels are which row, needed for folders of pictures.
 
     Returns:
-        None where no votes lie beside the faces, or where they can't be joined for want of a
-        manifest.
+        None where no votes lie beside the faces, or where they can't be joined because a
+        manifest is missing.
 
     Raises:
         DataNotFoundError: ``votes`` or ``manifest`` is not there.

@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 
 from fer.core.metadata import Columns, describe
-from fer.data._drawing import stratified
 from fer.data.cache import Cache, Entry, folder_key, folder_of
 from fer.data.disk_images import rows_of
 from fer.data.issues import LISTED, DataError, Finding
@@ -304,7 +303,7 @@ class PictureSource:
                 code="no_split",
                 where="data.val_share",
             )
-        chosen = stratified(labels, self.val_share, self.seed)
+        chosen = _stratified(labels, self.val_share, self.seed)
         _LOG.warning(
             "%s has no split 'val': %d of its %d training %s are the validation split, drawn class "
             "by class (data.val_share=%g, seed %d)",
@@ -374,3 +373,14 @@ def note_left_out(root: Path, others: Mapping[str, Sequence[str]]) -> tuple[str,
     note = f"left out: {left_out(others)}"
     _LOG.warning("%s: %s", root, note)
     return (note,)
+
+
+def _stratified(labels: npt.NDArray[np.int64], share: float, seed: int) -> npt.NDArray[np.bool_]:
+    """Choose a share of each class: of those with two faces or more at least one, never all."""
+    rng = np.random.default_rng(seed)
+    chosen = np.zeros(len(labels), dtype=np.bool_)
+    for label in np.unique(labels):
+        members = rng.permutation(np.flatnonzero(labels == label))
+        count = min(max(round(share * len(members)), 1), len(members) - 1)
+        chosen[members[:count]] = True
+    return chosen

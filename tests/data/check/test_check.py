@@ -8,13 +8,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fer.data.check.check import check
-from fer.data.check.report import KINDS, LabelError, LabelErrors, Leak, Report, text_report
+from fer.data.check.check import check, flat_share, grey_values
+from fer.data.check.report import (
+    FEW_VALUES,
+    FLAT_SHARE,
+    KINDS,
+    LabelError,
+    LabelErrors,
+    Leak,
+    Report,
+    text_report,
+)
 from fer.data.check.suggested_fixes import suggest_fixes
 from fer.data.cleaning.clean import Cleaned, Cleaning
 from fer.data.cleaning.fixes import read_fixes, write_fixes
 from fer.data.source import Faces
 from fer.data.sources.fer2013 import Fer2013
+from fer.data.synthetic import SyntheticFaces
 from fer.reporting.data_check import headline
 from tests.support import flawed_faces as flaws
 
@@ -180,3 +190,28 @@ def test_a_sound_data_set_is_called_sound(tmp_path: Path) -> None:
     assert all(tally.total == 0 for tally in report.tallies.values())
     assert headline(report) == ["No copies and no blank pictures were found."]
     assert suggest_fixes(sound, report).fixes == ()
+
+
+# --- what shows nothing ---
+
+
+def test_grey_values_are_counted() -> None:
+    images = np.zeros((3, 5, 5), dtype=np.uint8)
+    images[1, 0] = [1, 2, 3, 4, 4]
+    images[2] = np.arange(25).reshape(5, 5)
+    assert grey_values(images).tolist() == [1, 5, 25]
+
+
+def test_the_flat_share_is_that_of_quiet_surroundings() -> None:
+    images = np.full((3, 10, 10), 50, dtype=np.uint8)
+    images[1, :, 5:] = 200
+    images[2, :, 5:] = 56
+    # The two columns at the edge are not flat; a step of six grey values is no edge.
+    np.testing.assert_allclose(flat_share(images), [1, 0.8, 1])
+
+
+def test_signs_are_placeholders_and_faces_are_none() -> None:
+    faces = SyntheticFaces(train=60, val=7, test=7).load().splits["train"].images
+    assert (flat_share(faces) < FLAT_SHARE).all()
+    assert (grey_values(faces) > FEW_VALUES).all()
+    assert flat_share(flaws.warning_sign()[None]) > FLAT_SHARE
