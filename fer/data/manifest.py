@@ -1,7 +1,7 @@
 """Which picture is which row of FER2013: the table that joins folders of pictures to votes by row.
 
-The number in a picture's name is not a row of ``fer2013.csv``, so its pixels have to tell. A manifest
-lists a hash of the 2,304 pixels of every row; whoever has the CSV file can write one.
+The number in a picture's name is not a row of ``fer2013.csv``, so its pixels have to tell. A
+manifest lists a hash of the 2,304 pixels of every row; whoever has the CSV file can write one.
 """
 
 from __future__ import annotations
