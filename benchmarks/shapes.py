@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.figures import write_figures
-from fer.config.building import build_parts
+from fer.config.build import build_parts
 from fer.config.compose import compose
 
 _TIMED = (nn.Conv2d, nn.Linear, nn.LSTM, nn.BatchNorm2d)

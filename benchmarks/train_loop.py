@@ -46,7 +46,7 @@ def ours(overrides: Sequence[str]) -> float:
     """Return the images a second of a training by the framework."""
     from lightning.pytorch.callbacks import Callback
 
-    from fer.config.building import build_parts, build_trainer
+    from fer.config.build import build_parts, build_trainer
     from fer.config.compose import compose
     from fer.learning.loop import seed_everything_quietly
 
@@ -83,7 +83,7 @@ def bare(overrides: Sequence[str]) -> float:
     from torchmetrics import MeanMetric
     from torchmetrics.classification import MulticlassAccuracy
 
-    from fer.config.building import build_parts
+    from fer.config.build import build_parts
     from fer.config.compose import compose
     from fer.data.augmentation.batch import augment, draw
     from fer.learning.precision import auto_precision

@@ -10,14 +10,14 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from fer.config.entry import run
+from fer.config.start import run_command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from omegaconf import DictConfig
 
-    from fer.config.problems import Problem
+    from fer.config.issues import ConfigIssue
     from fer.data.source import Faces
     from fer.evaluation.linear_baseline import LinearModel
 
@@ -35,9 +35,8 @@ RUN_FILES = ("metrics.json", "predictions.parquet", "weights.npz")
 
 def baseline(config: DictConfig) -> None:
     """Fit a linear classifier on histograms of oriented gradients, and evaluate it."""
-    from fer.config.evaluating import evaluation_source
-    from fer.config.folder import record_evaluation, run_folder
-    from fer.config.sources import cleaned_source
+    from fer.config.run_folder import record_evaluation, run_folder
+    from fer.config.sources import cleaned_source, evaluation_source
     from fer.core.holdout_access import describe_test_accesses, record_test_access
     from fer.core.io import write_json, write_text
     from fer.data.disk_images import in_memory
@@ -155,34 +154,46 @@ def fit_best(config: DictConfig, faces: Faces) -> tuple[LinearModel, dict[str, A
     return model, found
 
 
-def check_baseline(config: DictConfig, overrides: Sequence[str]) -> list[Problem]:  # noqa: ARG001
+def check_baseline(config: DictConfig, overrides: Sequence[str]) -> list[ConfigIssue]:  # noqa: ARG001
     """Return what can't be done, before any data is read."""
-    from fer.config.problems import Problem
-    from fer.config.training import misfit_of_clips, reads_clips
+    from fer.config.issues import ConfigIssue
+    from fer.config.validate import clips_mismatch, reads_clips
 
     problems = []
     if reads_clips(config):
-        misfit = misfit_of_clips(of_clips=False, data=True)
+        misfit = clips_mismatch(of_clips=False, data=True)
         problems.append(
-            Problem("data", f"a baseline {misfit.partition(': ')[0]}: choose data=fer2013")
+            ConfigIssue(
+                "clips_or_faces",
+                "data",
+                f"a baseline {misfit.partition(': ')[0]}: choose data=fer2013",
+            )
         )
     if config.data.protocol != "official":
-        problems.append(Problem("data.protocol", "baselines take the official split alone"))
+        problems.append(
+            ConfigIssue("protocol", "data.protocol", "baselines take the official split alone")
+        )
     if config.robustness == "test":
-        problems.append(Problem("robustness", "is measured on the validation split: true"))
+        problems.append(
+            ConfigIssue(
+                "validation_only", "robustness", "is measured on the validation split: true"
+            )
+        )
     cells = [config.hog[key] for key in ("cell", "block")]
     size = config.data.size
     if all(isinstance(v, int) and v > 0 for v in (*cells, size)) and size // cells[0] < cells[1]:
         what = (
             f"a block of {cells[1]} cells doesn't fit into a face of {size}: choose a smaller cell"
         )
-        problems.append(Problem("hog.cell", what))
+        problems.append(ConfigIssue("block_too_large", "hog.cell", what))
     return problems
 
 
 def main() -> int:
     """Start the command."""
-    return run("baseline", baseline, examples=EXAMPLES, holds=RUN_FILES, check=check_baseline)
+    return run_command(
+        "baseline", baseline, examples=EXAMPLES, holds=RUN_FILES, check=check_baseline
+    )
 
 
 if __name__ == "__main__":

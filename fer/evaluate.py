@@ -11,14 +11,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fer.config.entry import run
+from fer.config.start import run_command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from omegaconf import DictConfig
 
-    from fer.config.problems import Problem
+    from fer.config.issues import ConfigIssue
     from fer.data.source import Source
     from fer.evaluation import EvaluationInput
     from fer.inference import Model
@@ -42,7 +42,7 @@ RUN_FILES = ("metrics.json", "predictions.parquet", "checkpoints", "history.csv"
 
 def evaluate(config: DictConfig) -> None:
     """Judge a model, a file of answers, or one model against others."""
-    from fer.config.folder import run_folder
+    from fer.config.run_folder import run_folder
 
     with run_folder() as folder:
         if config.compare is not None:
@@ -53,8 +53,9 @@ def evaluate(config: DictConfig) -> None:
 
 def evaluate_one(config: DictConfig, folder: Path) -> None:
     """Evaluate a checkpoint or a file of answers on a data set."""
-    from fer.config.evaluating import check_form, chosen_data, evaluation_source
-    from fer.config.folder import record_evaluation
+    from fer.config.run_folder import record_evaluation
+    from fer.config.sources import chosen_data, evaluation_source
+    from fer.config.validate import check_form
     from fer.core.holdout_access import describe_test_accesses
     from fer.core.pretrained import weights_path
     from fer.data.fer2013_reference import check_rows_tell, split_names
@@ -148,8 +149,8 @@ def _record_access(
 
 def compare_models(config: DictConfig, folder: Path) -> None:
     """Compare what earlier evaluations found, model against model."""
-    from fer.config.evaluating import contenders
-    from fer.config.folder import record_evaluation
+    from fer.config.run_folder import record_evaluation
+    from fer.config.validate import contenders
     from fer.core.io import write_json
     from fer.evaluation import ModelRuns, compare, read_predictions
     from fer.evaluation.comparison import comparison_table, marks_of, warnings_of
@@ -183,12 +184,12 @@ def _sha256(path: str | Path | None) -> str | None:
 
 def main() -> int:
     """Start the command."""
-    return run("evaluate", evaluate, examples=EXAMPLES, holds=RUN_FILES, check=_check)
+    return run_command("evaluate", evaluate, examples=EXAMPLES, holds=RUN_FILES, check=_check)
 
 
-def _check(config: DictConfig, overrides: Sequence[str]) -> list[Problem]:
+def _check(config: DictConfig, overrides: Sequence[str]) -> list[ConfigIssue]:
     # Where the extra is missing, what this imports is too: run() says so first.
-    from fer.config.evaluating import check_evaluation
+    from fer.config.validate import check_evaluation
 
     return check_evaluation(config, overrides)
 

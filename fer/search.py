@@ -11,14 +11,14 @@ import importlib.util
 import sys
 from typing import TYPE_CHECKING
 
-from fer.config.entry import USAGE_ERROR, run
+from fer.config.start import USAGE_ERROR, run_command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from omegaconf import DictConfig
 
-    from fer.config.problems import Problem
+    from fer.config.issues import ConfigIssue
     from fer.experiments.search.plan import SearchPlan
 
 EXAMPLES = """
@@ -66,14 +66,14 @@ def main() -> int:
         return USAGE_ERROR
     planned: list[SearchPlan] = []
 
-    def check(config: DictConfig, overrides: Sequence[str]) -> list[Problem]:
+    def check(config: DictConfig, overrides: Sequence[str]) -> list[ConfigIssue]:
         from fer.experiments.search.plan import plan_search
 
         plan, problems = plan_search(config, overrides)
         planned[:] = [] if plan is None else [plan]
         return problems
 
-    return run(
+    return run_command(
         "search",
         lambda config: make(config, planned[0]),
         examples=EXAMPLES,

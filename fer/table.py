@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fer.config.entry import run
+from fer.config.start import run_command
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from fer.config.problems import Problem
+    from fer.config.issues import ConfigIssue
     from fer.experiments.table.plan import TablePlan
 
 EXAMPLES = """
@@ -65,13 +65,13 @@ def main() -> int:
     """Start the command."""
     planned: list[TablePlan] = []
 
-    def check(config: DictConfig, overrides: Sequence[str]) -> list[Problem]:
+    def check(config: DictConfig, overrides: Sequence[str]) -> list[ConfigIssue]:
         from fer.experiments.table.plan import TablePlan
 
         planned[:] = [TablePlan()]
         return planned[0].check(config, overrides)
 
-    return run(
+    return run_command(
         "table",
         lambda config: make(config, planned[0]),
         examples=EXAMPLES,

@@ -10,7 +10,7 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from fer.config.entry import run
+from fer.config.start import run_command
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from omegaconf import DictConfig
 
-    from fer.config.problems import Problem
+    from fer.config.issues import ConfigIssue
     from fer.data.datamodule import FaceDataModule
     from fer.data.source import Split
 
@@ -44,14 +44,12 @@ RUN_FILES = ("metrics.json", "checkpoints", "history.csv")
 
 def train(config: DictConfig) -> float | None:
     """Run one training and return the best value of the monitored metric, for searches."""
-    from omegaconf import OmegaConf
-
-    from fer.config.building import build_parts, build_trainer
-    from fer.config.folder import record, run_folder
-    from fer.config.hardware import missing_hardware
-    from fer.config.named import with_shipped
-    from fer.config.resume import go_on_in_sweep
+    from fer.config.build import build_parts, build_trainer, missing_hardware
+    from fer.config.compose import to_plain
+    from fer.config.resume import resume_sweep_job
+    from fer.config.run_folder import record, run_folder
     from fer.config.soft_targets import with_soft_targets
+    from fer.config.validate import with_pretrained_paths
     from fer.data.issues import findings_table
     from fer.learning import loop
     from fer.learning.callbacks import finish_run_on_exit, log_artifacts
@@ -59,15 +57,13 @@ def train(config: DictConfig) -> float | None:
     from fer.models.build import allowing, targets
 
     # What the user configured, the user trusts.
-    named = targets(OmegaConf.to_container(config, resolve=True))
+    named = targets(to_plain(config))
     with allowing([*named, *config.allow]), run_folder() as folder:
-        if (score := go_on_in_sweep(config, folder)) is not None:
+        if (score := resume_sweep_job(config, folder)) is not None:
             sys.stdout.write(f"done before: {folder}\n")
             return score
-        used = with_shipped(config)
-        if not config.check_only:
-            used = with_soft_targets(used, folder)
         loop.seed_everything_quietly(config.seed)
+        used = with_soft_targets(with_pretrained_paths(config), folder)
         parts = build_parts(used, config)
         sys.stdout.write(network_summary(parts.module) + parts.beginning)
         if config.check_only:
@@ -94,7 +90,7 @@ def train(config: DictConfig) -> float | None:
 
 def about_test(config: DictConfig, folder: Path, data: FaceDataModule) -> str:
     """Count a look at the test split that is about to be taken, or say how one is taken later."""
-    from fer.config.scoring import scoring_command
+    from fer.config.run_folder import scoring_command
     from fer.core.holdout_access import describe_test_accesses, record_test_access
     from fer.data.fer2013_reference import split_names
 
@@ -123,7 +119,7 @@ def finalize_checkpoint(folder: Path, val: Split, metrics: Mapping[str, float]) 
     """
     import numpy as np
 
-    from fer.config.folder import making
+    from fer.config.run_folder import making
     from fer.evaluation.calibration import fit_temperature
     from fer.evaluation.model_predictions import encoded_metadata
     from fer.inference import load_checkpoint
@@ -144,12 +140,12 @@ def finalize_checkpoint(folder: Path, val: Split, metrics: Mapping[str, float]) 
 
 def main() -> int:
     """Start the command."""
-    return run("train", train, examples=EXAMPLES, holds=RUN_FILES, check=_check)
+    return run_command("train", train, examples=EXAMPLES, holds=RUN_FILES, check=_check)
 
 
-def _check(config: DictConfig, overrides: Sequence[str]) -> list[Problem]:
+def _check(config: DictConfig, overrides: Sequence[str]) -> list[ConfigIssue]:
     # Where the extra is missing, what this imports is too: run() says so first.
-    from fer.config.training import check_training
+    from fer.config.validate import check_training
 
     return check_training(config, overrides)
 

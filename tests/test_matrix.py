@@ -17,7 +17,7 @@ import torch
 from omegaconf import DictConfig
 from torch import Tensor
 
-from fer.config.building import Parts, build_parts, build_trainer
+from fer.config.build import Parts, build_parts, build_trainer
 from fer.config.compose import compose
 from fer.learning import FerModule
 from fer.learning.callbacks import History

@@ -8,13 +8,12 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from fer.config.compose import compose, single_runs
-from fer.config.processes import misfit
-from fer.config.training import check_training
+from fer.config.distributed import process_issues
+from fer.config.validate import check_training
 from tests.support.train_command import Train, child_environment, run_process
 from tests.support.wheel import ROOT
 
@@ -85,9 +84,11 @@ def test_every_command_passes_the_check(command: Command) -> None:
     name = command.module.removeprefix("fer.")
     for run in single_runs(command.overrides):
         config = compose(name, run, check=check_training if name == "train" else None)
-        trainer: Any = config.trainer
-        assert misfit(trainer, "", multirun=False, check_only=True) is None
+        if name == "train":
+            config.check_only = True
+        assert process_issues(config, run, multirun=False) == [] or name != "train"
     if command.words[0] in ("torchrun", "srun"):
+        assert any(text.startswith("hydra.run.dir=") for text in command.overrides)
         given = dict(zip(command.words, command.words[1:], strict=False))
         nodes = given.get("--nnodes", "1").replace("$SLURM_JOB_NUM_NODES", "2")
         assert int(nodes) == config.trainer.num_nodes

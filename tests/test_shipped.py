@@ -12,9 +12,8 @@ import torch
 
 import fer
 from fer.config.compose import compose
-from fer.config.named import with_shipped
-from fer.config.problems import ConfigError
-from fer.config.training import check_training
+from fer.config.issues import ConfigError
+from fer.config.validate import check_training, with_pretrained_paths
 from fer.core import pretrained
 from fer.core.errors import UserError
 from fer.export import main as export
@@ -91,13 +90,13 @@ def test_a_network_is_put_there_and_used(
     assert fer.load().classes == fer.load("default").classes
     assert fer.load(threads=1).classify(faces).logits.shape[0] == 2
     config = compose("train", ["init_from=default"], check=check_training)
-    assert with_shipped(config).init_from == str(shelf / "default.pt")
+    assert with_pretrained_paths(config).init_from == str(shelf / "default.pt")
     assert config.init_from == "default"
     taught = [
         "callbacks=[default,distillation]", "callbacks.distillation.teachers=[default]",
     ]  # fmt: skip
     config = compose("train", taught, check=check_training)
-    teachers = with_shipped(config).callbacks.distillation.teachers
+    teachers = with_pretrained_paths(config).callbacks.distillation.teachers
     assert list(teachers) == [str(shelf / "default.pt")]
     assert export(["default", "--to", str(tmp_path / "again.onnx"), "--half"]) == 0
     assert (tmp_path / "again.onnx").read_bytes() == (shelf / "default.onnx").read_bytes()
@@ -176,7 +175,7 @@ def test_names_that_are_not_there_are_told(shelf: Path, tmp_path: Path) -> None:
              "callbacks.distillation.teachers=[fast,slow]"]  # fmt: skip
     with pytest.raises(ConfigError) as caught:
         compose("train", wrong, check=check_training)
-    assert [problem.where for problem in caught.value.problems] == [
+    assert [issue.key for issue in caught.value.issues] == [
         "init_from",
         "callbacks.distillation.teachers[1]",
     ]

@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from fer.config.compose import compose
-from fer.config.location import conf_folder
-from fer.config.training import check_training
+from fer.config.compose import compose, conf_folder
+from fer.config.validate import check_training
 from fer.learning.callbacks import OBJECTIVE
 from tests.support.sweeps import FILES, command_of, read
 from tests.support.train_command import SMALL, child_environment, run_process

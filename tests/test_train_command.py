@@ -18,7 +18,7 @@ import pytest
 import torch
 
 from fer import __version__, cli
-from fer.config.location import conf_folder
+from fer.config.compose import conf_folder
 from fer.core import locks
 from fer.learning import FerModule
 from tests.support.fer2013_csv import make_faces, write_fer2013
@@ -115,7 +115,7 @@ def test_misfits_are_told_together(train: Train, elsewhere: Path) -> None:
 
 def test_a_bad_value_amid_a_sweep_stops_all_of_it(train: Train, elsewhere: Path) -> None:
     answer = train("-m", *SMALL, "seed=0,1", "optimizer.lr=0.1,abc")
-    assert_refused(answer, elsewhere, "1 problem", "optimizer.lr", "not 'abc'")
+    assert_refused(answer, elsewhere, "1 problem", "optimizer.lr", 'not "abc"')
 
 
 def test_an_interrupt_while_scoring_keeps_what_was_finished(
@@ -198,7 +198,7 @@ def test_wandb_gets_faces_only_when_asked(
         ("", Answer(0, "Examples", "")),
         ("--help", Answer(0, "Examples", "")),
         ("nonsense", Answer(2, "", "there is no command 'nonsense'; fer --help lists them")),
-        ("train seed=-1", Answer(2, "", "must be a whole number from 0")),
+        ("train seed=-1", Answer(2, "", "must be greater than or equal to 0")),
         ("evaluate", Answer(2, "", "name one thing to judge")),
         ("train --help", Answer(0, "Groups and their choices", "")),
     ],
@@ -238,7 +238,7 @@ def test_two_commands_that_begin_together(
     train: Train, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever comes second removes nothing of the first."""
-    monkeypatch.setattr("fer.config.folder.busy", lambda _: None)
+    monkeypatch.setattr("fer.config.run_folder.busy", lambda _: None)
     (elsewhere / "run").mkdir()
     (elsewhere / "run" / "theirs").touch()
     held = locks.try_lock(elsewhere / "run" / ".lock")

@@ -10,9 +10,9 @@ import matplotlib
 import pytest
 import torch
 
-from fer.config.building import build_parts
+from fer.config.build import build_parts
 from fer.config.compose import compose
-from fer.config.problems import ConfigError
+from fer.config.issues import ConfigError
 from fer.data.cleaning.protocols import mark_of
 from fer.learning import FerModule, loop
 from tests.support.train_command import SMALL, Answer, run_process

@@ -1,11 +1,11 @@
-"""``resume=auto``: find the run that a command would repeat, and go on with it."""
+"""``resume=auto``: find the run that a command would repeat, and resume it."""
 
 from __future__ import annotations
 
 import json
 import math
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Final
@@ -13,14 +13,16 @@ from typing import Any, Final
 import yaml
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from fer.checkpoints import renamed
-from fer.config.problems import ConfigError, Problem
-from fer.config.processes import quoted
+from fer.config.compose import leaves, to_plain
+from fer.config.distributed import is_nonzero_rank
+from fer.config.issues import ConfigError, ConfigIssue
+from fer.config.overrides import key_of
 from fer.config.renamed import with_current_targets
-from fer.errors import UserError
-from fer.files import remove_leftovers
+from fer.core.errors import UserError
+from fer.core.io import remove_leftovers
 
 #: The checkpoint that a run is judged by, below its folder.
 BEST: Final = Path("checkpoints", "best.ckpt")
@@ -36,44 +38,66 @@ _MAY_DIFFER: Final = (
 )  # fmt: skip
 
 
-def resumption(
-    config: DictConfig, overrides: Sequence[str], *, multirun: bool
-) -> tuple[Problem | None, list[str]]:
-    """Find what a run is to go on with.
+def find_run(
+    config: DictConfig, overrides: Sequence[str], *, multirun: bool, issues: list[ConfigIssue]
+) -> bool:
+    """Find what a run with ``resume=auto`` is to resume, and set its folder and checkpoint.
+
+    Args:
+        config: of the run; changed in place. A sweep's runs look for themselves.
+        overrides: of the command line.
+        multirun: several runs by one command.
+        issues: gets what is wrong.
 
     Returns:
-        What is wrong with that, and the overrides that it takes. A sweep's runs look themselves.
+        True if there is a run to resume.
     """
-    from fer.config.folder import busy
+    from fer.config.run_folder import busy
 
-    key = "hydra.sweep.dir=" if multirun else "hydra.run.dir="
-    named = any(text.lstrip("+").startswith(key) for text in overrides)
+    if config.get("resume") != "auto":
+        return False
+    key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
+    named = key in map(key_of, overrides)
+    code, what, found = "", "", None
     if config.ckpt_path is not None:
-        return Problem("resume=auto", "finds its checkpoint: leave out ckpt_path"), []
-    if multirun:
-        what = "goes on with a sweep that hydra.sweep.dir=FOLDER names"
-        return (None if named else Problem("resume=auto", what)), []
-    found = run_to_resume(config, Path(config.hydra.run.dir) if named else None)
-    if found is not None and (why := busy(found)) is not None:
-        return Problem("resume=auto", why), []
-    return None, ([] if found is None else _continued(found))
+        code, what = "needless_checkpoint", "finds its checkpoint: leave out ckpt_path"
+    elif multirun:
+        what = "" if named else "goes on with a sweep that hydra.sweep.dir=FOLDER names"
+        code = "sweep_folder_needed"
+    else:
+        try:
+            found = run_to_resume(config, Path(config.hydra.run.dir) if named else None)
+        except ConfigError as error:
+            issues += error.issues
+        if found is not None and not is_nonzero_rank():
+            code, what = "busy_folder", busy(found) or ""
+    if what:
+        issues.append(ConfigIssue(code, "resume=auto", what))
+    elif found is not None:
+        _continue(config, found)
+    return found is not None
 
 
-def _continued(folder: Path) -> list[str]:
+def _continue(config: DictConfig, folder: Path) -> None:
+    checkpoint = last_checkpoint(folder)
+    if not is_nonzero_rank():
+        _tidy(folder)
+        start = " from its start" if checkpoint is None else ""
+        sys.stderr.write(f"going on with {folder}{start}\n")
+    config.hydra.run.dir = str(folder)
+    if checkpoint is not None:
+        config.ckpt_path = str(checkpoint)
+
+
+def _tidy(folder: Path) -> None:
     for place in (folder, folder / "checkpoints", folder / "figures"):
         remove_leftovers(place)
-    checkpoint = last_checkpoint(folder)
-    sys.stderr.write(
-        f"going on with {folder}" + (" from its start\n" if checkpoint is None else "\n")
-    )
-    overrides = [f"hydra.run.dir={quoted(folder)}"]
-    return overrides if checkpoint is None else [*overrides, f"ckpt_path={quoted(checkpoint)}"]
 
 
 def run_to_resume(config: DictConfig, named: Path | None) -> Path | None:
     """Return the folder of the newest run that ``config`` repeats or prolongs, if there is one.
 
-    Where there is none, that is said, and by what the run that comes nearest differs.
+    Where there is none, that is reported, and by what the nearest run differs.
 
     Args:
         config: the whole configuration.
@@ -82,24 +106,19 @@ def run_to_resume(config: DictConfig, named: Path | None) -> Path | None:
     Raises:
         ConfigError: the named folder holds another run.
     """
-    wanted = _flat(_plain(config))
+    wanted = leaves(to_plain(config))
     if named is not None:
         if not (named / "config.yaml").is_file():
             _say_anew(f"{named} holds no run")
             return None
-        different = _differences(named, wanted)
-        if different:
-            raise ConfigError(
-                [Problem("resume=auto", f"{named} holds another run: {_listed(different)}")]
-            )
+        _check_same(named, wanted)
         return named
     runs = sorted(Path(config.paths.runs).glob("*/*/config.yaml"), key=_age, reverse=True)
-    stored = {file.parent: _stored(file.parent) or {} for file in runs}
-    # Evaluations lie there too.
     others = {
-        folder: _between(found, wanted)
-        for folder, found in stored.items()
-        if "trainer.max_epochs" in found
+        file.parent: _between(stored, wanted)
+        for file in runs
+        # Evaluations lie there too.
+        if "trainer.max_epochs" in (stored := _stored(file.parent) or {})
     }
     if not others:
         _say_anew(f"there is no run in {config.paths.runs}")
@@ -113,8 +132,8 @@ def run_to_resume(config: DictConfig, named: Path | None) -> Path | None:
     return None
 
 
-def go_on_in_sweep(config: DictConfig, folder: Path) -> float | None:
-    """Take up a sweep's run where it broke off in its folder, if it began there.
+def resume_sweep_job(config: DictConfig, folder: Path) -> float | None:
+    """Resume a sweep's run where it broke off in its folder, if it began there.
 
     Args:
         config: of the run; its ``ckpt_path`` is set where there is a checkpoint to go on from.
@@ -126,16 +145,13 @@ def go_on_in_sweep(config: DictConfig, folder: Path) -> float | None:
     Raises:
         ConfigError: the folder holds another run.
     """
-    is_sweep = HydraConfig.get().mode == RunMode.MULTIRUN
-    if config.resume != "auto" or not is_sweep:
+    if config.resume != "auto" or HydraConfig.get().mode != RunMode.MULTIRUN:
         return None
     if not (folder / "config.yaml").is_file():
         _say_anew(f"{folder} holds no run")
         return None
-    wanted = _flat(_plain(config))
-    if different := _differences(folder, wanted):
-        what = f"{folder} holds another run: {_listed(different)}"
-        raise ConfigError([Problem("resume=auto", what)])
+    wanted = leaves(to_plain(config))
+    _check_same(folder, wanted)
     file = folder / "metrics.json"
     metrics = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
     # What its time has ended goes on.
@@ -143,15 +159,14 @@ def go_on_in_sweep(config: DictConfig, folder: Path) -> float | None:
     if ended is not None and not _differences(folder, wanted, longer=False):
         score = ended.get(config.callbacks.checkpoint.monitor)
         return math.nan if score is None else float(score)
-    for place in (folder, folder / "checkpoints", folder / "figures"):
-        remove_leftovers(place)
+    _tidy(folder)
     if (checkpoint := last_checkpoint(folder)) is not None:
         config.ckpt_path = str(checkpoint)
     return None
 
 
 def check_its_run(config: DictConfig) -> None:
-    """Hold the run that ``ckpt_path`` is a checkpoint of against the one that is to go on from it.
+    """Check that ``ckpt_path`` is a checkpoint of a run with the same configuration.
 
     Raises:
         UserError: it was another one. Its settings would silently be those of the checkpoint.
@@ -159,15 +174,17 @@ def check_its_run(config: DictConfig) -> None:
     folder = Path(config.ckpt_path).parent.parent
     if not (folder / "config.yaml").is_file():
         return  # Moved: the checkpoint itself says how it was learnt.
-    if different := _differences(folder, _flat(_plain(config))):
+    if different := _differences(folder, leaves(to_plain(config))):
         raise UserError(
             f"{folder} holds another run ({_listed(different)}): leave that as it was, or begin "
-            f"anew with its weights by init_from={config.ckpt_path}"
+            f"anew with its weights by init_from={config.ckpt_path}",
+            code="another_run",
+            where="ckpt_path",
         )
 
 
 def differences(folder: Path, config: DictConfig, *, but: Sequence[str] = ()) -> list[str]:
-    """Say in which values the run in a folder is another than that of ``config``, if there is one.
+    """Return in which values the run in a folder differs from ``config``, if there is one.
 
     Where things lie and what is reported may differ; a shorter or longer training is another one.
 
@@ -178,17 +195,24 @@ def differences(folder: Path, config: DictConfig, *, but: Sequence[str] = ()) ->
     """
     if not (folder / "config.yaml").is_file():
         return []
-    return _differences(folder, _flat(_plain(config)), but=but, longer=False)
+    return _differences(folder, leaves(to_plain(config)), but=but, longer=False)
 
 
 def last_checkpoint(folder: Path) -> Path | None:
-    """Return the checkpoint that a run goes on from, if it came to one."""
+    """Return the checkpoint that a run is resumed from, if it came to one."""
     path = folder / "checkpoints" / "last.ckpt"
     return path if path.is_file() else None
 
 
+def _check_same(folder: Path, wanted: Mapping[str, Any]) -> None:
+    if different := _differences(folder, wanted):
+        what = f"{folder} holds another run: {_listed(different)}"
+        raise ConfigError([ConfigIssue("another_run", "resume=auto", what)])
+
+
 def _say_anew(why: str) -> None:
-    sys.stderr.write(f"resume=auto: {why}; this one begins anew\n")
+    if not is_nonzero_rank():
+        sys.stderr.write(f"resume=auto: {why}; this one begins anew\n")
 
 
 def _listed(different: Sequence[str]) -> str:
@@ -197,35 +221,28 @@ def _listed(different: Sequence[str]) -> str:
 
 
 def _age(file: Path) -> float:
-    last = last_checkpoint(file.parent)
-    return (last or file).stat().st_mtime
-
-
-def _plain(config: DictConfig) -> Mapping[str, Any]:
-    own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-    plain: Any = OmegaConf.to_container(own, resolve=True)
-    return dict(plain)
+    return (last_checkpoint(file.parent) or file).stat().st_mtime
 
 
 def _differences(
     folder: Path, wanted: Mapping[str, Any], *, but: Sequence[str] = (), longer: bool = True
 ) -> list[str]:
-    """Say in which values a run differs so much that it can't be gone on with."""
-    if (found := _stored(folder)) is None:
+    """Return in which values a run differs so much that it can't be resumed."""
+    if (stored := _stored(folder)) is None:
         return [f"{folder / 'config.yaml'} can't be read"]
-    return _between(found, wanted, but=but, longer=longer)
+    return _between(stored, wanted, but=but, longer=longer)
 
 
 def _between(
-    found: Mapping[str, Any],
+    stored: Mapping[str, Any],
     wanted: Mapping[str, Any],
     *,
     but: Sequence[str] = (),
     longer: bool = True,
 ) -> list[str]:
     different = []
-    for key in sorted({*found, *wanted}):
-        old, new = found.get(key), wanted.get(key)
+    for key in sorted({*stored, *wanted}):
+        old, new = stored.get(key), wanted.get(key)
         if key.endswith("_target_") and renamed(str(old)) == renamed(str(new)):
             continue
         if old == new or any(fnmatchcase(key, pattern) for pattern in (*_MAY_DIFFER, *but)):
@@ -240,18 +257,6 @@ def _stored(folder: Path) -> dict[str, Any] | None:
     """Return the configuration of a run by dotted keys; None where it can't be read."""
     try:
         stored = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-        return _flat(with_current_targets(stored))
+        return leaves(with_current_targets(stored))
     except (OSError, ValueError, yaml.YAMLError, AttributeError):
         return None
-
-
-def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    return dict(_items(tree, prefix))
-
-
-def _items(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
-    for name, value in tree.items():
-        if isinstance(value, Mapping) and value:
-            yield from _items(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value

@@ -16,7 +16,7 @@ def with_soft_targets(config: DictConfig, folder: Path) -> DictConfig:
     """Return a copy of a configuration in which out-of-fold answers replace the teachers.
 
     They are ``soft_targets.npz`` of the run folder, computed where that is missing.
-    Without ``callbacks.distillation.out_of_fold`` nothing changes.
+    Without ``callbacks.distillation.out_of_fold``, and with ``check_only``, nothing changes.
 
     Args:
         config: with paths of the teachers.
@@ -28,7 +28,7 @@ def with_soft_targets(config: DictConfig, folder: Path) -> DictConfig:
     """
     used = config.copy()
     distillation = used.callbacks.get("distillation")
-    if distillation is None or not distillation.out_of_fold:
+    if distillation is None or not distillation.out_of_fold or config.check_only:
         return used
     if distillation.soft_targets or not distillation.teachers:
         raise UserError(

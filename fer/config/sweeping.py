@@ -6,17 +6,14 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from hydra._internal.hydra import Hydra
-from hydra._internal.utils import create_config_search_path, run_and_report
-from hydra.core.config_search_path import SearchPathQuery
+from hydra._internal.utils import run_and_report
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn
 from hydra.types import RunMode
 
-from fer.config.location import conf_folder
+from fer.config.compose import hydra_of
 from fer.core.text import pluralize
 
 
@@ -63,11 +60,7 @@ def run_sweep(
     Returns:
         The exit code: 1 where some jobs have failed, 2 where all have.
     """
-    path = create_config_search_path(str(conf_folder()))
-    if config_dir is not None:
-        further = f"file://{Path(config_dir).resolve()}"
-        path.prepend("command-line", further, anchor=SearchPathQuery(provider="schema"))
-    hydra = Hydra.create_main_hydra2(task_name=name, config_search_path=path)
+    hydra = hydra_of(name, [config_dir] if config_dir else [])
     every = [*overrides, "hydra.mode=MULTIRUN"]
     batches = run_and_report(
         lambda: hydra.multirun(config_name=config_name, task_function=task, overrides=every)

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 
 import yaml
 
-from fer.config.processes import quoted
+from fer.config.overrides import quoted
 from fer.config.resume import BEST
 from fer.core.holdout_access import ACCESS_LOG
 from fer.core.text import format_duration

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 #: Under which key a checkpoint holds the temperature of its probabilities, a plain float.
 TEMPERATURE: Final = "temperature"
 
-#: Under which key it holds how it was made, see ``fer.config.folder.making``.
+#: Under which key it holds how it was made, see ``fer.config.run_folder.making``.
 MAKING: Final = "fer"
 
 #: Bytes of the largest thing that a batch may become within a network.

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tests.support.picture_folders import write_class_folders
-from tests.support.train_command import SMALL, Train, assert_refused, assert_same_end, last, rows
+from tests.support.train_command import SMALL, Train, assert_same_end, last, rows
 
 pytestmark = [
     # A resumed run writes to the folder that it began in.
@@ -72,32 +72,6 @@ def test_other_data_and_classes_are_tuned_for_by_stages(train: Train, elsewhere:
     assert answer.code == 0, answer
     assert "began with" not in answer.out
     assert_same_end(elsewhere / "cut", elsewhere / "whole")
-
-
-@pytest.mark.parametrize(
-    ("overrides", "words"),
-    [
-        (["init_from=none.ckpt"], ["init_from", "there is no file 'none.ckpt'"]),
-        (["init_from=3"], ["init_from", "must be text or null"]),
-        (
-            [PROGRESSIVE, "callbacks.progressive.stages=[{parts:[haed]}]"],
-            ["callbacks", "no part 'haed'; did you mean 'head'?"],
-        ),
-        (
-            [PROGRESSIVE, "callbacks.progressive.stages=[{parts:[head],epoch:1}]"],
-            ["callbacks", "no stage begins at epoch 0"],
-        ),
-        ([PROGRESSIVE, "callbacks.progressive.pieces=0"], ["callbacks.progressive.pieces"]),
-        (
-            [PROGRESSIVE, "trainer.devices=2"],
-            ["trainer.strategy", "ddp_find_unused_parameters_true"],
-        ),
-    ],
-)
-def test_what_can_not_be_tuned_is_refused(
-    train: Train, elsewhere: Path, overrides: list[str], words: list[str]
-) -> None:
-    assert_refused(train(*RUN, *overrides), elsewhere, *words)
 
 
 @pytest.mark.slow

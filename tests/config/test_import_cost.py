@@ -51,13 +51,13 @@ from fer.train import main
 assert main() == 0
 
 from fer.config.compose import compose, single_runs
-from fer.config.problems import ConfigError
+from fer.config.issues import ConfigError
 for run in single_runs(["data=synthetic,fer2013", "logger=wandb", "seed=1"]):
     compose("train", run)
 try:
     compose("train", ["lr=0.1", "seed=-1"])
 except ConfigError as error:
-    assert len(error.problems) == 2
+    assert len(error.issues) == 2
 sys.argv[1:] = ["seed=-1"]
 assert main() == 2
 """

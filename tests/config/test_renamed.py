@@ -21,7 +21,7 @@ def test_what_took_their_place_is_there(old: str) -> None:
 
 
 def test_sources_of_earlier_versions_are_made(tmp_path: Path) -> None:
-    data = {"source": {"_target_": "fer.data.sources.ImageFolder", "root": str(tmp_path)}}
+    data = {"source": {"_target_": "fer.data.folder.ImageFolder", "root": str(tmp_path)}}
     assert isinstance(instantiate_source(OmegaConf.create(data)), ImageFolder)
 
 
@@ -31,6 +31,6 @@ def test_runs_of_earlier_versions_are_the_same_runs(tmp_path: Path) -> None:
     text = OmegaConf.to_yaml(own, resolve=True)
     assert "fer.data.sources.ImageFolder" in text
     (tmp_path / "config.yaml").write_text(
-        text.replace("fer.data.sources.ImageFolder", "fer.data.sources.ImageFolder")
+        text.replace("fer.data.sources.ImageFolder", "fer.data.folder.ImageFolder")
     )
     assert differences(tmp_path, config) == []

@@ -10,7 +10,7 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 
 from fer.config.compose import compose
-from fer.config.problems import ConfigError
+from fer.config.issues import ConfigError
 from fer.config.resume import check_its_run, last_checkpoint, run_to_resume
 from fer.core.errors import UserError
 from fer.core.io import write_text
@@ -112,7 +112,7 @@ def test_another_run_is_left_alone(tmp_path: Path, override: str, told: str) -> 
     assert run_to_resume(config, None) is None
     with pytest.raises(ConfigError) as caught:
         run_to_resume(config, run)
-    (problem,) = caught.value.problems
+    (problem,) = caught.value.issues
     assert f"{run} holds another run: " in str(caught.value)
     assert told in str(caught.value)
     assert "resume=auto" in str(problem)

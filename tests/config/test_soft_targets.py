@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from fer.config.building import build_parts
+from fer.config.build import build_parts
 from fer.config.compose import compose
-from fer.config.problems import ConfigError
+from fer.config.issues import ConfigError
 from fer.config.soft_targets import with_soft_targets
 from fer.config.sources import cleaned_source
-from fer.config.training import check_training
+from fer.config.validate import check_training
 from fer.core.errors import UserError
 from fer.data.folds import fold_of_each
 from fer.data.soft_targets import read_soft_targets

@@ -7,8 +7,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from fer.config.compose import compose
-from fer.config.location import conf_folder
+from fer.config.compose import compose, conf_folder
 
 
 def options(group: str) -> list[str]:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
-from fer.config.processes import quoted
+from fer.config.overrides import quoted
 from fer.core import locks
 from fer.core.errors import UserError
 from fer.core.process import log_lines

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from omegaconf import DictConfig, OmegaConf
 
-from fer.config.compose import compose
-from fer.config.problems import ConfigError, Problem
-from fer.config.processes import quoted
+from fer.config.compose import compose, config_dirs_of
+from fer.config.issues import ConfigError, ConfigIssue
+from fer.config.overrides import quoted
 from fer.config.resume import differences
-from fer.config.training import check_training
+from fer.config.validate import check_training
 from fer.core.io import why_not_writable, write_text
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class SearchPlan:
 
 def plan_search(
     config: DictConfig, overrides: Sequence[str]
-) -> tuple[SearchPlan | None, list[Problem]]:
+) -> tuple[SearchPlan | None, list[ConfigIssue]]:
     """Return the plan of a search, and what is wrong with it.
 
     Args:
@@ -141,13 +141,15 @@ def plan_search(
     problems = _refusals(config)
     space: Any = OmegaConf.to_container(config.search.space, resolve=True)
     if not space:
-        problems.append(Problem("search.space", "is empty: there is nothing to search"))
+        problems.append(
+            ConfigIssue("empty_space", "search.space", "is empty: there is nothing to search")
+        )
     parameters = []
     for name, spec in space.items():
         try:
             parameters.append(_parameter(name, spec))
         except ValueError as error:
-            problems.append(Problem(f"search.space.{name}", str(error)))
+            problems.append(ConfigIssue("bad_parameter", f"search.space.{name}", str(error)))
     if problems:
         return None, problems
     # Trials of one search stay together where they are logged.
@@ -160,25 +162,25 @@ def plan_search(
         monitor=config.callbacks.checkpoint.monitor,
         mode=config.callbacks.checkpoint.mode,
         options={key: value for key, value in config.search.items() if key != "space"},
-        config_dirs=tuple(config.hydra.searchpath),
+        config_dirs=tuple(config_dirs_of(config)),
     )
     return plan, check_ends(plan)
 
 
-def check_ends(plan: SearchPlan) -> list[Problem]:
+def check_ends(plan: SearchPlan) -> list[ConfigIssue]:
     """Return what is wrong with trainings in which each end of each parameter occurs.
 
     Any combination may be tried, so these must be possible; they are composed all at a time, since
     one by one would take long.
     """
-    problems: list[Problem] = []
+    problems: list[ConfigIssue] = []
     ends = {one.name: one.ends() for one in plan.space}
     for k in range(max(map(len, ends.values()), default=0)):
         line = plan.arguments({name: values[k % len(values)] for name, values in ends.items()})
         try:
             compose("train", [*line, "test=false"], plan.config_dirs, check_training)
         except ConfigError as error:
-            problems += [problem for problem in error.problems if problem not in problems]
+            problems += [problem for problem in error.issues if problem not in problems]
     return problems
 
 
@@ -190,38 +192,46 @@ def claim_folder(config: DictConfig, plan: SearchPlan) -> None:
         OSError: it can't be written.
     """
     if (why := why_not_writable(plan.folder)) is not None:
-        raise ConfigError([Problem("hydra.run.dir", why)])
+        raise ConfigError([ConfigIssue("unusable_folder", "hydra.run.dir", why)])
     if different := differences(plan.folder, config, but=_MAY_DIFFER):
         what = (
             f"{plan.folder} holds another search ({'; '.join(different[:4])}): "
             "hydra.run.dir=FOLDER begins another"
         )
-        raise ConfigError([Problem("hydra.run.dir", what)])
+        raise ConfigError([ConfigIssue("another_search", "hydra.run.dir", what)])
     if not (plan.folder / "config.yaml").is_file():
         write_text(plan.folder / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
 
 
-def _refusals(config: DictConfig) -> list[Problem]:
+def _refusals(config: DictConfig) -> list[ConfigIssue]:
     """Return which keys a search does not take."""
     problems = []
     if config.test is not False:
-        problems.append(Problem("test", "a search never looks at the test split: leave it out"))
+        problems.append(
+            ConfigIssue(
+                "test_split", "test", "a search never looks at the test split: leave it out"
+            )
+        )
     if config.data.get("protocol") != "official":
         what = "a search keeps to the official split, so that the test faces are left alone"
-        problems.append(Problem("data.protocol", what))
+        problems.append(ConfigIssue("protocol", "data.protocol", what))
     problems += [
-        Problem(key, "a search always resumes: leave it out")
+        ConfigIssue("always_resumes", key, "a search always resumes: leave it out")
         for key in ("resume", "ckpt_path")
         if config.get(key) is not None
     ]
     if config.check_only:
-        problems.append(Problem("check_only", "what can be checked always is: leave it out"))
+        problems.append(
+            ConfigIssue(
+                "always_checked", "check_only", "what can be checked always is: leave it out"
+            )
+        )
     if "checkpoint" not in config.callbacks:
         what = "the best trial is found by that of default: choose 'callbacks=[default,…]'"
-        problems.append(Problem("callbacks", what))
+        problems.append(ConfigIssue("needs_default_callbacks", "callbacks", what))
     elif not str(config.callbacks.checkpoint.monitor).startswith("val/"):
         what = "a search goes by validation: choose a metric whose name begins by val/"
-        problems.append(Problem("callbacks.checkpoint.monitor", what))
+        problems.append(ConfigIssue("not_validation", "callbacks.checkpoint.monitor", what))
     return problems
 
 

@@ -11,12 +11,11 @@ from typing import Any, Final
 from omegaconf import DictConfig, OmegaConf
 
 from fer.config.compose import compose
-from fer.config.evaluating import OF_MODEL, OF_TRAINING
-from fer.config.problems import ConfigError, Problem, nearest
-from fer.config.processes import quoted
+from fer.config.issues import ConfigError, ConfigIssue, nearest
+from fer.config.overrides import key_of, quoted
 from fer.config.resume import BEST, differences
-from fer.config.rules import rule_for
-from fer.config.training import reads_clips
+from fer.config.schema import value_issue
+from fer.config.validate import OF_MODEL, OF_TRAINING, reads_clips
 from fer.experiments.runs import Job, Run, configurations
 
 #: Keys whose rules must hold before rows can be made.
@@ -75,7 +74,7 @@ class TablePlan:
         self.data = ""
         self.overrides: tuple[str, ...] = ()
 
-    def check(self, config: DictConfig, overrides: Sequence[str]) -> list[Problem]:
+    def check(self, config: DictConfig, overrides: Sequence[str]) -> list[ConfigIssue]:
         """Make the rows; return what is wrong with them.
 
         Args:
@@ -83,22 +82,28 @@ class TablePlan:
             overrides: of the command line.
         """
         plain: Any = OmegaConf.to_container(config, resolve=False)
-        if any(rule_for(key, None).complaint(plain[key]) for key in _OWN):
+        if any(value_issue(key, plain[key], None) for key in _OWN):
             return []  # Reported already.
         every = {kind: plain[kind] for kind in REFERENCES}
         names = [name for rows in every.values() for name in rows]
         self.rows, self.left_out = [], []
         problems = [
-            Problem("only", f"there is no row {name!r}{nearest(name, names)}")
+            ConfigIssue("unknown_row", "only", f"there is no row {name!r}{nearest(name, names)}")
             for name in plain["only"] or ()
             if name not in names
         ]
         if len(set(plain["seeds"])) != len(plain["seeds"]):
-            problems.append(Problem("seeds", "names a seed twice"))
+            problems.append(ConfigIssue("seed_twice", "seeds", "names a seed twice"))
         if config.data.get("protocol") != "official":
-            problems.append(Problem("data.protocol", "a table is made on the official split"))
+            problems.append(
+                ConfigIssue("protocol", "data.protocol", "a table is made on the official split")
+            )
         if plain["robustness"] == "test":
-            problems.append(Problem("robustness", "is measured on the validation split: true"))
+            problems.append(
+                ConfigIssue(
+                    "validation_only", "robustness", "is measured on the validation split: true"
+                )
+            )
         if problems:
             return problems
         self.titles = {
@@ -113,7 +118,10 @@ class TablePlan:
             try:
                 row = _RowBuilder(config, overrides, kind).row(name, every[kind][name])
             except ConfigError as error:
-                problems += [Problem(f"row {name}: {p.where}", p.what) for p in error.problems]
+                problems += [
+                    ConfigIssue(issue.code, f"row {name}: {issue.key}", issue.message)
+                    for issue in error.issues
+                ]
                 continue
             if row is None:
                 self.left_out.append(name)
@@ -121,7 +129,8 @@ class TablePlan:
                 self.rows.append(row)
         if not self.rows and not problems:
             what = f"{self.data} has nothing that these rows read"
-            problems.append(Problem("data", f"{what}{': choose kind=clips' * reads_clips(config)}"))
+            what += ": choose kind=clips" * reads_clips(config)
+            problems.append(ConfigIssue("no_rows", "data", what))
         return problems
 
 
@@ -145,16 +154,16 @@ class _RowBuilder:
         self.folder = Path(config.hydra.run.dir)
         budgets = config.clip_budget if kind == "clips" else config.budget
         budget: list[str] = list(budgets.get(self.data, budgets["default"]))
-        given = [text for text in overrides if _key(text).startswith(("data.", "paths."))]
+        given = [text for text in overrides if key_of(text).startswith(("data.", "paths."))]
         if kind == "clips" and not reads_clips(config):
             # Other data than the table's: overrides of that do not apply.
-            given = [text for text in given if _key(text).startswith("paths.")]
+            given = [text for text in given if key_of(text).startswith("paths.")]
             usual = self.folder == Path(config.paths.runs) / "table" / self.data
             if usual and self.data not in budgets:
                 self.folder = self.folder.with_name(config.clip_data)
             self.data = config.clip_data
         # What says which data it is goes to every command.
-        self.about_data = [text for text in budget if _key(text).startswith("data.source.")]
+        self.about_data = [text for text in budget if key_of(text).startswith("data.source.")]
         self.budget = [text for text in budget if text not in self.about_data]
         self.about_data += given
 
@@ -207,7 +216,9 @@ class _RowBuilder:
             # The path of the first weights does not matter.
             different += differences(place, config, but=("init_from",))
         if self.config.test:
-            data = [text for text in self.about_data if _key(text) not in (*OF_TRAINING, *OF_MODEL)]
+            data = [
+                text for text in self.about_data if key_of(text) not in (*OF_TRAINING, *OF_MODEL)
+            ]
             # The table states single views.
             own = (f"ckpt={quoted(folder / BEST)}", f"data={self.data}", *data, "tta=false")
             jobs.append(self._judged("evaluation", folder / "evaluation", own))
@@ -264,9 +275,5 @@ class _RowBuilder:
                 f"{folder} holds another run ({'; '.join(different[:4])}): fresh=true replaces it, "
                 "hydra.run.dir=FOLDER begins another table"
             )
-            raise ConfigError([Problem(folder.name, what)])
+            raise ConfigError([ConfigIssue("another_run", folder.name, what)])
         return Run(row, seed, folder, tuple(jobs), bool(different), configurations(folder))
-
-
-def _key(override: str) -> str:
-    return override.lstrip("+").partition("=")[0]

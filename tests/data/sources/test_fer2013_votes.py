@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fer.config.building import build_parts
+from fer.config.build import build_parts
 from fer.config.compose import compose
 from fer.core.labels import EMOTIONS
 from fer.data.datamodule import FaceDataModule

@@ -10,8 +10,8 @@ import yaml
 from omegaconf import OmegaConf
 
 from fer.config.compose import compose
-from fer.config.problems import ConfigError
-from fer.config.training import check_training
+from fer.config.issues import ConfigError
+from fer.config.validate import check_training
 from fer.experiments.runs import Job
 from fer.experiments.table.plan import TablePlan
 
@@ -34,7 +34,7 @@ def refused(*overrides: str) -> str:
     """Return where a plan is wrong, and what is wrong there, a line each."""
     with pytest.raises(ConfigError) as caught:
         planned(*overrides)
-    return "\n".join(f"{one.where}: {one.what}" for one in caught.value.problems)
+    return "\n".join(f"{one.key}: {one.message}" for one in caught.value.issues)
 
 
 def make(job: Job, *changes: str, ended: bool = True) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -12,7 +13,11 @@ from typing import Any, Final
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from fer.config.processes import is_follower, let_others_begin
+from fer.config.compose import compose, leaves, lookup, to_plain
+from fer.config.distributed import is_nonzero_rank
+from fer.config.overrides import key_of, written
+from fer.config.resume import BEST
+from fer.config.validate import OF_MODEL, OF_TRAINING
 from fer.core import locks
 from fer.core.errors import UserError
 from fer.core.holdout_access import ACCESS_LOG
@@ -38,7 +43,7 @@ def run_folder() -> Iterator[Path]:
     """
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir)
-    lock = None if is_follower() else _lock(folder)
+    lock = None if is_nonzero_rank() else _lock(folder)
     try:
         yield folder
     except KeyboardInterrupt as interrupt:
@@ -52,9 +57,9 @@ def run_folder() -> Iterator[Path]:
         raise
     finally:
         # A folder that the user named is theirs.
-        named = any(text.lstrip("+").startswith("hydra.run.dir=") for text in hydra.overrides.hydra)
+        named = "hydra.run.dir" in map(key_of, hydra.overrides.hydra)
         kept = any((folder / name).exists() for name in ("config.yaml", ACCESS_LOG))
-        if not named and not is_follower() and not kept:
+        if not named and not is_nonzero_rank() and not kept:
             shutil.rmtree(folder, ignore_errors=True)
             # The folder of the model's runs, where this was to be the first.
             with suppress(OSError):
@@ -77,7 +82,7 @@ def busy(folder: Path) -> str | None:
 
 def _lock(folder: Path) -> int:
     if (lock := locks.try_lock(folder / _LOCK)) is None:
-        raise UserError(_BUSY.format(folder))
+        raise UserError(_BUSY.format(folder), code="busy_folder", where=str(folder))
     return lock
 
 
@@ -85,12 +90,12 @@ def record(config: DictConfig, folder: Path, faces: Faces, *, precision: str) ->
     """Write the resolved configuration, where everything came from and what was wrong with it.
 
     The folder of a protocol that no number should come of gets a file that says so in its name. Of
-    several processes the first writes, and lets the others begin.
+    several processes the first writes.
 
     Raises:
         DataError: the folder holds a run on other data.
     """
-    if is_follower():
+    if is_nonzero_rank():
         return
     path = folder / "provenance.json"
     # A resumed run has more than one beginning.
@@ -100,7 +105,9 @@ def record(config: DictConfig, folder: Path, faces: Faces, *, precision: str) ->
             f"the data has changed since the run in {folder} began: it was "
             f"{earlier['data']['origin']} with the fingerprint {earlier['data']['fingerprint']}, "
             f"and is {faces.origin} with {faces.fingerprint}. Bring the old data back, or begin "
-            "another run without resume=auto"
+            "another run without resume=auto",
+            code="data_changed",
+            where=str(folder),
         )
     if (mark := mark_of(config.data.protocol)) is not None:
         write_text(folder / mark.file, f"{mark.word}: {mark.why}\n")
@@ -112,7 +119,6 @@ def record(config: DictConfig, folder: Path, faces: Faces, *, precision: str) ->
     facts = {"faces": counts, "precision": precision, "resumed_from": earlier}
     write_json(path, {**origin, **facts})
     write_text(folder / "cleaning.csv", findings_csv(faces.findings))
-    let_others_begin(folder, config.ckpt_path)
 
 
 def making(folder: Path, metrics: Mapping[str, float]) -> dict[str, Any]:
@@ -166,3 +172,31 @@ def record_evaluation(
     write_text(folder / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
     provenance = describe(seed=config.seed, data_fingerprint=fingerprint, data_origin=origin)
     write_json(folder / "provenance.json", {**provenance, **(facts or {})})
+
+
+def scoring_command(config: DictConfig, folder: Path) -> str:
+    """Return the command that scores the test split, on the data that a run learnt from.
+
+    Args:
+        config: of the training.
+        folder: of its run.
+    """
+    hydra = HydraConfig.get()
+    if config.data.protocol != "official":
+        # Its test split is none that an evaluation knows.
+        task = [text for text in hydra.overrides.task if key_of(text) not in ("resume", "test")]
+        place = f"hydra.run.dir={written(str(folder))}"
+        return shlex.join(["python", "-m", "fer.train", *task, place, "resume=auto", "test=true"])
+    own = [s.path for s in hydra.runtime.config_sources if s.provider == "command-line"]
+    choice = f"data={hydra.runtime.choices['data']}"
+    # Not resolved: what only hands another key on is not repeated.
+    known = to_plain(compose("evaluate", [choice], own), resolve=False)
+    plain = to_plain(config, resolve=False)
+    differing = [
+        f"{key}={written(value)}"
+        for key, value in leaves({"data": plain["data"], "paths": plain["paths"]}).items()
+        if key not in (*OF_TRAINING, *OF_MODEL) and lookup(known, key, "") != value
+    ]
+    options = [word for path in own for word in ("--config-dir", path)]
+    ckpt = f"ckpt={written(str(folder / BEST))}"
+    return shlex.join(["python", "-m", "fer.evaluate", *options, ckpt, choice, *differing])

@@ -1,4 +1,4 @@
-"""From a checked configuration to the objects of a training, with every misfit said at once."""
+"""From a checked configuration to the objects of a training, with every issue reported at once."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import lightning
+import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import InstantiationException
 from hydra.types import RunMode
@@ -18,20 +19,12 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 
-from fer.config.columns import chosen_columns, metadata_columns
-from fer.config.hardware import missing_hardware
-from fer.config.misfits import (
-    frozen_between_processes,
-    lacking,
-    mixed_beside,
-    unlogged_monitors,
-    unshared_statistics,
-    wrong_count,
-)
-from fer.config.problems import ConfigError, Problem
+from fer.config.compatibility import callback_issues, module_issues, trainer_issues
+from fer.config.compose import range_issues, to_plain
+from fer.config.issues import ConfigError, ConfigIssue
 from fer.config.resume import check_its_run
 from fer.config.sources import cleaned_source
-from fer.config.training import misfit_of_clips, reads_clips
+from fer.config.validate import clips_mismatch, reads_clips
 from fer.core.labels import EMOTIONS
 from fer.data.augmentation import Augmentation
 from fer.data.cleaning.protocols import ProtocolSource, mark_of
@@ -82,29 +75,42 @@ def build_parts(config: DictConfig, recorded: DictConfig | None = None) -> Parts
     Args:
         config: the whole configuration.
         recorded: as the run folder keeps it, where that says names and ``config`` what is used for
-            them: the run of ``ckpt_path`` is held against it.
+            them: the run of ``ckpt_path`` is compared with it.
 
     Raises:
-        ConfigError: with every part that can't be made and every pair that doesn't fit.
+        ConfigError: with every value out of range, every part that can't be made and every pair
+            that doesn't fit.
     """
-    problems: list[Problem] = []
-    augmentation = _attempt(problems, "augmentation", lambda: _build_augmentation(config))
-    source = _attempt(problems, "data.source", lambda: _build_source(config, augmentation))
-    module = _attempt(problems, "model", lambda: _build_module(config, source))
+    issues = range_issues(config)
+    wrong = {issue.key.split(".")[0] for issue in issues}
+
+    def attempt(key: str, make: Callable[[], T], *groups: str) -> T | None:
+        # What has a value out of range would only say so again.
+        return (
+            None
+            if wrong & {key.split(".", maxsplit=1)[0], *groups}
+            else _attempt(issues, key, make)
+        )
+
+    augmentation = attempt("augmentation", lambda: _build_augmentation(config))
+    source = attempt("data.source", lambda: _build_source(config, augmentation))
+    learner = ("augmentation", "data", "loss", "optimizer", "scheduler")
+    module = attempt("model", lambda: _build_module(config, source), *learner)
     if module is not None:
-        problems += unlogged_monitors(config, module) + mixed_beside(module)
-        _attempt(problems, "callbacks", lambda: _plan_stages(config, module))
-        _attempt(problems, "optimizer", module.configure_optimizers)
-        _attempt(problems, "model", lambda: try_forward(module))
+        issues += module_issues(config, module)
+        attempt("callbacks", lambda: _plan_stages(config, module))
+        attempt("optimizer", module.configure_optimizers)
+        attempt("model", lambda: try_forward(module))
     beginning = None
     if config.ckpt_path is not None:
         # It brings its weights, whatever it began with itself.
-        _attempt(problems, "ckpt_path", lambda: _check_resumption(recorded or config, module))
+        attempt("ckpt_path", lambda: _check_resumption(recorded or config, module))
     elif config.init_from is not None and module is not None:
         path = Path(config.init_from).expanduser()
-        beginning = _attempt(problems, "init_from", lambda: load_initial_weights(path, module))
-    if problems or source is None or augmentation is None or module is None:
-        raise ConfigError(problems)
+        beginning = attempt("init_from", lambda: load_initial_weights(path, module))
+    if issues or source is None or augmentation is None or module is None:
+        raise ConfigError(issues)
+    branch = module.hparams["model"].get("metadata")
     data = FaceDataModule(
         source,
         augmentation,
@@ -113,7 +119,7 @@ def build_parts(config: DictConfig, recorded: DictConfig | None = None) -> Parts
         batch_size=config.data.batch_size,
         resident=config.data.resident,
         workers=config.data.workers,
-        columns=metadata_columns(module),
+        columns=None if branch is None else dict(branch["columns"]),
         seed=config.seed,
     )
     return Parts(data, module, beginning or "")
@@ -135,19 +141,25 @@ def build_trainer(config: DictConfig, folder: Path) -> lightning.Trainer:
         ConfigError: hardware is missing, or the trainer or a callback refuses its settings.
     """
     if (missing := missing_hardware(config)) is not None:
-        raise ConfigError([Problem("trainer", f"{missing} on this machine; choose trainer=cpu")])
-    problems: list[Problem] = []
+        raise ConfigError(
+            [
+                ConfigIssue(
+                    "missing_hardware", "trainer", f"{missing} on this machine; choose trainer=cpu"
+                )
+            ]
+        )
+    issues: list[ConfigIssue] = []
     precision = config.trainer.precision
     if precision == "auto":
         precision = auto_precision(config.trainer.accelerator)
-    callbacks = _attempt(problems, "callbacks", lambda: _build_callbacks(config))
-    logger = _attempt(problems, "logger", lambda: _build_logger(config, folder))
-    if not problems:
-        problems += lacking(callbacks or [], logger)
+    callbacks = _attempt(issues, "callbacks", lambda: _build_callbacks(config))
+    logger = _attempt(issues, "logger", lambda: _build_logger(config, folder))
+    if not issues:
+        issues += callback_issues(callbacks or [], logger)
     trainer = None
-    if not problems:
+    if not issues:
         trainer = _attempt(
-            problems,
+            issues,
             "trainer",
             lambda: instantiate(
                 config.trainer,
@@ -167,21 +179,15 @@ def build_trainer(config: DictConfig, folder: Path) -> lightning.Trainer:
             ),
         )
     if trainer is None:
-        raise ConfigError(problems)
+        raise ConfigError(issues)
     built: lightning.Trainer = trainer
-    for misfit in (wrong_count, frozen_between_processes, unshared_statistics):
-        if (problem := misfit(built)) is not None:
-            raise ConfigError([problem])
+    if issues := [*trainer_issues(built)]:
+        raise ConfigError(issues)
     return built
 
 
-def plain(node: Any) -> Any:
-    """Return a configuration node as plain containers, as checkpoints must store it."""
-    return OmegaConf.to_container(node, resolve=True)
-
-
-def _attempt(problems: list[Problem], where: str, make: Callable[[], T]) -> T | None:
-    """Call ``make``; what it finds wrong becomes a problem of ``where``."""
+def _attempt(issues: list[ConfigIssue], key: str, make: Callable[[], T]) -> T | None:
+    """Call ``make``; what it finds wrong becomes an issue of ``key``."""
     try:
         return make()
     except DataError:
@@ -189,7 +195,7 @@ def _attempt(problems: list[Problem], where: str, make: Callable[[], T]) -> T | 
     except (BuildError, InstantiationException, MisconfigurationException, ValueError) as error:
         # Hydra's own wrapping adds a second line; the cause says what is wrong.
         cause = error.__cause__ if isinstance(error, InstantiationException) else None
-        problems.append(Problem(where, str(cause or error).strip().split("\n")[0]))
+        issues.append(ConfigIssue("cannot_build", key, str(cause or error).strip().split("\n")[0]))
         return None
 
 
@@ -218,27 +224,50 @@ def _build_augmentation(config: DictConfig) -> Augmentation:
 
 def _build_module(config: DictConfig, source: Source | None) -> FerModule:
     classes = source.class_names() if source is not None else EMOTIONS
-    model = plain(config.model)
+    parts = to_plain(config)
+    model = parts["model"]
     if model.get("metadata") is not None and source is not None:
-        model["metadata"]["columns"] = chosen_columns(config, source)
+        model["metadata"]["columns"] = _chosen_columns(config, source)
     mark = mark_of(config.data.protocol)
     module = FerModule(
         model=model,
-        loss=plain(config.loss),
-        optimizer=plain(config.optimizer),
-        scheduler=plain(config.scheduler),
+        loss=parts["loss"],
+        optimizer=parts["optimizer"],
+        scheduler=parts["scheduler"],
         classes=list(classes),
         size=config.data.size,
         fit=config.data.fit,
         frames=config.data.get("frames"),
-        mixing=plain(config.augmentation.mixing),
+        mixing=parts["augmentation"]["mixing"],
         seed=config.seed,
         channels_last=config.channels_last,
         **({mark.key: mark.why} if mark else {}),
     )
-    if misfit := misfit_of_clips(module.takes_clips, data=reads_clips(config)):
-        raise BuildError(f"{type(module.network).__name__} {misfit}")
+    if mismatch := clips_mismatch(module.takes_clips, data=reads_clips(config)):
+        raise BuildError(f"{type(module.network).__name__} {mismatch}")
     return module
+
+
+def _chosen_columns(config: DictConfig, source: Source) -> dict[str, Any]:
+    """Describe the metadata that the model is to read, as its checkpoint will hold it.
+
+    Raises:
+        BuildError: the data has no metadata, or not the columns that were asked for.
+    """
+    there = source.metadata_columns()
+    wanted = config.model.metadata.columns
+    if not there:
+        raise BuildError(
+            "the metadata branch needs columns (age, gender, context), but this data has none: "
+            "choose metadata=none, or name a table by data.metadata=FILE (for data=folder, "
+            "metadata.csv in its root serves too)"
+        )
+    if unknown := [name for name in wanted or () if name not in there]:
+        raise BuildError(
+            f"model.metadata.columns: the data has no {', '.join(unknown)}; it has "
+            f"{', '.join(there)}"
+        )
+    return {name: dict(there[name]) for name in wanted or there}
 
 
 def _plan_stages(config: DictConfig, module: FerModule) -> None:
@@ -271,3 +300,31 @@ def _build_logger(config: DictConfig, folder: Path) -> Logger | None:
         config.logger, folder=folder, name=config.name or folder.name, **options, _convert_="all"
     )
     return logger
+
+
+def missing_hardware(config: DictConfig) -> str | None:
+    """Return which hardware the configuration asks for and this machine lacks, if any."""
+    trainer = config.trainer
+    wanted = trainer.accelerator
+    if wanted == "mps" and not torch.backends.mps.is_available():
+        return "trainer.accelerator=mps: no Apple GPU"
+    if wanted in ("gpu", "cuda"):
+        if wanted == "gpu" and torch.backends.mps.is_available():
+            return None
+        found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if found == 0:
+            return (
+                f"trainer.accelerator={wanted}: no CUDA GPU that torch {torch.__version__} can use"
+            )
+        devices = trainer.devices
+        needed = (
+            max(devices) + 1 if OmegaConf.is_list(devices) else devices if devices != "auto" else 1
+        )
+        if needed > found:
+            return f"trainer.devices={devices}: only {found} CUDA GPU(s)"
+    if wanted == "tpu":
+        from lightning.pytorch.accelerators import XLAAccelerator
+
+        if not XLAAccelerator.is_available():
+            return "trainer.accelerator=tpu: no TPU"
+    return None
