@@ -59,19 +59,12 @@ class Frame:
 
 
 class Source(Protocol):
-    """Gives frames in the order of time, once.
+    """Gives frames in the order of time, once."""
 
-    Attributes:
-        rate: frames a second, as the source states.
-        total: about how many frames there are; None where nobody knows.
-        is_live: whether frames that nobody takes in time are lost.
-        is_lost: whether it ended before its time: damaged, or dropped for good.
-    """
-
-    rate: float
-    total: int | None
-    is_live: bool
-    is_lost: bool
+    rate: float  #: Frames a second, as the source states.
+    total: int | None  #: About how many frames there are; None where nobody knows.
+    is_live: bool  #: Whether frames that nobody takes in time are lost.
+    is_lost: bool  #: Whether it ended before its time: damaged, or dropped for good.
 
     def frames(self) -> Generator[Frame, None, None]:
         """Yield the frames; at the end, or when closed, release the source.
@@ -236,8 +229,8 @@ class LiveSource:
         name: for messages.
         say: called with what happens.
         first: a capture that is open already.
-        tries: attempts to reopen it, one after the other without a frame.
-        wait: seconds before the first attempt, doubled with each.
+        tries: attempts to reopen it in a row.
+        wait: seconds before the first of them, doubled with each.
 
     Raises:
         SourceError: it can't be opened to begin with.

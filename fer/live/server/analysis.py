@@ -16,17 +16,10 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
 from fer.inference import Face
+from fer.live.server import settings as limits
 from fer.live.server.limits import ClientBuckets, Slot, Slots
 from fer.live.server.metrics import Metrics
-from fer.live.server.settings import (
-    ANALYSIS_BURST,
-    ANALYSIS_RATE,
-    MAX_PARTS,
-    MAX_PICTURE,
-    MAX_UPLOADS,
-    UPLOAD_STALLED,
-    Settings,
-)
+from fer.live.server.settings import Settings
 from fer.live.server.worker import InferenceWorker, is_too_large
 from fer.pictures import PictureError
 
@@ -103,8 +96,8 @@ class Refused(Exception):  # noqa: N818
 def routes(settings: Settings, worker: InferenceWorker, metrics: Metrics) -> APIRouter:
     """Return the route of the analysis."""
     router = APIRouter()
-    buckets = ClientBuckets(ANALYSIS_RATE, ANALYSIS_BURST)
-    slots = Slots(MAX_UPLOADS, UPLOAD_STALLED)
+    buckets = ClientBuckets(limits.ANALYSIS_RATE, limits.ANALYSIS_BURST)
+    slots = Slots(limits.MAX_UPLOADS, limits.UPLOAD_STALLED)
 
     @router.post("/v1/analyze", response_model=Answer, responses=_RESPONSES, openapi_extra=_BODY)
     async def analyze(request: Request) -> Answer | JSONResponse:
@@ -150,7 +143,7 @@ async def _upload(request: Request, slots: Slots) -> AsyncIterator[bytes]:
     scope = anyio.CancelScope()
     slot = slots.acquire(request.client.host if request.client else "", scope.cancel)
     if slot is None:
-        raise Refused(503, f"{MAX_UPLOADS} pictures are on their way already: try again")
+        raise Refused(503, f"{limits.MAX_UPLOADS} pictures are on their way already: try again")
     try:
         picture = None
         with scope:
@@ -169,16 +162,16 @@ async def _upload(request: Request, slots: Slots) -> AsyncIterator[bytes]:
 
 async def _chunks(request: Request, slot: Slot) -> AsyncGenerator[bytes, None]:
     """Yield the body of a request; of a large one, no more than is allowed."""
-    too_large = Refused(413, f"the picture has more than {MAX_PICTURE:,} bytes")
+    too_large = Refused(413, f"the picture has more than {limits.MAX_PICTURE:,} bytes")
     stated = request.headers.get("content-length", "")
-    if stated.isdecimal() and int(stated) > MAX_PICTURE:
+    if stated.isdecimal() and int(stated) > limits.MAX_PICTURE:
         raise too_large
     received = 0
     try:
         async for chunk in request.stream():
             slot.touch()
             received += len(chunk)
-            if received > MAX_PICTURE:
+            if received > limits.MAX_PICTURE:
                 raise too_large
             yield chunk
     except ClientDisconnect:
@@ -188,14 +181,14 @@ async def _chunks(request: Request, slot: Slot) -> AsyncGenerator[bytes, None]:
 class _MemoryParser(MultiPartParser):
     """Starlette's reader of forms, which never moves a file to the disk."""
 
-    spool_max_size = MAX_PICTURE + 1
+    spool_max_size = limits.MAX_PICTURE + 1
 
 
 async def _first_file(boundary: bytes, chunks: AsyncGenerator[bytes, None]) -> bytes:
     """Return the first file of a form."""
     kind = f'multipart/form-data; boundary="{boundary.decode("latin-1")}"'
     headers = Headers({"content-type": kind})
-    parser = _MemoryParser(headers, chunks, max_files=MAX_PARTS, max_fields=MAX_PARTS)
+    parser = _MemoryParser(headers, chunks, max_files=limits.MAX_PARTS, max_fields=limits.MAX_PARTS)
     try:
         form = await parser.parse()
     except MultiPartException as error:

@@ -14,19 +14,10 @@ from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from fer.live.server import settings as limits
 from fer.live.server.limits import Slot, Slots
 from fer.live.server.metrics import Metrics
-from fer.live.server.settings import (
-    BODY_SILENCE,
-    BODY_TIMEOUT,
-    HEAD_TIMEOUT,
-    MAX_CONNECTIONS,
-    MAX_FRAGMENTS,
-    MAX_MESSAGE,
-    SEND_BUFFER,
-    SEND_TIMEOUT,
-    Settings,
-)
+from fer.live.server.settings import Settings
 
 if TYPE_CHECKING:
     from websockets.frames import Frame
@@ -64,7 +55,7 @@ class _Config(uvicorn.Config):
             app,
             http=HttpProtocol,
             ws=WebSocketProtocol,
-            ws_max_size=MAX_MESSAGE,
+            ws_max_size=limits.MAX_MESSAGE,
             ws_ping_interval=10,
             ws_ping_timeout=10,
             ws_per_message_deflate=False,
@@ -93,14 +84,14 @@ def _connection_limit() -> int:
     try:
         import resource
     except ImportError:
-        return MAX_CONNECTIONS
+        return limits.MAX_CONNECTIONS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 4 * MAX_CONNECTIONS
+    wanted = 4 * limits.MAX_CONNECTIONS
     if 0 <= soft < wanted:
         soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     # Some are on their way in or out, and the server has files of its own.
-    return MAX_CONNECTIONS if soft < 0 else min(MAX_CONNECTIONS, max(8, soft // 4))
+    return limits.MAX_CONNECTIONS if soft < 0 else min(limits.MAX_CONNECTIONS, max(8, soft // 4))
 
 
 class _SendTimeout(asyncio.Protocol):
@@ -113,12 +104,12 @@ class _SendTimeout(asyncio.Protocol):
     _deadline: asyncio.TimerHandle | None = None
 
     def pause_writing(self) -> None:
-        """Start the clock: too much waits to be sent."""
+        """Cut the connection unless there is room again in time."""
         super().pause_writing()
-        self._deadline = self.loop.call_later(SEND_TIMEOUT, self.transport.abort)
+        self._deadline = self.loop.call_later(limits.SEND_TIMEOUT, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """Stop the clock: there is room again."""
+        """Leave the connection: there is room again."""
         super().resume_writing()
         self._stop()
 
@@ -136,14 +127,14 @@ class WebSocketProtocol(_SendTimeout, WebSocketsSansIOProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Set how much may wait."""
         super().connection_made(transport)
-        self.close_timeout = SEND_TIMEOUT
-        self.transport.set_write_buffer_limits(high=SEND_BUFFER)
+        self.close_timeout = limits.SEND_TIMEOUT
+        self.transport.set_write_buffer_limits(high=limits.SEND_BUFFER)
 
     def data_received(self, data: bytes) -> None:
         """Take data; after the end only what was on its way."""
         if self.close_sent:
             self._after_end += len(data)
-            if self._after_end > MAX_MESSAGE // 4:
+            if self._after_end > limits.MAX_MESSAGE // 4:
                 self.transport.abort()
                 return
         super().data_received(data)
@@ -151,7 +142,7 @@ class WebSocketProtocol(_SendTimeout, WebSocketsSansIOProtocol):
     def handle_cont(self, event: Frame) -> None:
         """Take a further fragment of a message; empty ones could come for ever."""
         self._fragments = 0 if event.fin else self._fragments + 1
-        if self._fragments > MAX_FRAGMENTS:
+        if self._fragments > limits.MAX_FRAGMENTS:
             self.transport.abort()
             return
         super().handle_cont(event)
@@ -190,7 +181,7 @@ class HttpProtocol(_SendTimeout, H11Protocol):
     async def _encrypt(self, tls: ssl.SSLContext) -> None:
         try:
             encrypted = await self.loop.start_tls(
-                self._raw, self, tls, server_side=True, ssl_handshake_timeout=HEAD_TIMEOUT
+                self._raw, self, tls, server_side=True, ssl_handshake_timeout=limits.HEAD_TIMEOUT
             )
         except OSError:
             encrypted = None
@@ -223,8 +214,8 @@ class HttpProtocol(_SendTimeout, H11Protocol):
         now = self.loop.time()
         if self._has_to_send:
             is_body = self.conn.their_state is h11.SEND_BODY
-            is_late = now - self._since > (BODY_TIMEOUT if is_body else HEAD_TIMEOUT)
-            if is_late or (is_body and now - self._heard > BODY_SILENCE):
+            is_late = now - self._since > (limits.BODY_TIMEOUT if is_body else limits.HEAD_TIMEOUT)
+            if is_late or (is_body and now - self._heard > limits.BODY_SILENCE):
                 self._settings.metrics.refuse("silent")
                 self.transport.abort()
                 return
