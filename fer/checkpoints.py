@@ -37,7 +37,12 @@ _RENAMED: Final = {
 
 
 class CheckpointError(UserError):
-    """A file is no checkpoint that a network can be made of; the message says why."""
+    """A file is not a checkpoint that a network can be made of; the message says why."""
+
+
+def not_a_checkpoint(path: Path, why: str) -> CheckpointError:
+    """Return the error for a file that ``python -m fer.train`` has not written."""
+    return CheckpointError(f"{path} is {OTHER}: {why}", code="not_a_checkpoint", where=str(path))
 
 
 class _UnsafeError(Exception):
@@ -76,14 +81,18 @@ def read_stored(path: Path, *, map_location: Any = "cpu") -> dict[str, Any]:
         OSError: it can't be read.
     """
     if not path.is_file():
-        raise CheckpointError(f"there is no checkpoint {path}")
+        raise CheckpointError(
+            f"there is no checkpoint {path}", code="no_such_file", where=str(path)
+        )
     with path.open("rb") as file:
         try:
             why = _look(file, path.stat().st_size)
         except _UnsafeError as error:
             raise CheckpointError(
                 f"{path} is {OTHER}: it holds code or objects, which are never loaded ({error}); "
-                "nothing of it was executed"
+                "nothing of it was executed",
+                code="unsafe_checkpoint",
+                where=str(path),
             ) from None
         except Exception:
             # Whatever the bytes are, readers of archives and pickles may raise anything.
@@ -98,12 +107,14 @@ def read_stored(path: Path, *, map_location: Any = "cpu") -> dict[str, Any]:
     if why:
         raise CheckpointError(
             f"{path} is {OTHER}, or one that is damaged or cut off ({why}); nothing of it was "
-            "executed. What to do: copy it again, or name best.ckpt of a run folder"
+            "executed. What to do: copy it again, or name best.ckpt of a run folder",
+            code="damaged_checkpoint",
+            where=str(path),
         )
     if not isinstance(stored, dict):
-        raise CheckpointError(f"{path} is {OTHER}: it holds a {type(stored).__name__}")
+        raise not_a_checkpoint(path, f"it holds a {type(stored).__name__}")
     if why := _misfit(stored, path.stat().st_size):
-        raise CheckpointError(f"{path} is {OTHER}: {why}")
+        raise not_a_checkpoint(path, why)
     return stored
 
 

@@ -1,14 +1,15 @@
 """Picture files: read as pixels or refused with the reason, the same way for training and in use.
 
 Pillow reads the files; only the formats that cameras and data sets come in are let through to it.
-What decoding would cost is looked at before (:mod:`fer.picture_limits`), and whatever a decoder
-raises is a problem of that one picture.
+Files that would take unusual memory or time are refused by their bytes and header, before they are
+decoded. Whatever a decoder raises is a problem of that one picture.
 """
 
 from __future__ import annotations
 
 import io
 import os
+import re
 import stat
 import warnings
 from collections.abc import Iterator
@@ -17,38 +18,61 @@ from typing import IO, TYPE_CHECKING, Final
 
 import numpy as np
 
+from fer.core.errors import UserError
 from fer.core.io import expand_user
-from fer.picture_limits import (
-    MAX_BYTES,
-    MAX_PIXELS,
-    PictureError,
-    check_bytes,
-    check_header,
-    check_size,
-    tiff_number,
-    too_large,
-)
 from fer.pixels import Image
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Opened
 
-__all__ = [
-    "MAX_PIXELS", "SUFFIXES", "PictureError", "decoded", "file_bytes", "read_picture", "shown",
-]  # fmt: skip
-
-#: What picture files are called; everything else in a folder is no picture.
+#: File names of pictures end in one of these; every other file of a folder is left out.
 SUFFIXES: Final = (
     ".avif", ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".mpo", ".pbm", ".pgm", ".png",
     ".pnm", ".ppm", ".tif", ".tiff", ".webp",
 )  # fmt: skip
-
 #: JPEG of phones are MPO, with further pictures behind the first.
 _FORMATS: Final = ("AVIF", "BMP", "GIF", "JPEG", "MPO", "PNG", "PPM", "TIFF", "WEBP")
+
+#: Pixels beyond which a picture is refused before it is decoded. The largest that a phone or a
+#: camera takes in one shot have 100 to 110 million, a bomb some hundred times more.
+MAX_PIXELS: Final = 130_000_000
+#: Bytes of the largest file that is read.
+MAX_BYTES: Final = 1 << 30
+#: Bytes of memory that decoding may take beside the file itself.
+MAX_MEMORY: Final = 1_300_000_000
+#: Bytes a pixel that decoding takes at its peak: 16.4 of WebP, 12.2 of AVIF, 7.3 of others were
+#: measured. A JPEG in several scans keeps two bytes of coefficients for each of its channels.
+_COSTS: Final = {"AVIF": 14, "WEBP": 18}
+_COST: Final = 8
+_SCANNED: Final = 5
+
+#: Scans of any JPEG (libtiff has the same limit for a JPEG in a TIFF), and of the largest, where
+#: ten are usual: each goes over the whole picture, however few bytes it has.
+_SCANS: Final = 100
+_SCANS_OF_LARGEST: Final = 10
+#: Segments of the largest JPEG (colour profiles and previews take some hundreds), comments of the
+#: largest PPM in plain text, and how often the strips of a TIFF may cover it: once a channel.
+_SEGMENTS: Final = 5000
+_COMMENTS: Final = 1000
+_COVERED: Final = 16
+#: A marker of a JPEG that begins a segment or a scan, or is its end; restarts do neither.
+_MARKER: Final = re.compile(rb"\xff[\x02-\xcf\xd9-\xfe]")
+_SCAN: Final = 0xDA
+_END: Final = 0xD9
+
+#: More than one picture in these is a film, and whether fer video reads it; in TIFF and MPO the
+#: first is the picture.
+_FILMS: Final = {"AVIF": False, "GIF": True, "PNG": True, "WEBP": False}
+#: Numbers of EXIF and TIFF tags.
 _ORIENTATION: Final = 0x0112
 _WHITE: Final = 281
+_TILE_SIZE: Final = (322, 323)
 #: Pixels that are converted at a time, to spare memory.
 _STRIP: Final = 1 << 21
+
+
+class PictureError(UserError):
+    """A file can't be read as a picture; the message says why, without the file's name."""
 
 
 def read_picture(source: str | os.PathLike[str] | bytes | IO[bytes]) -> Image:
@@ -108,15 +132,15 @@ def decoded(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Image:
     from PIL import UnidentifiedImageError
 
     if not data:
-        raise PictureError("the file is empty")
-    scans = check_bytes(data)
+        raise PictureError("the file is empty", code="empty")
+    scans = _check_bytes(data)
     try:
         # Its warnings are about damage that it reads past, and about sizes, which are refused here.
         with (
             warnings.catch_warnings(action="ignore"),
             Pillow.open(io.BytesIO(data), formats=_formats()) as image,
         ):
-            check_header(image, max_pixels, scans)
+            _check_header(image, max_pixels, scans)
             pixels = _eight_bits(image)
             orientation = _orientation(image)
         # Before another is made of it.
@@ -127,18 +151,21 @@ def decoded(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Image:
     except UnidentifiedImageError:
         if data[4:8] == b"ftyp" and data[8:11] != b"avi":
             raise PictureError(
-                "this is HEIC or a film: save it as JPEG, or read the film by fer video"
+                "this is HEIC or a film: save it as JPEG, or read the film by fer video",
+                code="heic_or_film",
             ) from None
-        raise PictureError("this is no picture, or a corrupt one") from None
+        raise PictureError("this is no picture, or a corrupt one", code="not_a_picture") from None
     except Pillow.DecompressionBombError:
-        raise too_large(max_pixels) from None
+        raise _too_large(max_pixels) from None
     except MemoryError:
-        raise PictureError("there is too little memory to decode the picture") from None
+        raise PictureError(
+            "there is too little memory to decode the picture", code="too_little_memory"
+        ) from None
     except Exception as error:  # Decoders raise anything, AssertionError too.
         if "truncated" in str(error).lower():
-            raise PictureError("the picture is cut off") from None
+            raise PictureError("the picture is cut off", code="cut_off") from None
         why = next(iter(str(error).splitlines()), "") or type(error).__name__
-        raise PictureError(f"the picture is corrupt ({why})") from None
+        raise PictureError(f"the picture is corrupt ({why})", code="corrupt") from None
 
 
 def file_bytes(path: str | os.PathLike[str]) -> bytes:
@@ -152,8 +179,8 @@ def file_bytes(path: str | os.PathLike[str]) -> bytes:
     state = Path(path).stat()
     # Of a folder, opening it says so.
     if not stat.S_ISREG(state.st_mode) and not stat.S_ISDIR(state.st_mode):
-        raise PictureError("this is a pipe or a device, and no file")
-    check_size(state.st_size)
+        raise PictureError("this is a pipe or a device, not a file", code="not_a_file")
+    _check_size(state.st_size)
     return Path(path).read_bytes()
 
 
@@ -181,13 +208,93 @@ def _formats() -> list[str]:
     return [name for name in _FORMATS if name in Image.OPEN]
 
 
+# --- what decoding may cost ----------------------------------------------------------------------
+
+
+def _check_size(count: int) -> None:
+    if count > MAX_BYTES:
+        raise PictureError(f"the file has more than {MAX_BYTES:,} bytes", code="too_many_bytes")
+
+
+def _check_bytes(data: bytes) -> int:
+    """Return how many scans a JPEG has, 1 of anything else; refuse what would take long to read."""
+    _check_size(len(data))
+    if data[:2] in (b"P1", b"P2", b"P3") and data.count(b"#") > _COMMENTS:
+        raise _too_costly(f"PPM has more than {_COMMENTS:,} comments")
+    if data[:2] != b"\xff\xd8":
+        return 1
+    at, scans = 2, 0
+    for _ in range(_SEGMENTS):
+        # What follows a scan's header is data, in which no such marker can stand.
+        match = _MARKER.search(data, at)
+        if match is None or (marker := data[match.start() + 1]) == _END:
+            return max(1, scans)
+        scans += marker == _SCAN
+        if scans > _SCANS:
+            raise _too_costly(f"JPEG has more than {_SCANS} scans")
+        at = match.end() + int.from_bytes(data[match.end() : match.end() + 2])
+    raise _too_costly(f"JPEG has more than {_SEGMENTS:,} segments")
+
+
+def _too_large(most: int) -> PictureError:
+    return PictureError(
+        f"the picture has more than {most:,} pixels: scale it down", code="too_many_pixels"
+    )
+
+
+def _too_costly(why: str, code: str = "too_costly") -> PictureError:
+    return PictureError(f"this {why}: save it again, as PNG", code=code)
+
+
+def _check_header(image: Opened, max_pixels: int, scans: int) -> None:
+    """Refuse a picture by its header: too large, a film, or its parts are not as they should be."""
+    kind = image.format or ""
+    cost = _COSTS.get(kind, _COST)
+    if scans > 1:
+        cost = max(cost, _SCANNED + 2 * len(image.getbands()))
+    most = min(max_pixels, MAX_MEMORY // cost)
+    pixels = image.width * image.height
+    # A tile may be larger than the picture, and is decoded whole.
+    across, down = (_tiff_number(image, tag) for tag in _TILE_SIZE)
+    pixels = max(pixels, across * down)
+    if pixels > most:
+        raise _too_large(most)
+    if scans * pixels > _SCANS_OF_LARGEST * max_pixels:
+        raise _too_costly(f"JPEG has {scans} scans, too many for its size", "too_many_scans")
+    if kind == "TIFF":
+        boxes = [part[1] for part in image.tile]  # type: ignore[attr-defined]
+        area = sum(max(1, (x2 - x1) * (y2 - y1)) for x1, y1, x2, y2 in boxes)
+        if area > _COVERED * pixels:
+            raise PictureError(
+                "the picture is corrupt (its strips cover it more than once)", code="corrupt"
+            )
+    # Of a TIFF, counting the pages would go through them all.
+    if kind in _FILMS and (frames := getattr(image, "n_frames", 1)) > 1:
+        how = "fer video reads it, or save one frame as a picture"
+        if not _FILMS[kind]:
+            how = "no command reads it: save it as GIF or MP4 for fer video, or one frame as PNG"
+        raise PictureError(f"this is a film of {frames} frames ({kind}): {how}", code="film")
+
+
+def _tiff_number(image: Opened, tag: int) -> int:
+    """Return the whole number of a TIFF's tag, the largest of several, or 0."""
+    value = getattr(image, "tag_v2", {}).get(tag, 0)
+    numbers = value if isinstance(value, tuple) else (value,)
+    return max((number for number in numbers if isinstance(number, int)), default=0)
+
+
+# --- decoding ------------------------------------------------------------------------------------
+
+
 def _eight_bits(image: Opened) -> Image:
     """Decode a picture into uint8 ``[H, W]`` or ``[H, W, 3]``."""
     mode = image.mode
     # Pillow's word for a grey PPM of 16 bits is that of 32 bits.
     is_deep = mode.startswith("I;16") or (mode == "I" and image.format == "PPM")
     if mode in {"F", "I"} and not is_deep:
-        raise PictureError("the picture has 32 bits a channel, of which nobody knows the white")
+        raise PictureError(
+            "the picture has 32 bits a channel, of which nobody knows the white", code="32_bits"
+        )
     if is_deep:
         # Pillow's own conversion clips at 255.
         shift = _depth(image) - 8
@@ -213,7 +320,8 @@ def _eight_bits(image: Opened) -> Image:
     if is_halved and found.max() < 1 << 4:
         raise PictureError(
             "the picture has 16 bits a channel and uses 12 at most, so that it would be nearly "
-            "black: save it with 8 bits"
+            "black: save it with 8 bits",
+            code="nearly_black",
         )
     return found
 
@@ -232,7 +340,7 @@ def _depth(image: Opened) -> int:
     if image.format == "PPM":
         return 16  # Pillow brings its values to the whole range.
     top = max(int(np.asarray(strip).max()) for _, strip in _strips(image))
-    if (white := tiff_number(image, _WHITE)) >= max(1, top):
+    if (white := _tiff_number(image, _WHITE)) >= max(1, top):
         return min(16, max(8, white.bit_length()))
     return next(bits for bits in (8, 12, 16) if top < 1 << bits)
 

@@ -19,6 +19,7 @@ from PIL import Image, ImageOps
 from fer import pictures
 from fer.picture_folders import list_pictures
 from fer.pictures import MAX_PIXELS, PictureError, decoded, file_bytes, read_picture, shown
+from tests.support.errors import raises
 from tests.support.picture_folders import png_without_palette
 
 RNG = np.random.default_rng(3)
@@ -91,7 +92,7 @@ def test_twelve_bits_in_sixteen(tmp_path: Path) -> None:
     np.testing.assert_array_equal(decoded(ten), DEEP >> 8)
     # Of colours, Pillow gives no more than the upper eight bits.
     cv2.imwrite(str(tmp_path / "a.tif"), np.full((9, 9, 3), 4095, np.uint16))
-    with pytest.raises(PictureError, match="nearly black: save it with 8 bits"):
+    with raises("nearly_black"):
         read_picture(tmp_path / "a.tif")
 
 
@@ -146,47 +147,34 @@ JPEG = as_file(Image.fromarray(COLORS).resize((300, 200)), "JPEG")
 PNG = as_file(Image.fromarray(COLORS))
 
 BAD: dict[str, tuple[Callable[[], bytes], str]] = {
-    "empty": (lambda: b"", "the file is empty"),
-    "text": (lambda: b"no picture at all", "this is no picture"),
-    "a JPEG cut off": (lambda: JPEG[: len(JPEG) // 2], "cut off"),
-    "a JPEG without end": (lambda: JPEG[:-2000], "cut off"),
-    "a PNG cut off": (lambda: PNG[: len(PNG) // 2], "cut off"),
-    "a header alone": (lambda: JPEG[:20], "no picture"),
-    "20,000 x 20,000": (lambda: png_header(20_000, 20_000), "more than 130,000,000 pixels"),
-    "just too large": (lambda: png_header(MAX_PIXELS + 1, 1), "more than 130,000,000 pixels"),
-    "absurd": (lambda: png_header(100_000, 100_000), "more than 130,000,000 pixels"),
-    "animated GIF": (lambda: animated("GIF"), r"a film of 2 frames \(GIF\): fer video reads"),
-    "animated PNG": (lambda: animated("PNG"), "a film of 2 frames .*: fer video reads"),
-    "animated WebP": (lambda: animated("WEBP"), "a film of 2 frames .*: no command reads it: save"),
-    "animated AVIF": (lambda: animated("AVIF"), "a film of 2 frames .*: no command reads it: save"),
-    "32 bits": (lambda: as_file(Image.new("F", (4, 4)), "TIFF"), "32 bits"),
-    "postscript": (lambda: b"%!PS-Adobe-3.0 EPSF-3.0\n", "no picture"),
-    "a phone's HEIC": (lambda: b"\0\0\0\x18ftypheic" + bytes(40), "this is HEIC or a film: save"),
-    "damaged": (lambda: PNG[:60] + bytes(20) + PNG[80:], "corrupt|cut off"),
+    "empty": (lambda: b"", "empty"),
+    "text": (lambda: b"no picture at all", "not_a_picture"),
+    "a JPEG cut off": (lambda: JPEG[: len(JPEG) // 2], "cut_off"),
+    "a JPEG without end": (lambda: JPEG[:-2000], "cut_off"),
+    "a PNG cut off": (lambda: PNG[: len(PNG) // 2], "cut_off"),
+    "a header alone": (lambda: JPEG[:20], "not_a_picture"),
+    "animated GIF": (lambda: animated("GIF"), "film"),
+    "animated PNG": (lambda: animated("PNG"), "film"),
+    "animated WebP": (lambda: animated("WEBP"), "film"),
+    "animated AVIF": (lambda: animated("AVIF"), "film"),
+    "32 bits": (lambda: as_file(Image.new("F", (4, 4)), "TIFF"), "32_bits"),
+    "postscript": (lambda: b"%!PS-Adobe-3.0 EPSF-3.0\n", "not_a_picture"),
+    "a phone's HEIC": (lambda: b"\0\0\0\x18ftypheic" + bytes(40), "heic_or_film"),
+    "damaged": (lambda: PNG[:60] + bytes(20) + PNG[80:], "corrupt"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", BAD)
 def test_what_is_refused(name: str, tmp_path: Path) -> None:
-    data, says = BAD[name]
+    data, code = BAD[name]
     path = tmp_path / "a.jpg"
     path.write_bytes(data())
-    with pytest.raises(PictureError, match=says) as error:
+    with raises(code):
         read_picture(path)
-    assert len(str(error.value).splitlines()) == 1
 
 
 def test_still_gif_is_a_picture() -> None:
     assert decoded(as_file(Image.fromarray(GREY), "GIF")).shape[:2] == GREY.shape
-
-
-def test_size_is_refused_before_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
-    def load(image: Image.Image) -> None:
-        raise AssertionError("decoded")
-
-    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", load)
-    with pytest.raises(PictureError, match="scale it down"):
-        decoded(png_header(20_000, 20_000))
 
 
 def test_names_that_are_no_utf8(tmp_path: Path) -> None:
@@ -199,22 +187,12 @@ def test_names_that_are_no_utf8(tmp_path: Path) -> None:
     assert shown(path.name) == r"caf\xe9.png"
 
 
-@pytest.mark.skipif(os.name == "nt", reason="pipes and devices of POSIX")
-def test_what_may_never_end_is_not_read(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe.png")
-    for path in (tmp_path / "pipe.png", Path("/dev/zero")):
-        with pytest.raises(PictureError, match="this is a pipe or a device, and no file"):
-            read_picture(path)
-    (tmp_path / "a.png").write_bytes(PNG)
-    (tmp_path / "link.png").symlink_to("a.png")
-    np.testing.assert_array_equal(read_picture(tmp_path / "link.png"), COLORS)
-
-
 def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         read_picture(tmp_path / "nothing.png")
-    with pytest.raises(IsADirectoryError):
-        read_picture(tmp_path)
+    for read in (read_picture, file_bytes):
+        with pytest.raises(IsADirectoryError):
+            read(tmp_path)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pipes and devices are POSIX")
@@ -223,10 +201,11 @@ def test_pipes_and_devices_are_not_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.png")
     for path in (Path("/dev/zero"), tmp_path / "pipe.png"):
         for read in (read_picture, file_bytes):
-            with pytest.raises(PictureError, match="this is a pipe or a device, and no file"):
+            with raises("not_a_file"):
                 read(path)
-    with pytest.raises(IsADirectoryError):
-        file_bytes(tmp_path)
+    (tmp_path / "a.png").write_bytes(PNG)
+    (tmp_path / "link.png").symlink_to("a.png")
+    np.testing.assert_array_equal(read_picture(tmp_path / "link.png"), COLORS)
 
 
 # --- what decoding may cost, and what decoders raise ---------------------------------------------
@@ -258,12 +237,15 @@ def tiff(*entries: tuple[int, int, int, int], pages: int = 1) -> bytes:
 
 
 COSTLY: dict[str, tuple[Callable[[], bytes], str]] = {
-    "scans": (lambda: scans(150_000), "more than 100 scans"),
-    "scans of many pixels": (lambda: scans(60, 5000), "66 scans, too many for its size"),
-    "segments": (lambda: JPEG[:2] + b"\xff\xe1\0\x0aExif\0\0ab" * 9000 + JPEG[2:], "segments"),
-    "comments": (lambda: b"P2 9 9 255\n" + b"#\n" * 99_000 + b"1 " * 81, "1,000 comments"),
-    "strips": (lambda: tiff((273, 4, 100_000, 264), (278, 3, 1, 15)), "strips cover it more than"),
-    "a tile": (lambda: tiff((322, 4, 1, 1 << 15), (323, 4, 1, 1 << 15)), "130,000,000 pixels"),
+    "20,000 x 20,000": (lambda: png_header(20_000, 20_000), "too_many_pixels"),
+    "just too large": (lambda: png_header(MAX_PIXELS + 1, 1), "too_many_pixels"),
+    "absurd": (lambda: png_header(100_000, 100_000), "too_many_pixels"),
+    "scans": (lambda: scans(150_000), "too_costly"),
+    "scans of many pixels": (lambda: scans(60, 5000), "too_many_scans"),
+    "segments": (lambda: JPEG[:2] + b"\xff\xe1\0\x0aExif\0\0ab" * 9000 + JPEG[2:], "too_costly"),
+    "comments": (lambda: b"P2 9 9 255\n" + b"#\n" * 99_000 + b"1 " * 81, "too_costly"),
+    "strips": (lambda: tiff((273, 4, 100_000, 264), (278, 3, 1, 15)), "corrupt"),
+    "a tile": (lambda: tiff((322, 4, 1, 1 << 15), (323, 4, 1, 1 << 15)), "too_many_pixels"),
 }  # fmt: skip
 
 
@@ -271,13 +253,13 @@ COSTLY: dict[str, tuple[Callable[[], bytes], str]] = {
 def test_what_would_cost_too_much_is_not_decoded(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data, says = COSTLY[name][0](), COSTLY[name][1]
+    data, code = COSTLY[name][0](), COSTLY[name][1]
 
     def load(image: Image.Image) -> None:
         raise AssertionError("decoded")
 
     monkeypatch.setattr("PIL.ImageFile.ImageFile.load", load)
-    with pytest.raises(PictureError, match=says):
+    with raises(code):
         decoded(data)
 
 
@@ -287,8 +269,8 @@ def test_what_takes_more_memory_may_have_fewer_pixels(
 ) -> None:
     data = as_file(Image.fromarray(COLORS), kind, progressive=True)
     assert decoded(data).shape == COLORS.shape
-    monkeypatch.setattr("fer.picture_limits.MAX_MEMORY", 10 * 20 * 30)
-    with pytest.raises(PictureError, match="pixels: scale it down"):
+    monkeypatch.setattr("fer.pictures.MAX_MEMORY", 10 * 20 * 30)
+    with raises("too_many_pixels"):
         decoded(data)
     assert decoded(PNG).shape == COLORS.shape
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from fer.checkpoints import OTHER, CheckpointError, read_stored
+from fer.checkpoints import CheckpointError, not_a_checkpoint, read_stored
 from fer.core.errors import UserError
 from fer.inference.description import LARGEST, are_columns, are_names
 from fer.pixels import FITS, Fit
@@ -190,7 +190,7 @@ def load_checkpoint(
     stored = read_stored(path)
     weights, options = stored.get("state_dict"), stored.get("hyper_parameters")
     if not weights or not options:
-        raise CheckpointError(f"{path} is {OTHER}: it has no weights or no description of them")
+        raise not_a_checkpoint(path, "it has no weights or no description of them")
     model, size = options.get("model"), options.get("size")
     classes: Any = options.get("classes")
     fit = options.get("fit", "pad")
@@ -209,11 +209,11 @@ def load_checkpoint(
         or (temperature is not None and not 0 < temperature < inf)
         or not all(isinstance(mark, str) for mark in marks)
     ):
-        raise CheckpointError(f"{path} is {OTHER}: it does not say model, classes and size")
+        raise not_a_checkpoint(path, "it does not say model, classes and size")
     metadata = model.get("metadata")
     columns = metadata.get("columns") if isinstance(metadata, Mapping) else None
     if not are_columns(columns):
-        raise CheckpointError(f"{path} is {OTHER}: it does not say what metadata it reads")
+        raise not_a_checkpoint(path, "it does not say what metadata it reads")
     own = {
         name.removeprefix(PREFIX): weight
         for name, weight in weights.items()
@@ -223,11 +223,11 @@ def load_checkpoint(
         with allowing(allow):
             network, largest = rebuild(model, own, classes=len(classes), size=size)
     except BuildError as error:
-        raise CheckpointError(f"{path}: {error}") from error
-    if (frames is not None) != isinstance(network, ClipNetwork):
         raise CheckpointError(
-            f"{path} is {OTHER}: it reads clips, or it does not say how long ones"
-        )
+            f"{path}: {error}", code=error.code or "network_not_built", where=str(path)
+        ) from error
+    if (frames is not None) != isinstance(network, ClipNetwork):
+        raise not_a_checkpoint(path, "it reads clips, or it does not say how long ones")
     # The layout that convolutions prefer.
     network.float().to(device).to(memory_format=torch.channels_last)
     invalid, not_comparable = map(str, marks)
@@ -254,4 +254,8 @@ def _check_device(device: str) -> None:
     kind = device.partition(":")[0]
     lacks_cuda = kind == "cuda" and not torch.cuda.is_available()
     if lacks_cuda or (kind == "mps" and not torch.backends.mps.is_available()):
-        raise UserError(f"device={device}: this machine has none that torch can use; choose cpu")
+        raise UserError(
+            f"device={device}: this machine has none that torch can use; choose cpu",
+            code="no_such_device",
+            where=device,
+        )

@@ -85,18 +85,26 @@ class Description:
         try:
             stored = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise ModelFileError(f"{path}: its description is no JSON: {error}") from None
+            raise _unsound(path, f"is no JSON: {error}") from None
         if not isinstance(stored, dict) or type(stored.get("format")) is not int:
-            raise ModelFileError(f"{path}: its description is none of this package's")
+            raise _unsound(path, "is none of this package's")
         if stored["format"] > FORMAT:
             raise ModelFileError(
                 f"{path} was exported by a later version of fer (its description has format "
-                f"{stored['format']}, this version reads up to {FORMAT}): use that version"
+                f"{stored['format']}, this version reads up to {FORMAT}): use that version",
+                code="later_format",
+                where=str(path),
             )
         known = {name: stored[name] for name in cls.__dataclass_fields__ if name in stored}
         if not _is_sound(known):
-            raise ModelFileError(f"{path}: its description does not say classes and size rightly")
+            raise _unsound(path, "does not say classes and size rightly")
         return cls(**{**known, "classes": tuple(known["classes"])})
+
+
+def _unsound(path: object, why: str) -> ModelFileError:
+    return ModelFileError(
+        f"{path}: its description {why}", code="model_description", where=str(path)
+    )
 
 
 def checksum_in(text: str) -> str:
@@ -125,7 +133,7 @@ def _is_sound(known: Mapping[str, Any]) -> bool:
 
 
 def are_names(value: Any) -> bool:
-    """Say whether a value is a list of class names that can be written, each of them once."""
+    """Return True if a value is a list of class names that can be written, each of them once."""
     return (
         isinstance(value, list | tuple)
         and len(value) > 0
@@ -139,7 +147,7 @@ def _is_text(name: str) -> bool:
 
 
 def are_columns(value: Any) -> bool:
-    """Say whether a value describes metadata (:mod:`fer.core.metadata`), or says there are none."""
+    """Return True if a value describes metadata (:mod:`fer.core.metadata`) or says none."""
     return value is None or (
         isinstance(value, Mapping)
         and len(value) > 0

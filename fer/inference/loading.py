@@ -87,7 +87,8 @@ def _try_out(recognizer: Recognizer, model: str | Path) -> None:
         else:
             recognizer.classify_clips([face])
     except UserError as error:
-        raise ModelFileError(f"{shown(weights_path(model))}: {error}") from None
+        path = shown(weights_path(model))
+        raise ModelFileError(f"{path}: {error}", code=error.code, where=path) from None
 
 
 def load_model(
@@ -113,7 +114,11 @@ def load_model(
         cores = usable_threads() if threads is None else threads
         return load_checkpoint(path, device=device, threads=cores, allow=allow)
     if device != "cpu":
-        raise UserError(f"{path} is an exported model, which computes on the CPU: leave device out")
+        raise UserError(
+            f"{path} is an exported model, which computes on the CPU: leave device out",
+            code="no_such_device",
+            where=device,
+        )
     if path.is_file() and path.parent != WEIGHTS_FOLDER:
         check_in_child(path, max(1, usable_threads() if threads is None else threads))
     return OnnxModel(path, threads=threads)
@@ -125,5 +130,7 @@ def _check_torch(path: Path) -> None:
     if find_spec("torch") is None:
         raise UserError(
             f"{path} is a checkpoint, which needs torch: pip install '.[train]', or "
-            "export it where it was trained (fer export CKPT --to model.onnx) and use that"
+            "export it where it was trained (fer export CKPT --to model.onnx) and use that",
+            code="extra_missing",
+            where="train",
         )

@@ -20,32 +20,26 @@ class Model(Protocol):
     @property
     def classes(self) -> tuple[str, ...]:
         """The class names."""
-        ...
 
     @property
     def size(self) -> int:
         """Height and width of the faces that it reads, in pixels."""
-        ...
 
     @property
     def fit(self) -> Fit:
         """How pictures that are not square become so."""
-        ...
 
     @property
     def temperature(self) -> float | None:
         """What its logits are divided by for calibrated probabilities, if it is known."""
-        ...
 
     @property
     def columns(self) -> Mapping[str, Any] | None:
         """Description of the metadata that it reads beside the faces, if it reads any."""
-        ...
 
     @property
     def made(self) -> Mapping[str, Any]:
         """How it was made, as far as that is known: ``data``, ``seed`` and more."""
-        ...
 
     def answer(
         self,
@@ -59,7 +53,6 @@ class Model(Protocol):
         Of uint8 ``[N, size, size]``, and float32 ``[N, columns]`` where it reads metadata; or, for
         a model of clips, of uint8 ``[N, T, size, size]`` and their lengths, int64 ``[N]``.
         """
-        ...
 
     def logits(
         self,
@@ -69,7 +62,6 @@ class Model(Protocol):
         batch_size: int = 64,
     ) -> npt.NDArray[np.float32]:
         """Return float32 ``[N, C]`` of uint8 ``[N, size, size]`` and float32 ``[N, columns]``."""
-        ...
 
 
 def frames_of(model: object) -> int | None:

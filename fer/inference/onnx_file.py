@@ -48,7 +48,7 @@ def as_file(graph: onnx.ModelProto, description: Description) -> bytes:
 
 
 def read_description(content: bytes, path: Path) -> Description:
-    """Return the description of an ONNX file, and hold the file against it.
+    """Return the description of an ONNX file, and check the file against it.
 
     Args:
         content: of the file.
@@ -62,18 +62,23 @@ def read_description(content: bytes, path: Path) -> Description:
         fields = list(_fields(memoryview(content)))
         graphs = [bytes_of(value) for number, value in fields if number == _GRAPH]
         entries = [dict(_fields(bytes_of(v))) for number, v in fields if number == _METADATA]
-        told = {bytes(bytes_of(e[1])): bytes(bytes_of(e[2])) for e in entries if {1, 2} <= {*e}}
+        texts = {bytes(bytes_of(e[1])): bytes(bytes_of(e[2])) for e in entries if {1, 2} <= {*e}}
         if not graphs:
             raise ValueError("it holds no graph")
     except (ValueError, IndexError) as error:
         raise ModelFileError(
-            f"{path} is no ONNX model that can be read, or one that is damaged or cut off ({error})"
+            f"{path} is no ONNX model that can be read, or one that is damaged or cut off "
+            f"({error})",
+            code="not_onnx",
+            where=str(path),
         ) from None
-    stored = told.get(KEY.encode())
+    stored = texts.get(KEY.encode())
     if stored is None:
         raise ModelFileError(
             f"{path} is an ONNX file, but none of fer's: it does not say its classes and how "
-            "faces are prepared for it. Models of fer are made by fer export"
+            "faces are prepared for it. Models of fer are made by fer export",
+            code="not_of_fer",
+            where=str(path),
         )
     text = stored.decode(errors="replace")
     description = Description.from_json(text, path)
@@ -84,7 +89,9 @@ def read_description(content: bytes, path: Path) -> Description:
     except (ValueError, IndexError, RecursionError) as error:
         why = f"its graph can't be read: {error}"
     if why:
-        raise ModelFileError(f"{path} is no model of fer export: {why}")
+        raise ModelFileError(
+            f"{path} is no model of fer export: {why}", code="model_unsafe", where=str(path)
+        )
     return description
 
 
@@ -92,7 +99,9 @@ def _check_sum(content: bytes, checksum: str, path: Path) -> None:
     if len(checksum) != len(NO_CHECKSUM):
         raise ModelFileError(
             f"{path} has no checksum: it was exported by an earlier version of fer, or it is "
-            "damaged. What to do: export it again (fer export CKPT --to FILE)"
+            "damaged. What to do: export it again (fer export CKPT --to FILE)",
+            code="no_checksum",
+            where=str(path),
         )
     place = content.rfind(checksum.encode())
     found = hashlib.sha256(memoryview(content)[:place])
@@ -100,12 +109,14 @@ def _check_sum(content: bytes, checksum: str, path: Path) -> None:
     found.update(memoryview(content)[place + len(checksum) :])
     if found.hexdigest() != checksum:
         raise ModelFileError(
-            f"{path} is damaged: its checksum does not hold. What to do: copy or download it again"
+            f"{path} is damaged: its checksum is wrong. What to do: copy or download it again",
+            code="model_damaged",
+            where=str(path),
         )
 
 
 def _complaint(graph: memoryview) -> str:
-    """Say what of a graph may ask for more memory or time than the file stands for, if anything."""
+    """Return what of a graph may ask for more memory or time than its file, or nothing."""
     for number, value in _fields(graph):
         why = ""
         if number == _SPARSE:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,7 +13,6 @@ from fer.core.errors import UserError
 from fer.inference.description import Description, ModelFileError
 from fer.inference.onnx_file import read_description
 from fer.inference.onnx_session import FATAL, first_line, opened, runtime_errors
-from fer.pixels import Fit
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -40,6 +38,12 @@ class OnnxModel:
         path: the file.
         threads: how many cores it may use; None: as many as the process may.
 
+    Attributes:
+        description: what the file says of itself.
+        classes: and the following are those of the description, see :class:`Description`.
+        made: its ``recipe``.
+        invalid: empty, since a network that learnt from test faces is not exported.
+
     Raises:
         ModelFileError: there is no such file, it is no model of this package, it is damaged, or it
             can't answer about a face.
@@ -49,60 +53,26 @@ class OnnxModel:
     def __init__(self, path: str | Path, *, threads: int | None = None) -> None:
         self.path = Path(path)
         if not self.path.is_file():
-            raise ModelFileError(f"there is no model file {path}")
+            raise ModelFileError(
+                f"there is no model file {path}", code="no_such_file", where=str(path)
+            )
         if self.path.stat().st_size >= _LARGEST_FILE:
-            raise ModelFileError(f"{path} is no ONNX model that can be read: it is too large")
+            raise ModelFileError(
+                f"{path} is no ONNX model that can be read: it is too large",
+                code="not_onnx",
+                where=str(path),
+            )
         content = self.path.read_bytes()
-        self.description = read_description(content, self.path)
+        self.description = known = read_description(content, self.path)
+        self.classes, self.size, self.fit = known.classes, known.size, known.fit
+        self.temperature: float | None = known.temperature
+        self.columns, self.frames = known.columns, known.frames
+        self.not_comparable, self.invalid = known.not_comparable, ""
+        self.made = known.recipe
         threads = usable_threads() if threads is None else threads
         self._session = opened(content, self.path, threads)
         _check_graph(self._session, self.description, self.path)
         self._try_out()
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The class names, in the order of the outputs."""
-        return self.description.classes
-
-    @property
-    def size(self) -> int:
-        """Height and width of the faces that it reads, in pixels."""
-        return self.description.size
-
-    @property
-    def fit(self) -> Fit:
-        """How pictures that are not square become so."""
-        return self.description.fit
-
-    @property
-    def temperature(self) -> float:
-        """What its logits are divided by for calibrated probabilities."""
-        return self.description.temperature
-
-    @property
-    def columns(self) -> Mapping[str, Any] | None:
-        """Description of the metadata that it reads beside the faces, if it reads any."""
-        return self.description.columns
-
-    @property
-    def frames(self) -> int | None:
-        """The most frames of the clips that it learnt from; None for a model of single faces."""
-        return self.description.frames
-
-    @property
-    def made(self) -> Mapping[str, Any]:
-        """How it was made, as far as that is known."""
-        return self.description.recipe
-
-    @property
-    def invalid(self) -> str:
-        """Empty: what learnt from test faces is not exported."""
-        return ""
-
-    @property
-    def not_comparable(self) -> str:
-        """Why its scores can't be held against others' on the data's own labels."""
-        return self.description.not_comparable
 
     def answer(
         self,
@@ -127,7 +97,11 @@ class OnnxModel:
             except runtime_errors() as error:
                 # Of the room for all models, see _room().
                 if n < 2 or "Available memory" not in str(error):
-                    raise UserError(f"{self.path} can't answer: {first_line(error)}") from None
+                    raise UserError(
+                        f"{self.path} can't answer: {first_line(error)}",
+                        code="cant_answer",
+                        where=str(self.path),
+                    ) from None
             return self.answer(images, metadata, batch_size=(n + 1) // 2)
         probabilities = np.empty((n, len(self.classes)), dtype=np.float32)
         logits = np.empty_like(probabilities)
@@ -161,12 +135,18 @@ class OnnxModel:
             found = self._run(face, None, options)
         except Exception as error:
             # Its errors have no common class, and whatever a file brings about is the file's fault.
-            raise ModelFileError(f"{self.path} can't answer: {first_line(error)}") from None
+            raise ModelFileError(
+                f"{self.path} can't answer: {first_line(error)}",
+                code="cant_answer",
+                where=str(self.path),
+            ) from None
         wanted = (1, len(self.classes))
         if any(np.shape(one) != wanted or one.dtype != np.float32 for one in found):
             raise ModelFileError(
                 f"{self.path} says {len(self.classes)} classes, and answers one face with "
-                f"{' and '.join(str(np.shape(one)) for one in found)}"
+                f"{' and '.join(str(np.shape(one)) for one in found)}",
+                code="model_graph",
+                where=str(self.path),
             )
 
     def _run(
@@ -223,7 +203,9 @@ def _check_graph(session: InferenceSession, description: Description, path: Path
         raise ModelFileError(
             f"{path}: its graph goes from {', '.join(sorted(found))} to "
             f"{', '.join(sorted(made))}, but a model of fer from {', '.join(sorted(inputs))} "
-            f"to {PROBABILITIES} and {LOGITS}"
+            f"to {PROBABILITIES} and {LOGITS}",
+            code="model_graph",
+            where=str(path),
         )
     for name, wanted in {**inputs, **outputs}.items():
         shape = {**found, **made}[name]
@@ -233,5 +215,7 @@ def _check_graph(session: InferenceSession, description: Description, path: Path
         ):
             raise ModelFileError(
                 f"{path}: its graph has {name} of shape {shape}, and its description says faces "
-                f"of {side} pixels and {classes} classes"
+                f"of {side} pixels and {classes} classes",
+                code="model_graph",
+                where=str(path),
             )

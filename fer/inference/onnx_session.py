@@ -53,7 +53,9 @@ def opened(content: bytes, path: Path, threads: int) -> InferenceSession:
     except Exception as error:
         raise ModelFileError(
             f"{path} is no ONNX model that can be read, or one that is damaged or cut off "
-            f"({first_line(error)})"
+            f"({first_line(error)})",
+            code="not_onnx",
+            where=str(path),
         ) from None
 
 

@@ -24,6 +24,10 @@ class FacesError(UserError):
     """An array is none of pictures; the message says what it is and what it should be."""
 
 
+def _faces_error(message: str) -> FacesError:
+    return FacesError(message, code="not_faces")
+
+
 def preprocess(faces: Crops, size: int, fit: Fit) -> npt.NDArray[np.uint8]:
     """Return faces as a model of that size reads them.
 
@@ -44,13 +48,13 @@ def preprocess(faces: Crops, size: int, fit: Fit) -> npt.NDArray[np.uint8]:
         if faces.ndim == 3 and faces.shape[1:] == (size, size):
             return faces
     elif not isinstance(faces, list | tuple):
-        raise FacesError(f"faces must be a uint8 array or a list of them, not {_kind(faces)}")
+        raise _faces_error(f"faces must be a uint8 array or a list of them, not {_kind(faces)}")
     small = np.empty((len(faces), size, size), dtype=np.uint8)
     for place, face in enumerate(faces):
         try:
             small[place] = square_grey(face, size, fit)
         except (ValueError, AttributeError) as error:
-            raise FacesError(f"face {place}: {_why(face, error)}") from None
+            raise _faces_error(f"face {place}: {_why(face, error)}") from None
     return small
 
 
@@ -72,17 +76,17 @@ def preprocess_clips(
         FacesError: another type or shape, or a clip without frames.
     """
     if not isinstance(clips, list | tuple | np.ndarray):
-        raise FacesError(f"clips must be a list of arrays of frames, not {_kind(clips)}")
+        raise _faces_error(f"clips must be a list of arrays of frames, not {_kind(clips)}")
     found = []
     for place, clip in enumerate(clips):
         if isinstance(clip, np.ndarray) and clip.ndim < 3:
-            raise FacesError(
+            raise _faces_error(
                 f"clip {place}: must be frames [T, H, W] or [T, H, W, 3], not {list(clip.shape)}: "
                 "a list of clips is needed, clips=[frames] for one"
             )
         if not isinstance(clip, list | tuple | np.ndarray) or len(clip) == 0:
             kind = "one without frames" if hasattr(clip, "__len__") else _kind(clip)
-            raise FacesError(f"clip {place}: must be one frame or more, not {kind}")
+            raise _faces_error(f"clip {place}: must be one frame or more, not {kind}")
         taken = subsample(len(clip), most)
         try:
             found.append(preprocess([clip[i] for i in taken], size, fit))
@@ -91,14 +95,14 @@ def preprocess_clips(
             number = re.search(r"\bface (\d+)", str(error))
             was = f"frame {taken[int(number[1])]}" if number else "frame"
             told = str(error).replace(number[0] if number else "face", was, 1)
-            raise FacesError(f"clip {place}: {told}") from None
+            raise _faces_error(f"clip {place}: {told}") from None
     return found
 
 
 def _check(faces: npt.NDArray[Any]) -> None:
     if faces.dtype != np.uint8:
         hint = " (multiply by 255 and round, if it goes from 0 to 1)" * (faces.dtype.kind == "f")
-        raise FacesError(f"faces must be uint8 from 0 to 255, not {faces.dtype}{hint}")
+        raise _faces_error(f"faces must be uint8 from 0 to 255, not {faces.dtype}{hint}")
     is_color = faces.ndim == 4 and faces.shape[3] == 3
     if is_color or (faces.ndim == 3 and faces.shape[2] > 4):
         return
@@ -109,7 +113,7 @@ def _check(faces: npt.NDArray[Any]) -> None:
         hint = f": leave the last of {faces.shape[3]} channels out"
     elif faces.ndim == 4 and faces.shape[1] in {1, 3}:
         hint = ": channels come last here"
-    raise FacesError(f"faces must be [N, H, W] or [N, H, W, 3], not {list(faces.shape)}{hint}")
+    raise _faces_error(f"faces must be [N, H, W] or [N, H, W, 3], not {list(faces.shape)}{hint}")
 
 
 def _why(face: object, error: Exception) -> str:

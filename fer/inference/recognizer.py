@@ -165,7 +165,8 @@ class Recognizer:
         if self.frames is not None:
             raise FacesError(
                 "this model reads clips, not single faces: recognizer.classify_clips(clips) and "
-                "fer video use it"
+                "fer video use it",
+                code="reads_clips",
             )
         small = preprocess(faces, self.model.size, self.model.fit)
         columns = self.model.columns
@@ -192,7 +193,8 @@ class Recognizer:
         """
         if self.frames is None:
             raise FacesError(
-                "this model reads single faces, not clips: recognizer.classify(faces) uses it"
+                "this model reads single faces, not clips: recognizer.classify(faces) uses it",
+                code="reads_single_faces",
             )
         small = preprocess_clips(clips, self.model.size, self.model.fit, self.frames)
         if not small:
@@ -207,7 +209,8 @@ class Recognizer:
             # Of NaN no class is the likeliest: it would pass for a face that is uncertain.
             raise UserError(
                 "the model answers with NaN in place of probabilities: its weights are damaged, or "
-                "its training failed. Use another model, or another checkpoint of that training"
+                "its training failed. Use another model, or another checkpoint of that training",
+                code="answers_nan",
             )
         labels = labels_of(probabilities, self.classes, self.confidence)
         return Prediction(probabilities, logits, labels, self.classes)
@@ -226,13 +229,18 @@ def _whole_picture(image: Image) -> Image:
     if not isinstance(image, np.ndarray):
         raise FacesError(
             f"a picture must be a uint8 array, not {type(image).__name__}: "
-            "fer.read_picture(PATH) reads a file"
+            "fer.read_picture(PATH) reads a file",
+            code="not_a_picture",
         )
     if image.dtype != np.uint8:
-        raise FacesError(f"a picture must be uint8 from 0 to 255, not {image.dtype}")
+        raise FacesError(
+            f"a picture must be uint8 from 0 to 255, not {image.dtype}", code="not_a_picture"
+        )
     is_grey = image.ndim == 2
     if 0 in image.shape or not (is_grey or (image.ndim == 3 and image.shape[2] == 3)):
         hint = ": leave alpha out" if image.ndim == 3 and image.shape[2] == 4 else ""
         hint = hint or ": one picture at a time" * (image.ndim == 4)
-        raise FacesError(f"a picture must be [H, W, 3] RGB, not {list(image.shape)}{hint}")
+        raise FacesError(
+            f"a picture must be [H, W, 3] RGB, not {list(image.shape)}{hint}", code="not_a_picture"
+        )
     return np.repeat(image[..., None], 3, axis=2) if is_grey else image

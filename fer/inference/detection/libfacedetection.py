@@ -93,7 +93,8 @@ def _missing(why: str) -> DetectorError:
         f"the default face detector is not there: {why} (it has packages for Linux and Windows on "
         "x86-64 alone). What to do: get the weights of YuNet, face_detection_yunet_2023mar.onnx of "
         "OpenCV's model zoo, and name the file: --detector yunet:PATH, or "
-        "fer.load(detector='yunet:PATH')"
+        "fer.load(detector='yunet:PATH')",
+        code="no_default_detector",
     )
 
 

@@ -34,7 +34,11 @@ class YuNet:
 
     def __init__(self, path: str | Path) -> None:
         if not Path(path).is_file():
-            raise DetectorError(f"there is no file {path} with the weights of YuNet")
+            raise DetectorError(
+                f"there is no file {path} with the weights of YuNet",
+                code="no_such_file",
+                where=str(path),
+            )
         # As bytes: OpenCV takes no name that is no UTF-8.
         weights = np.frombuffer(Path(path).read_bytes(), dtype=np.uint8)
         log = cv2.utils.logging
@@ -51,7 +55,9 @@ class YuNet:
             why = getattr(error, "err", "") or "it is damaged, or a model of another task"
             raise DetectorError(
                 f"{path} is no YuNet that OpenCV {cv2.__version__} can read ({why}); what to do: "
-                "name face_detection_yunet_2023mar.onnx of OpenCV's model zoo"
+                "name face_detection_yunet_2023mar.onnx of OpenCV's model zoo",
+                code="not_yunet",
+                where=str(path),
             ) from None
         finally:
             log.setLogLevel(level)
