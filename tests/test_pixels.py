@@ -9,12 +9,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fer import pixels
 from fer.pixels import FITS, Fit, Image, square_grey
-
-#: Height and width, from a single pixel to odd, long and wide ones.
-SHAPES = [(1, 1), (1, 7), (7, 1), (47, 48), (48, 47), (49, 48), (53, 37), (31, 97), (100, 100)]
 
 
 def noise(*shape: int) -> Image:
@@ -27,30 +26,39 @@ def luma(picture: Image) -> npt.NDArray[np.float64]:
     return 0.299 * red + 0.587 * green + 0.114 * blue
 
 
-@pytest.mark.parametrize("fit", FITS)
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("size", [16, 48])
+sides = st.integers(1, 120)
+
+
+@settings(max_examples=60, deadline=None)
+@given(height=sides, width=sides, size=st.integers(1, 60), fit=st.sampled_from(FITS))
 def test_any_picture_becomes_a_square_of_the_size(
-    shape: tuple[int, int], size: int, fit: Fit
+    height: int, width: int, size: int, fit: Fit
 ) -> None:
-    for picture in (noise(*shape), noise(*shape, 3)):
-        before = picture.copy()
-        face = square_grey(picture, size, fit)
-        assert face.shape == (size, size)
-        assert face.dtype == np.uint8
-        np.testing.assert_array_equal(picture, before)
+    """Of grey and colour, read-only or a view; an even picture stays even."""
+    grey = noise(height, width)
+    colour = np.repeat(grey[..., None], 3, axis=2)
+    colour.flags.writeable = False
+    face = square_grey(grey, size, fit)
+    assert (face.shape, face.dtype) == ((size, size), np.uint8)
+    np.testing.assert_array_equal(grey, noise(height, width))
+    np.testing.assert_array_equal(square_grey(colour, size, fit), face)
+    np.testing.assert_array_equal(square_grey(colour[..., ::-1], size, fit), face)
+    if (height, width) == (size, size):
+        np.testing.assert_array_equal(face, grey)
+    assert set(np.unique(square_grey(np.full_like(grey, 93), size, fit))) == {93}
 
 
-@pytest.mark.parametrize("fit", FITS)
-def test_a_grey_picture_of_the_size_is_returned_as_it_is(fit: Fit) -> None:
-    picture = noise(48, 48)
-    np.testing.assert_array_equal(square_grey(picture, 48, fit), picture)
-
-
-def test_a_read_only_picture_will_do() -> None:
-    picture = noise(60, 50, 3)
-    picture.flags.writeable = False
-    np.testing.assert_array_equal(square_grey(picture, 48), square_grey(picture.copy(), 48))
+@settings(max_examples=60, deadline=None)
+@given(height=sides, width=sides, size=st.integers(1, 60))
+def test_padding_is_the_edge_repeated_on_both_sides(height: int, width: int, size: int) -> None:
+    """A picture padded by hand before, to the square of its longer side, changes nothing."""
+    picture, side = noise(height, width), max(height, width)
+    down, right = side - height, side - width
+    # An odd row or column goes below or to the right.
+    around = (down // 2, down - down // 2), (right // 2, right - right // 2)
+    padded = np.pad(picture, around, mode="edge")
+    np.testing.assert_array_equal(square_grey(picture, size), square_grey(padded, size))
+    np.testing.assert_array_equal(square_grey(padded, side), padded)
 
 
 def test_colours_are_weighed_as_bt601_says() -> None:
@@ -68,54 +76,12 @@ def test_channels_are_red_green_blue(colour: tuple[int, int, int], grey: int) ->
     assert set(np.unique(face)) == {grey}
 
 
-def test_a_reversed_view_counts_as_what_it_shows() -> None:
-    bgr = noise(48, 48, 3)
-    np.testing.assert_array_equal(
-        square_grey(bgr[..., ::-1], 48), square_grey(bgr[..., ::-1].copy(), 48)
-    )
-
-
-def test_a_grey_picture_is_the_same_in_colour() -> None:
-    grey = noise(61, 40)
-    np.testing.assert_array_equal(
-        square_grey(np.repeat(grey[..., None], 3, axis=2), 48), square_grey(grey, 48)
-    )
-
-
-@pytest.mark.parametrize("fit", FITS)
-@pytest.mark.parametrize("shape", SHAPES)
-def test_an_even_picture_stays_even(shape: tuple[int, int], fit: Fit) -> None:
-    assert set(np.unique(square_grey(np.full(shape, 93, dtype=np.uint8), 48, fit))) == {93}
-
-
-def test_padding_repeats_the_edge_on_both_sides() -> None:
-    picture = noise(48, 24)
-    face = square_grey(picture, 48, "pad")
-    np.testing.assert_array_equal(face[:, 12:36], picture)
-    np.testing.assert_array_equal(face[:, :12], np.repeat(picture[:, :1], 12, axis=1))
-    np.testing.assert_array_equal(face[:, 36:], np.repeat(picture[:, -1:], 12, axis=1))
-
-
-def test_padding_a_wide_picture_adds_rows() -> None:
-    picture = noise(47, 48)
-    face = square_grey(picture, 48, "pad")
-    # One row cannot be halved: it goes below.
-    np.testing.assert_array_equal(face[:47], picture)
-    np.testing.assert_array_equal(face[47], picture[46])
-
-
 def test_padding_keeps_proportions_and_stretching_fills() -> None:
     picture = np.zeros((96, 48), dtype=np.uint8)
     picture[24:72, 12:36] = 255  # Half as high and half as wide as the picture.
     padded, stretched = (square_grey(picture, 48, fit) > 127 for fit in FITS)
     assert (padded.any(axis=1).sum(), padded.any(axis=0).sum()) == (24, 12)
     assert (stretched.any(axis=1).sum(), stretched.any(axis=0).sum()) == (24, 24)
-
-
-def test_shrinking_averages_areas() -> None:
-    picture = noise(192, 192)
-    means = picture.reshape(48, 4, 48, 4).astype(np.float64).mean(axis=(1, 3))
-    np.testing.assert_allclose(square_grey(picture, 48), means, atol=0.51)
 
 
 def test_growing_keeps_a_gradient_smooth() -> None:
@@ -126,34 +92,25 @@ def test_growing_keeps_a_gradient_smooth() -> None:
     assert steps.max() <= 7
 
 
-@pytest.mark.parametrize(
-    ("picture", "message"),
-    [
-        (np.zeros((5, 5)), "must be uint8, not float64"),
-        (np.zeros((5, 5), dtype=np.int64), "must be uint8, not int64"),
-        (noise(5), r"must be \[H, W\] or \[H, W, 3\], not \[5\]"),
-        (noise(5, 5, 1), r"not \[5, 5, 1\]"),
-        (noise(5, 5, 4), r"not \[5, 5, 4\]"),
-        (noise(2, 5, 5, 3), r"not \[2, 5, 5, 3\]"),
-        (noise(0, 5), r"not \[0, 5\]"),
-        (noise(5, 0), r"not \[5, 0\]"),
-        (noise(0, 5, 3), r"not \[0, 5, 3\]"),
-    ],
-    ids=lambda value: f"{value.dtype}{value.shape}" if isinstance(value, np.ndarray) else "",
-)
-def test_what_is_no_picture_is_refused(picture: Any, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+@pytest.mark.parametrize("picture", [
+    np.zeros((5, 5)), np.zeros((5, 5), dtype=np.int64), noise(5), noise(5, 5, 1), noise(5, 5, 4),
+    noise(2, 5, 5, 3), noise(0, 5), noise(5, 0), noise(0, 5, 3),
+], ids=lambda picture: f"{picture.dtype}{picture.shape}")  # fmt: skip
+def test_what_is_not_a_picture_is_refused(picture: Any) -> None:
+    with pytest.raises(ValueError, match="a picture must be"):
         square_grey(picture, 48)
 
 
-def test_an_unknown_fit_is_refused() -> None:
-    with pytest.raises(ValueError, match="fit must be one of pad, stretch, not 'crop'"):
-        square_grey(noise(48, 48), 48, "crop")  # type: ignore[arg-type]
+@pytest.mark.parametrize("wrong", [{"fit": "crop"}, {"size": 0}])
+def test_an_unknown_fit_or_size_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        square_grey(noise(48, 48), **{"size": 48, **wrong})
 
 
-def test_what_shrinks_by_whole_factors_is_averaged() -> None:
-    picture = noise(4 * 48, 3 * 48)
-    means = picture.reshape(48, 4, 48, 3).mean(axis=(1, 3))
+@pytest.mark.parametrize("columns", [3, 4])
+def test_what_shrinks_by_whole_factors_is_averaged(columns: int) -> None:
+    picture = noise(4 * 48, columns * 48)
+    means = picture.reshape(48, 4, 48, columns).mean(axis=(1, 3))
     np.testing.assert_allclose(square_grey(picture, 48, "stretch"), means, atol=0.51)
 
 

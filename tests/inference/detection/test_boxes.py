@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fer.inference.detection.boxes import box_iou, nms, to_whole_pixels
 
@@ -16,10 +18,21 @@ def test_overlap_is_intersection_over_union() -> None:
     assert box_iou(np.zeros((1, 4)), np.zeros((1, 4))).tolist() == [[0.0]]
 
 
-def test_duplicates_are_left_out() -> None:
-    boxes = np.array([[0, 0, 10, 10], [1, 0, 10, 10], [6, 0, 10, 10], [40, 0, 10, 10.0]])
-    assert nms(boxes, np.array([0.5, 0.9, 0.4, 0.95]), limit=0.4) == [3, 1, 2]
-    assert nms(boxes[:0], np.empty(0), limit=0.4) == []
+@given(
+    st.lists(st.tuples(*[st.integers(0, 30)] * 4, st.integers(0, 9)), max_size=12),
+    st.floats(0.1, 0.9),
+)
+def test_nms_keeps_the_best_of_each(found: list[tuple[int, ...]], limit: float) -> None:
+    rows = np.array(found, dtype=float).reshape(-1, 5)
+    boxes, scores = rows[:, :4], rows[:, 4]
+    kept = nms(boxes, scores, limit=limit)
+    assert kept == sorted(kept, key=lambda i: (-scores[i], i)), "the best first, ties in order"
+    overlaps = box_iou(boxes, boxes)
+    for n, i in enumerate(kept):
+        assert not (overlaps[i, kept[:n]] > limit).any()
+    for i in {*range(len(rows))} - {*kept}:
+        better = [k for k in kept if (-scores[k], k) < (-scores[i], i)]
+        assert overlaps[i, better].max() > limit
 
 
 @pytest.mark.parametrize(
