@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from fer.data.issues import LISTED, DataError
 
 #: What pandas calls the index that it writes; the first column without a name is one, too.
 _INDEX: Final = "Unnamed: 0"
+#: Words of a table that are kept as one object each.
+_POOL: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,7 @@ class Table:
     path: Path
     sha256: str
     keys: list[str]
-    lines: list[int]
+    lines: Sequence[int]
     cells: dict[str, list[str]]
 
     def error(self, row: int, problem: str, code: str) -> DataError:
@@ -61,12 +64,13 @@ class Table:
             DataError: two rows have the same key, a word stands among numbers, or a number is not
                 finite.
         """
+        if len({*keys}) < len(keys):
+            first: dict[str, int] = {}
+            row = next(i for i, key in enumerate(keys) if first.setdefault(key, i) < i)
+            raise self.error(row, f"names {printable(keys[row])} again", "row_twice")
+        if keys is names and not self.cells:
+            return {}, []
         place = {name: i for i, name in enumerate(names)}
-        seen: set[str] = set()
-        for row, key in enumerate(keys):
-            if key in seen:
-                raise self.error(row, f"names {printable(key)} again", "row_twice")
-            seen.add(key)
         here = [i for i, key in enumerate(keys) if key in place]
         places = [place[keys[i]] for i in here]
         columns = {}
@@ -145,16 +149,13 @@ def read_table(path: Path, key: str) -> Table:
     return Table(path, hashlib.sha256(data).hexdigest(), keys, lines, cells)
 
 
-def _read_csv(path: Path, data: bytes) -> tuple[list[str], list[int], list[list[str]]]:
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise _not_a_table(path, line, str(error)) from None
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    lines: list[int] = []
+def _read_csv(path: Path, data: bytes) -> tuple[list[str], Sequence[int], list[list[str]]]:
+    stream = io.TextIOWrapper(io.BytesIO(data), encoding="utf-8-sig", newline="")
+    reader = csv.reader(stream, strict=True)
+    lines = array("q")
     columns: list[list[str]] = []
     header: list[str] = []
+    words: dict[str, str] = {}
     try:
         header = next(reader, [])
         columns = [[] for _ in header]
@@ -168,12 +169,26 @@ def _read_csv(path: Path, data: bytes) -> tuple[list[str], list[int], list[list[
                     where=f"{path}:{number}",
                 )
             lines.append(number)
-            for column, cell in zip(columns, row, strict=True):
-                column.append(cell.strip())
+            for column, text in zip(columns, row, strict=True):
+                cell = text.strip()
+                # One object for each word: a million rows have few labels.
+                if len(words) < _POOL:
+                    words.setdefault(cell, cell)
+                column.append(words.get(cell, cell))
+    except UnicodeDecodeError as error:
+        raise _not_a_table(path, _line_not_utf8(data), str(error)) from None
     except csv.Error as error:
         hint = ": quotes stand at both ends of a cell, without spaces" * ("expected" in str(error))
         raise _not_a_table(path, reader.line_num, f"{error}{hint}") from None
     return header, lines, columns
+
+
+def _line_not_utf8(data: bytes) -> int:
+    try:
+        data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        return data.count(b"\n", 0, error.start) + 1
+    return 1
 
 
 def _not_a_table(path: Path, line: int, problem: str) -> DataError:
@@ -184,7 +199,7 @@ def _not_a_table(path: Path, line: int, problem: str) -> DataError:
     )
 
 
-def _read_parquet(path: Path, data: bytes) -> tuple[list[str], list[int], list[list[str]]]:
+def _read_parquet(path: Path, data: bytes) -> tuple[list[str], Sequence[int], list[list[str]]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -202,7 +217,7 @@ def _read_parquet(path: Path, data: bytes) -> tuple[list[str], list[int], list[l
             code="not_a_table",
             where=str(path),
         ) from None
-    return names, [*range(1, read.num_rows + 1)], columns
+    return names, range(1, read.num_rows + 1), columns
 
 
 def read_metadata(

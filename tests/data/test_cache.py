@@ -64,12 +64,6 @@ def test_built_once_and_mapped(cache: Cache, build: Builder) -> None:
     assert sorted(p.name for p in cache.folder.iterdir()) == [KEY, f"{KEY}.lock"]
 
 
-def test_keys_do_not_mix(cache: Cache, build: Builder) -> None:
-    cache.get(KEY, build)
-    cache.get("other", build)
-    assert build.calls == 2
-
-
 def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-10])
 

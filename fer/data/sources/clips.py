@@ -19,7 +19,7 @@ from fer.data.issues import LISTED, DataError, DataNotFoundError, Finding
 from fer.data.source import SPLITS, Faces, Split
 from fer.data.sources.folder import read_layout, with_train
 from fer.data.sources.pictures import (
-    PictureFile,
+    PictureFiles,
     PictureSource,
     folders_in,
     note_left_out,
@@ -50,7 +50,7 @@ class ClipFile:
     name: str
     split: str
     label: int
-    frames: tuple[PictureFile, ...]
+    frames: PictureFiles
 
 
 class ClipFolder(PictureSource):
@@ -139,7 +139,7 @@ class ClipFolder(PictureSource):
             splits,
             fingerprint=hashlib.sha256(fingerprint.encode()).hexdigest(),
             origin=str(root),
-            findings=tuple(_findings(clips, files, places, entry.info["defects"])),
+            findings=tuple(_findings(clips, files.names, places, entry.info["defects"])),
             names=[clip.name for clip in clips],
             notes=note_left_out(root, others),
         )
@@ -196,15 +196,13 @@ class ClipFolder(PictureSource):
         ]
         return table.classes, sorted(clips, key=lambda clip: clip.name), table.sha256
 
-    def _frames(self, root: Path, name: str, others: Others) -> tuple[PictureFile, ...]:
+    def _frames(self, root: Path, name: str, others: Others) -> PictureFiles:
         """Return the frames of a clip in order: by name, the numbers in it counted as such."""
-        found = sorted(
-            pictures_in(root, name, deep=False, others=others), key=lambda file: _order(file.name)
-        )
-        return tuple(found[i] for i in subsample(len(found), self.frames)) if found else ()
+        found = pictures_in(root, name, deep=False, others=others).sorted(_order)
+        return found.take(subsample(len(found), self.frames)) if len(found) else found
 
     def _check_empty(self, root: Path, clips: Sequence[ClipFile]) -> None:
-        empty = [clip.name for clip in clips if not clip.frames]
+        empty = [clip.name for clip in clips if not len(clip.frames)]
         if empty and (not self.drops_defects or len(empty) == len(clips)):
             lines = [f"{root}: {len(empty):,} of {len(clips):,} clips have no frames:"]
             lines += [f"  {name}: {_NO_FRAMES}" for name in empty[:LISTED]]
@@ -235,12 +233,13 @@ class ClipFolder(PictureSource):
 def _clips_in(root: Path, below: str, split: str) -> list[str]:
     """Return the folders of clips in the folder of a class."""
     clips = folders_in(root / below)
-    if loose := pictures_in(root, below, deep=False):
+    loose = pictures_in(root, below, deep=False)
+    if len(loose):
         raise DataError(
-            f"{root / below} holds pictures ({loose[0].name}): of clips "
+            f"{root / below} holds pictures ({loose.names[0]}): of clips "
             f"each has a folder of its frames, {LAYOUT}; data=folder reads single pictures",
             code="not_clips",
-            where=loose[0].name,
+            where=loose.names[0],
         )
     if split == "train" and not clips:
         raise DataError(
@@ -262,23 +261,28 @@ def _order(name: str) -> tuple[list[tuple[int, str]], str]:
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts], name
 
 
-def _frames_of(clips: Sequence[ClipFile]) -> list[PictureFile]:
-    return [file for clip in clips for file in clip.frames]
+def _frames_of(clips: Sequence[ClipFile]) -> PictureFiles:
+    files = PictureFiles()
+    for clip in clips:
+        files.names += clip.frames.names
+        files.sizes += clip.frames.sizes
+        files.times += clip.frames.times
+    return files
 
 
 def _findings(
     clips: Sequence[ClipFile],
-    files: Sequence[PictureFile],
+    files: Sequence[str],
     places: Sequence[npt.NDArray[np.int64]],
     defects: Sequence[tuple[int, str]],
 ) -> list[Finding]:
     """Return what was found wrong with each clip, and whether it stays."""
     owner = np.repeat(np.arange(len(clips)), [len(clip.frames) for clip in clips])
     problems: Mapping[int, list[str]] = {
-        i: [] if clip.frames else [_NO_FRAMES] for i, clip in enumerate(clips)
+        i: [] if len(clip.frames) else [_NO_FRAMES] for i, clip in enumerate(clips)
     }
     for place, what in defects:
-        problems[int(owner[place])].append(f"{files[place].name.rpartition('/')[2]}: {what}")
+        problems[int(owner[place])].append(f"{files[place].rpartition('/')[2]}: {what}")
     return [
         Finding(
             i, clips[i].split, "defect", "kept" if len(places[i]) else "dropped", None,

@@ -21,7 +21,7 @@ from fer.data.sources.fer2013_csv import SIDE, USAGES, parse_faces
 from fer.data.sources.folder import split_folders, split_of
 from fer.data.sources.pictures import (
     Listing,
-    PictureFile,
+    PictureFiles,
     PictureSource,
     folders_in,
     note_left_out,
@@ -225,9 +225,9 @@ def is_official(path: Path) -> bool:
     """Return True if a folder is FER2013 as pictures, whose names tell the official split."""
     roots = split_folders(path)
     return [*roots] == [*_FOLDERS] and all(
-        _usage_of(file.name) in usages
+        _usage_of(name) in usages
         for split, usages in _FOLDERS.items()
-        for file in pictures_in(path, roots[split])
+        for name in pictures_in(path, roots[split]).names
     )
 
 
@@ -245,7 +245,7 @@ class _OfficialFolders(PictureSource):
     def listing(self) -> Listing:
         assert self.root is not None  # noqa: S101 - it was found
         root, roots = self.root, split_folders(self.root)
-        files, others = list[PictureFile](), dict[str, list[str]]()
+        files, others = PictureFiles(), dict[str, list[str]]()
         read = [roots.get(split) for split in _FOLDERS]
         if strange := [name for name in folders_in(root) if name not in read]:
             others["folder"] = strange
@@ -260,11 +260,13 @@ class _OfficialFolders(PictureSource):
                     f"({', '.join(EMOTIONS)}). {_INSTEAD}",
                     root / folder / unknown[0],
                 )
-            files += [f for name in names for f in pictures_in(root, folder, name, others=others)]
-        files.sort(key=lambda file: file.name)
-        usages = self._official_split(files)
-        _, meaning = classes_of(EMOTIONS, {file.name.split("/")[1] for file in files})
-        labels = [EMOTIONS.index(meaning[file.name.split("/")[1]]) for file in files]
+            for name in names:
+                pictures_in(root, folder, name, others=others, files=files)
+        files = files.sorted()
+        usages = self._official_split(files.names)
+        folders = [name.split("/")[1] for name in files.names]
+        _, meaning = classes_of(EMOTIONS, folders)
+        labels = [EMOTIONS.index(meaning[folder]) for folder in folders]
         return Listing(
             root,
             files,
@@ -297,19 +299,19 @@ class _OfficialFolders(PictureSource):
             raise ValueError(f"{width}×{height} pixels instead of {SIDE}×{SIDE}")
         return square_grey(image, SIDE)
 
-    def _official_split(self, files: list[PictureFile]) -> list[str]:
-        usages = [_usage_of(file.name) for file in files]
-        for file, usage in zip(files, usages, strict=True):
-            if usage and usage not in _FOLDERS[split_of(file.name)]:
-                folder = file.name.partition("/")[0]
+    def _official_split(self, names: list[str]) -> list[str]:
+        usages = [_usage_of(name) for name in names]
+        for name, usage in zip(names, usages, strict=True):
+            if usage and usage not in _FOLDERS[split_of(name)]:
+                folder = name.partition("/")[0]
                 raise _misfit(
-                    f"{self.root}: {file.name} is in {folder}/, but its name says {usage}: the "
+                    f"{self.root}: {name} is in {folder}/, but its name says {usage}: the "
                     "folders are not FER2013 as it was published",
-                    file.name,
+                    name,
                 )
-        if untold := [f.name for f, usage in zip(files, usages, strict=True) if not usage]:
+        if untold := [name for name, usage in zip(names, usages, strict=True) if not usage]:
             raise _misfit(
-                f"{self.root}: {len(untold):,} of {len(files):,} pictures have names that do not "
+                f"{self.root}: {len(untold):,} of {len(names):,} pictures have names that do not "
                 f"tell their official split, such as {untold[0]}. FER2013's are Training_N, "
                 "PublicTest_N and PrivateTest_N; without them PublicTest, which is to choose by, "
                 f"and PrivateTest, which is to score once, cannot be told apart. {_INSTEAD}",

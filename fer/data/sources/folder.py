@@ -15,7 +15,7 @@ from fer.data.issues import DataError, DataNotFoundError
 from fer.data.source import SPLITS
 from fer.data.sources.pictures import (
     Listing,
-    PictureFile,
+    PictureFiles,
     PictureSource,
     folders_in,
     note_left_out,
@@ -78,7 +78,7 @@ class ImageFolder(PictureSource):
         layout = read_layout(root, LAYOUT)
         others: dict[str, list[str]] = {}
         files = _pictures(root, layout, others)
-        names = [file.name for file in files]
+        names = files.names
         metadata, digest = read_metadata(root / METADATA_FILE, names)
         return Listing(
             root,
@@ -101,9 +101,9 @@ class ImageFolder(PictureSource):
         return with_train(self.root, f"data.root names the folder that holds {LAYOUT}")
 
 
-def _pictures(root: Path, layout: Layout, others: dict[str, list[str]]) -> list[PictureFile]:
+def _pictures(root: Path, layout: Layout, others: dict[str, list[str]]) -> PictureFiles:
     """Return the pictures of all splits and classes, sorted by path."""
-    files: list[PictureFile] = []
+    files = PictureFiles()
     if strange := [name for name in folders_in(root) if name not in layout.roots.values()]:
         others["folder of no split"] = strange
     for split, folders in layout.folders.items():
@@ -111,16 +111,16 @@ def _pictures(root: Path, layout: Layout, others: dict[str, list[str]]) -> list[
         if loose := list_pictures(root / name, deep=False).pictures:
             others["picture in no class"] = [f"{name}/{path}" for path in loose]
         for folder in folders:
-            found = pictures_in(root, name, folder, others=others)
-            if split == "train" and not found:
+            before = len(files)
+            pictures_in(root, name, folder, others=others, files=files)
+            if split == "train" and len(files) == before:
                 raise DataError(
                     f"{root / name / folder} holds no pictures ({', '.join(SUFFIXES)}); they lie "
                     "in the folder of their class",
                     code="empty_class",
                     where=f"{root}/{name}/{folder}",
                 )
-            files += found
-    return sorted(files, key=lambda file: file.name)
+    return files.sorted()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,11 @@ import errno
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Final, Literal
+from typing import Any, ClassVar, Final, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -30,19 +31,45 @@ _VERSION: Final = 4  # raise it when the same files would be read as something e
 _NOWHERE: Final = (errno.ENOENT, errno.ELOOP)
 
 
-@dataclass(frozen=True, slots=True)
-class PictureFile:
-    """A picture that is there, not read yet.
+class PictureFiles:
+    """Pictures that are there, not read yet; in columns, since there may be millions.
 
     Attributes:
-        name: its path below the root, with ``/`` on every system.
-        size: in bytes.
-        mtime_ns: when it was last changed.
+        names: their paths below the root, with ``/`` on every system.
+        sizes: in bytes.
+        times: when each was last changed, in nanoseconds.
     """
 
-    name: str
-    size: int
-    mtime_ns: int
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.sizes = array("q")
+        self.times = array("q")
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def add(self, name: str, stat: os.stat_result) -> None:
+        """Add one picture."""
+        self.names.append(name)
+        self.sizes.append(stat.st_size)
+        self.times.append(stat.st_mtime_ns)
+
+    def take(self, order: Iterable[int]) -> Self:
+        """Return those at some positions."""
+        chosen = type(self)()
+        for i in order:
+            chosen.names.append(self.names[i])
+            chosen.sizes.append(self.sizes[i])
+            chosen.times.append(self.times[i])
+        return chosen
+
+    def sorted(self, key: Callable[[str], Any] = str) -> Self:
+        """Return them in the order of their names."""
+        return self.take(sorted(range(len(self)), key=lambda i: key(self.names[i])))
+
+    def states(self) -> Iterator[tuple[str, int, int]]:
+        """Yield what is known of each."""
+        return zip(self.names, self.sizes, self.times, strict=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +88,7 @@ class Listing:
     """
 
     root: Path
-    files: Sequence[PictureFile]
+    files: PictureFiles
     classes: tuple[str, ...]
     splits: npt.NDArray[np.int64]
     labels: npt.NDArray[np.int64]
@@ -182,7 +209,7 @@ class PictureSource:
             train = members["train"]
             chosen = self.draw_val(listing.labels[kept[train]], "pictures")
             members |= {"train": train[~chosen], "val": train[chosen]}
-        names = [file.name for file in listing.files]
+        names = listing.files.names
         settings: list[object] = [listing.digest, self.size, self.fit]
         settings += [self.val_share, self.seed] if drawn else []
         return Faces(
@@ -210,9 +237,7 @@ class PictureSource:
             notes=listing.notes,
         )  # fmt: skip
 
-    def read(
-        self, root: Path, files: Sequence[PictureFile], again: Callable[[], Sequence[PictureFile]]
-    ) -> Entry:
+    def read(self, root: Path, files: PictureFiles, again: Callable[[], PictureFiles]) -> Entry:
         """Return pictures as the cache keeps them: ``images``, and ``kept``, their positions.
 
         Args:
@@ -228,8 +253,8 @@ class PictureSource:
 
         def build(folder: Path) -> Entry:
             _LOG.info("reading %s, once: later loads read the cached copy", root)
-            entry = self._read_all(root, files, folder / "images.npy")
-            if list(again()) != list(files):
+            entry = self._read_all(root, files.names, folder / "images.npy")
+            if self._key(root, again()) != key:
                 raise DataError(
                     f"{root}: files changed while they were read; load them again",
                     code="changed_meanwhile",
@@ -237,11 +262,14 @@ class PictureSource:
                 )
             return entry
 
-        kind = f"{self.kind}-sound" if self.drops_defects else self.kind
-        key = folder_key(root, files, kind, _VERSION, self.size, self.fit)
+        key = self._key(root, files)
         return self._cache.get(key, build)
 
-    def _read_all(self, root: Path, files: Sequence[PictureFile], to: Path) -> Entry:
+    def _key(self, root: Path, files: PictureFiles) -> str:
+        kind = f"{self.kind}-sound" if self.drops_defects else self.kind
+        return folder_key(root, files.states(), kind, _VERSION, self.size, self.fit)
+
+    def _read_all(self, root: Path, names: Sequence[str], to: Path) -> Entry:
         """Write the pictures to a ``.npy`` file; it has a row a file, the last ones may be unused.
 
         They are written one by one and not through a memory map, whose pages would count as memory
@@ -252,15 +280,15 @@ class PictureSource:
         kept: list[int] = []
         broken: list[tuple[int, str]] = []
         digest = hashlib.sha256()
-        shape = (len(files), self.size, self.size)
-        bar = tqdm(files, desc=f"reading {root.name}", unit=" pictures", leave=False, disable=None)
+        shape = (len(names), self.size, self.size)
+        bar = tqdm(names, desc=f"reading {root.name}", unit=" pictures", leave=False, disable=None)
         with to.open("wb") as images:
             header = {"descr": "|u1", "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_1_0(images, header)
-            for i, picture in enumerate(bar):
-                digest.update(f"{picture.name}\n".encode())
+            for i, name in enumerate(bar):
+                digest.update(f"{name}\n".encode())
                 try:
-                    data = file_bytes(root / picture.name)
+                    data = file_bytes(root / name)
                     digest.update(hashlib.sha256(data).digest())
                     image = self.convert(decoded(data))
                 except (ValueError, OSError) as error:
@@ -272,15 +300,15 @@ class PictureSource:
                 kept.append(i)
             images.truncate(images.tell() + len(broken) * self.size**2)
         if broken and not self.drops_defects:
-            lines = [f"{root}: {len(broken):,} of {len(files):,} pictures cannot be used:"]
-            lines += [f"  {files[i].name}: {problem}" for i, problem in broken[:LISTED]]
+            lines = [f"{root}: {len(broken):,} of {len(names):,} pictures cannot be used:"]
+            lines += [f"  {names[i]}: {problem}" for i, problem in broken[:LISTED]]
             if len(broken) > LISTED:
                 lines.append(f"  ... and {len(broken) - LISTED:,} more")
             lines.append(
                 "What to do: mend or remove them, or leave them out with data.clean.defects=drop."
             )
-            first = files[broken[0][0]].name
-            raise DataError("\n".join(lines), code="broken_pictures", where=f"{root}/{first}")
+            where = f"{root}/{names[broken[0][0]]}"
+            raise DataError("\n".join(lines), code="broken_pictures", where=where)
         return Entry(
             arrays={"kept": np.array(kept, dtype=np.int64)},
             info={"sha256": digest.hexdigest(), "defects": broken},
@@ -323,8 +351,12 @@ def folders_in(folder: Path) -> list[str]:
 
 
 def pictures_in(
-    root: Path, *parts: str, deep: bool = True, others: dict[str, list[str]] | None = None
-) -> list[PictureFile]:
+    root: Path,
+    *parts: str,
+    deep: bool = True,
+    others: dict[str, list[str]] | None = None,
+    files: PictureFiles | None = None,
+) -> PictureFiles:
     """Return the pictures in a folder below ``root``, in any order.
 
     Args:
@@ -332,6 +364,7 @@ def pictures_in(
         parts: of the folder.
         deep: look into the folders in it too.
         others: gets what else lies there, by kind.
+        files: what they are added to.
 
     Raises:
         DataError: a name is not UTF-8, so that no table, page or JSON could hold it.
@@ -342,7 +375,7 @@ def pictures_in(
     if others is not None:
         for kind, names in listing.others.items():
             others.setdefault(kind, []).extend(f"{folder}/{name}" for name in names)
-    found = []
+    found = PictureFiles() if files is None else files
     for below in listing.pictures:
         name = f"{folder}/{below}"
         path = f"{root}/{name}"
@@ -362,7 +395,7 @@ def pictures_in(
                 raise
             # A link that leads nowhere is a broken picture, until it leads somewhere.
             stat = os.lstat(path)
-        found.append(PictureFile(name, stat.st_size, stat.st_mtime_ns))
+        found.add(name, stat)
     return found
 
 

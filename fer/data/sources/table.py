@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -14,7 +15,7 @@ from fer.core.labels import classes_of
 from fer.data.issues import LISTED, DataError, DataNotFoundError
 from fer.data.source import SPLITS
 from fer.data.sources.folder import SPLIT_OF
-from fer.data.sources.pictures import Listing, PictureFile, PictureSource
+from fer.data.sources.pictures import Listing, PictureFiles, PictureSource
 from fer.data.table_file import read_table, relative_path
 
 _HEADER: Final = 10_000  # bytes of it that are looked at
@@ -50,14 +51,12 @@ class FaceTable(PictureSource):
         path = self._find()
         table = read_label_table(path)
         root = path.parent
-        files, missing = [], []
+        files, missing = PictureFiles(), []
         for name in table.paths:
             try:
-                stat = (root / name).stat()
+                files.add(name, os.stat(f"{root}/{name}"))  # noqa: PTH116 - there may be millions
             except OSError:
                 missing.append(name)
-            else:
-                files.append(PictureFile(name, stat.st_size, stat.st_mtime_ns))
         check_all_there(path, root, table, missing)
         return Listing(
             root, files, table.classes, table.splits, table.labels, table.metadata, table.sha256
@@ -90,7 +89,7 @@ class LabelTable:
 
     classes: tuple[str, ...]
     paths: list[str]
-    lines: list[int]
+    lines: Sequence[int]
     splits: npt.NDArray[np.int64]
     labels: npt.NDArray[np.int64]
     metadata: Mapping[str, npt.NDArray[np.generic]]

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fer.core.labels import EMOTIONS
 from fer.data.source import DataNotFoundError
 from fer.data.sources import ClipFolder
 from fer.pixels import square_grey
@@ -87,17 +86,6 @@ def test_a_table_says_where_clips_lie(root: Path, make: Make) -> None:
         assert faces.classes == source.class_names() == ("a", "b")
         assert faces.splits["train"].labels.tolist() == [0, 1, 0, 1]
         assert list(faces.splits) == ["train", "val"]
-
-
-def test_emotions_keep_the_projects_order(root: Path, make: Make) -> None:
-    write_clip_folders(root, {"f": 14})
-    words = ["Happiness", "sadness", "anger", "fear", "disgust", "surprise", "neutral"]
-    rows = [f"f/clip{i},{words[i % 7]},{'train' if i < 7 else 'val'}" for i in range(14)]
-    faces = make(labels=table(root, *rows)).load()
-    assert faces.classes == EMOTIONS
-    train = faces.splits["train"]
-    names = [faces.names[row] for row in train.rows]
-    assert faces.classes[train.labels[names.index("f/clip0")]] == "happy"
 
 
 def test_without_val_a_share_of_train_takes_its_place(root: Path, make: Make) -> None:

@@ -56,24 +56,6 @@ def test_the_fingerprint_follows_the_contents(root: Path, load: Load) -> None:
     np.testing.assert_array_equal(train.images[train.rows == row][0], images[0] // 2)
 
 
-def test_jpeg_and_colour_are_read_as_grey(root: Path, load: Load) -> None:
-    images, labels, usages = make_faces()
-    flat = np.repeat(images[:, :1, :1], 48, axis=1).repeat(48, axis=2)
-    colour = [np.repeat(image[..., None], 3, axis=2) for image in flat]
-    write_fer2013_folders(root, colour, labels, usages, suffix=".jpg")
-    found = np.sort(np.concatenate([s.images[:, 0, 0] for s in load().splits.values()]))
-    np.testing.assert_allclose(found, np.sort(flat[:, 0, 0]), atol=2)
-
-
-def test_synonyms_and_what_is_no_picture(root: Path, load: Load) -> None:
-    write_fer2013_folders(root, *make_faces())
-    (root / "train" / "happy").rename(root / "train" / "Happiness")
-    (root / "train" / "sad" / "Thumbs.db").write_bytes(b"x")
-    (root / "train" / "sad" / ".Training_9.jpg").write_bytes(b"x")
-    (root / "train" / ".hidden").mkdir()
-    assert sum(len(split) for split in load().splits.values()) == 60
-
-
 def test_folders_by_other_names_and_depth(root: Path, load: Load) -> None:
     write_fer2013_folders(root, *make_faces())
     first = load()
