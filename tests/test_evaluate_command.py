@@ -360,7 +360,7 @@ def test_answers_with_missing_rows_are_told(
 ) -> None:
     answers = write_answers(elsewhere.parent / "a.csv", range(141, 210), fer2013[141:])
     answer = evaluate(f"predictions={answers}")
-    assert_refused(answer, elsewhere, "rows of PrivateTest that are missing: 140")
+    assert_refused(answer, elsewhere, "missing rows of PrivateTest: 140")
 
 
 def test_help_lists_what_an_evaluation_chooses_from(evaluate: Evaluate) -> None:

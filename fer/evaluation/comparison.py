@@ -50,7 +50,7 @@ def warnings_of(path: Path) -> list[str]:
     Raises:
         PredictionsError: ``metrics.json`` can't be read.
     """
-    known = _judgement(path)
+    known = _metrics(path)
     words = [name.upper().replace("_", " ") for name in MARKS if known.get(name)]
     return words + [v for v in [known.get("verdict")] if v in {"leaked", "suspicious"}]
 
@@ -66,23 +66,27 @@ def marks_of(named: Mapping[str, Sequence[Path]]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for mark in MARKS:
-        whys = {name: [_judgement(p).get(mark) for p in paths] for name, paths in named.items()}
+        whys = {name: [_metrics(p).get(mark) for p in paths] for name, paths in named.items()}
         marked = [f"{name} ({next(filter(None, why))})" for name, why in whys.items() if any(why)]
         if marked:
             found[mark] = "; ".join(marked)
     return found
 
 
-def _judgement(path: Path) -> Mapping[str, Any]:
+def _metrics(path: Path) -> Mapping[str, Any]:
     file = (path if path.is_dir() else path.parent) / "metrics.json"
     if not file.is_file():
         return {}
     try:
         known = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise PredictionsError(f"{file} can't be read as a judgement ({error})") from error
+        raise PredictionsError(
+            f"{file} can't be read ({error})", code="not_metrics", where=str(file)
+        ) from error
     if not isinstance(known, dict):
-        raise PredictionsError(f"{file} can't be read as a judgement (it is no object)")
+        raise PredictionsError(
+            f"{file} can't be read (not an object)", code="not_metrics", where=str(file)
+        )
     return known
 
 
@@ -229,14 +233,18 @@ def _aligned(predictions: Predictions, model: Predictions, name: str, other: str
     if mine.classes != model.classes:
         raise PredictionsError(
             f"{name} has the classes {', '.join(mine.classes)}, {other} has "
-            f"{', '.join(model.classes)}: they can't be compared"
+            f"{', '.join(model.classes)}: they can't be compared",
+            code="classes_differ",
+            where=name,
         )
     apart = np.setxor1d(mine.row, model.row)
     if len(mine) != len(model) or len(apart) or len(mine) == 0:
         shown = ", ".join(map(str, apart[:_LISTED].tolist()))
         raise PredictionsError(
             f"{name} has {len(mine):,} test faces and {other} has {len(model):,}; they must be the "
-            f"same rows, each once{f' (rows of one alone: {shown})' if shown else ''}"
+            f"same rows, each once{f' (rows of one alone: {shown})' if shown else ''}",
+            code="rows_differ",
+            where=name,
         )
     mine = mine.take(np.argsort(mine.row))
     ours = model.take(np.argsort(model.row))
@@ -245,6 +253,8 @@ def _aligned(predictions: Predictions, model: Predictions, name: str, other: str
         shown = ", ".join(map(str, different[:_LISTED].tolist()))
         raise PredictionsError(
             f"{name} and {other} have other labels for {len(different):,} faces (rows {shown}): "
-            "they were judged on different data"
+            "they were evaluated on different data",
+            code="labels_differ",
+            where=name,
         )
     return mine.correct

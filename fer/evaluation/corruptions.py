@@ -287,12 +287,15 @@ def corrupt(
     _check_images(images)
     _check_kinds([kind])
     if severity not in SEVERITIES:
-        raise UserError(f"there is no severity {severity!r} of {kind}; there are 1 to 5")
+        raise UserError(
+            f"there is no severity {severity!r} of {kind}; there are 1 to 5",
+            code="no_such_severity",
+        )
     if seed < 0:
-        raise UserError(f"the seed of the corruptions must be at least 0, not {seed}")
+        raise UserError(f"seed must be at least 0, not {seed}", code="seed_out_of_range")
     numbers = range(len(images)) if indices is None else [int(i) for i in indices]
     if len(numbers) != len(images):
-        raise UserError(f"{len(images)} faces, but {len(numbers)} indices of them")
+        raise UserError(f"{len(images)} faces, but {len(numbers)} indices", code="shapes_differ")
     name, chosen = zlib.crc32(kind.encode()), KINDS[kind]
     value = chosen.values[severity - 1]
     corrupted = np.empty_like(images)
@@ -346,11 +349,15 @@ def measure_robustness(
     _check_kinds(names)
     n = len(images)
     if n == 0 or len(labels) != n:
-        raise UserError(f"robustness needs faces with a label each, not {n} and {len(labels)}")
+        raise UserError(
+            f"robustness needs faces and a label for each, not {n} and {len(labels)}",
+            code="shapes_differ",
+        )
     if labels.min() < 0 or labels.max() >= len(model.classes):
         raise UserError(
             f"labels from {labels.min()} to {labels.max()}, but the model has "
-            f"{len(model.classes)} classes"
+            f"{len(model.classes)} classes",
+            code="label_out_of_range",
         )
 
     chosen = np.arange(n)
@@ -404,7 +411,8 @@ def _check_images(images: Images) -> None:
     if images.ndim not in (3, 4) or images.dtype != np.uint8:
         raise UserError(
             "faces must be uint8 [N, H, W], or clips [N, T, H, W], not "
-            f"{images.dtype} {list(images.shape)}"
+            f"{images.dtype} {list(images.shape)}",
+            code="not_faces",
         )
 
 
@@ -412,4 +420,4 @@ def _check_kinds(names: Sequence[str]) -> None:
     unknown = [name for name in names if name not in KINDS]
     if unknown or not names:
         what = f"no corruption {unknown[0]!r}" if unknown else "no corruption was named"
-        raise UserError(f"there is {what}; there are {', '.join(KINDS)}")
+        raise UserError(f"there is {what}; there are {', '.join(KINDS)}", code="no_such_corruption")

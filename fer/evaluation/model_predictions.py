@@ -35,7 +35,11 @@ def check_faces(faces: Faces, model: Model | None) -> None:
     """
     check_classes(faces.origin, faces.classes, model)
     if len(faces.splits.get("test", ())) == 0:
-        raise DataError(f"{faces.origin} has no test split, so there is nothing to judge by")
+        raise DataError(
+            f"{faces.origin} has no test split, so there is nothing to evaluate on",
+            code="no_test_split",
+            where=faces.origin,
+        )
 
 
 def check_classes(origin: str, found: tuple[str, ...], model: Model | None) -> None:
@@ -47,7 +51,9 @@ def check_classes(origin: str, found: tuple[str, ...], model: Model | None) -> N
     if model is not None and found != model.classes:
         raise DataError(
             f"the model answers with the classes {', '.join(model.classes)}, but {origin} has "
-            f"{', '.join(found)}: it can be judged only on data of its own classes, in their order"
+            f"{', '.join(found)}: it can be evaluated only on its own classes, in their order",
+            code="classes_differ",
+            where=origin,
         )
 
 
@@ -100,7 +106,8 @@ def predict(
         if broken:
             raise UserError(
                 f"the model answers {broken:,} face{'s' * (broken > 1)} with something that is no "
-                "number: its training diverged, or its weights are damaged"
+                "number: its training diverged, or its weights are damaged",
+                code="answers_not_finite",
             )
         seen = None
         if tta:
@@ -161,4 +168,6 @@ def encoded_metadata(model: Model, split: Split) -> npt.NDArray[Any] | None:
     try:
         return encode(split.metadata, model.columns, len(split))
     except ValueError as error:
-        raise DataError(f"the data does not fit the model: {error}") from None
+        raise DataError(
+            f"the data does not fit the model: {error}", code="metadata_mismatch"
+        ) from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -160,35 +160,49 @@ def read_predictions(path: Path) -> Predictions:
         path = path.with_name(FILE)
     if not path.is_file():
         raise PredictionsError(
-            f"there is no file {path}; python -m fer.evaluate writes one, of others' answers by "
-            "predictions=FILE"
+            f"there is no file {path}; python -m fer.evaluate writes one, for the answers of other "
+            "systems with predictions=FILE",
+            code="file_missing",
+            where=str(path),
         )
-    with reading_parquet(path) as table:
+    with reading_table(path, read_parquet) as table:
         return _from_table(table, path)
 
 
 @contextmanager
-def reading_parquet(path: Path) -> Iterator[Any]:
-    """Read a parquet file, and say so where it or a cell of it can't be read.
+def reading_table(path: Path, read: Callable[[Path], Any]) -> Iterator[Any]:
+    """Read a table with pyarrow, and say so where it or a cell of it can't be read.
+
+    Args:
+        path: of the file.
+        read: returns its ``pyarrow.Table``.
 
     Yields:
-        Its ``pyarrow.Table``.
+        The table.
 
     Raises:
         PredictionsError: it is damaged or something else, also where that shows in the block.
         OSError: the disk could not be read.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     try:
-        # By itself: as part of a data set, the names of its folders would be columns.
-        yield pq.ParquetFile(path).read()
+        yield read(path)
     except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
         # Arrow raises OSError for bytes that make no sense, too, but without a number.
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise PredictionsError(f"{path} is no parquet file that can be read ({error})") from None
+        raise PredictionsError(
+            f"{path} is not a table that can be read ({error})", code="not_a_table", where=str(path)
+        ) from None
+
+
+def read_parquet(path: Path) -> Any:
+    """Return the ``pyarrow.Table`` of one parquet file."""
+    import pyarrow.parquet as pq
+
+    # As part of a data set, the names of its folders would be columns.
+    return pq.ParquetFile(path).read()
 
 
 def _from_table(table: Any, path: Path) -> Predictions:
@@ -201,7 +215,9 @@ def _from_table(table: Any, path: Path) -> Predictions:
     if not classes or not wanted <= {*names} or len({*names}) < len(names):
         raise PredictionsError(
             f"{path} has the columns {', '.join(names[:20])}, which are not those of an evaluation "
-            "(row, split, label, p_…, logit_…)"
+            "(row, split, label, p_…, logit_…)",
+            code="columns_missing",
+            where=str(path),
         )
 
     def column(name: str, kind: Any) -> Any:
@@ -209,7 +225,9 @@ def _from_table(table: Any, path: Path) -> Predictions:
             return table[name].cast(kind).combine_chunks()
         except pa.ArrowException as error:
             raise PredictionsError(
-                f"{path}: the column {name} can't be read as {kind} ({error})"
+                f"{path}: the column {name} can't be read as {kind} ({error})",
+                code="column_type",
+                where=name,
             ) from None
 
     def whole(name: str, below: int) -> Ints:
@@ -217,8 +235,10 @@ def _from_table(table: Any, path: Path) -> Predictions:
         values: Ints = cells.fill_null(-1).to_numpy(zero_copy_only=False)
         if len(wrong := np.flatnonzero((values < 0) | (values >= below))):
             raise PredictionsError(
-                f"{path}: the column {name} has {cells[wrong[0]].as_py()!r}, which is no whole "
-                f"number from 0 to {below - 1:,}"
+                f"{path}: the column {name} needs whole numbers from 0 to {below - 1:,}, and has "
+                f"{cells[wrong[0]].as_py()!r}",
+                code="column_value",
+                where=name,
             )
         return values
 
@@ -228,12 +248,20 @@ def _from_table(table: Any, path: Path) -> Predictions:
             return None
         found = np.stack([part.to_numpy(zero_copy_only=False) for part in parts], axis=1)
         if not np.isfinite(found).all():
-            raise PredictionsError(f"{path}: a column {prefix}_… holds what is no number")
+            raise PredictionsError(
+                f"{path}: a column {prefix}_… has a value that is not a finite number",
+                code="column_value",
+                where=f"{prefix}_",
+            )
         return found
 
     p = matrix("p", pa.float64())
     if p is None and "answer" not in names:
-        raise PredictionsError(f"{path} has neither probabilities nor answers")
+        raise PredictionsError(
+            f"{path} has neither probabilities nor answers",
+            code="columns_missing",
+            where=str(path),
+        )
     split = column("split", pa.string())
     return Predictions(
         classes,
