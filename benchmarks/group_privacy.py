@@ -22,10 +22,11 @@ from random import Random
 import numpy as np
 
 from benchmarks.figures import write_figures
+from fer.core.defaults import WINDOW_SECONDS
 from fer.core.labels import EMOTIONS
 from fer.inference import Face
 from fer.live import TrackedFace
-from fer.live.aggregation import SECONDS, Aggregator, Cohort, Measures, Window
+from fer.live.aggregation import Aggregator, Cohort, Measures, Window
 
 #: How often each label is shown, as faces of a class at work would: mostly neutral.
 CHANCES = {"neutral": 0.5, "happy": 0.15, "sad": 0.1, "surprise": 0.1, "angry": 0.05,
@@ -51,7 +52,7 @@ def watched(
     count, names, seen = itertools.count(), dict[str, str](), dict[str, float]()
     windows = []
     for number, people in enumerate(frames):
-        time = SECONDS * (number + 0.5)
+        time = WINDOW_SECONDS * (number + 0.5)
         for person in people:
             if time - seen.get(person, -np.inf) > PATIENCE:
                 names[person] = f"t{next(count)}"
@@ -141,7 +142,7 @@ def restless(windows: int, people: int, seed: int, each: float = 600.0) -> Frame
     back = dict.fromkeys(range(people), 0)
     for number in range(windows):
         for person in back:
-            if number >= back[person] and random.random() < SECONDS / each:
+            if number >= back[person] and random.random() < WINDOW_SECONDS / each:
                 back[person] = number + 3
         yield [f"p{person}" for person, when in back.items() if number >= when]
 
@@ -168,7 +169,9 @@ def main() -> int:
     options = parser.parse_args()
     found: dict[str, dict[str, float]] = {"right": {}, "wrong": {}, "told": {}}
     for away in (4, 70):
-        print(f"{'nobody in sight for ' + str(round(away * SECONDS)) + ' s':<42}right  wrong")
+        print(
+            f"{'nobody in sight for ' + str(round(away * WINDOW_SECONDS)) + ' s':<42}right  wrong"
+        )
         for name in scenes(away):
             right, wrong = attacked(name, away, options.sessions)
             print(f"  {name:<40}{right:>5} {wrong:>6}", flush=True)

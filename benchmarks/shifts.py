@@ -15,8 +15,9 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from fer.core.defaults import WINDOW_SECONDS
 from fer.core.labels import EMOTIONS
-from fer.live.aggregation import SECONDS, VALENCE, ShiftDetector, Window
+from fer.live.aggregation import VALENCE, ShiftDetector, Window
 from fer.live.aggregation.capping import EXACT, inside, ranges
 
 #: Chances of the labels in a class at work, and in one that is lively.
@@ -34,7 +35,7 @@ def unchanging(
     """Return the label of each person in each window ``[windows, people]``."""
     odds = np.array([chances[name] for name in EMOTIONS])
     fresh = rng.choice(len(EMOTIONS), (windows, people), p=odds / odds.sum())
-    moves = rng.random((windows, people)) < -np.expm1(-SECONDS / kept)
+    moves = rng.random((windows, people)) < -np.expm1(-WINDOW_SECONDS / kept)
     moves[0] = True
     since = np.maximum.accumulate(np.where(moves, np.arange(windows)[:, None], 0), axis=0)
     return np.asarray(np.take_along_axis(fresh, since, axis=0))
@@ -50,7 +51,7 @@ def told_of(labels: npt.NDArray[np.int64]) -> Iterator[Window]:
             shares = inside(ranges(shares, people), people)
         valence = round(round(float(shares @ values) / 0.05) * 0.05, 2)
         yield Window(
-            number, number * SECONDS, (number + 1) * SECONDS, people, people, 1.0, "",
+            number, number * WINDOW_SECONDS, (number + 1) * WINDOW_SECONDS, people, people, 1.0, "",
             faces=people, read=people, generation=1, valence=valence,
         )  # fmt: skip
 
@@ -67,7 +68,7 @@ def main() -> int:
     parser.add_argument("--hours", type=int, default=100)
     options = parser.parse_args()
     rng = np.random.default_rng(0)
-    hour = round(3600 / SECONDS)
+    hour = round(3600 / WINDOW_SECONDS)
     heads = "".join(f"{kept:>8.0f} s" for kept in KEPT)
     print(f"{'false notices an hour':<22}{heads}   all happy after")
     for name, chances in (("calm", CALM), ("lively", LIVELY)):

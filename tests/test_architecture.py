@@ -30,7 +30,7 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "evaluation": ("fer.learning", "fer.models", "fer.config", "fer.experiments", "fer.live"),
     "inference": (*TRAINING_ONLY, "fer.data", "fer.learning", "fer.config", "fer.live"),
     "live": (*TRAINING_ONLY, "fer.data", "fer.models", "fer.learning", "fer.config"),
-    "scoring": (*TRAINING_ONLY, "torch", "fer.data", "fer.models", "fer.learning", "fer.config"),
+    "commands": (*TRAINING_ONLY, "torch", "fer.models", "fer.learning", "fer.config"),
     "inference/scoring": ("torch", "fer.models"),
     "live/aggregation": ("cv2", "fer.live.server", "fer.reporting"),
     "reporting": (*TRAINING_ONLY, "fer.live.server", "fer.learning", "fer.models", "fer.config"),
@@ -233,8 +233,8 @@ def test_rules_name_rooms_that_exist(room: str) -> None:
         ("inference/scoring/on_ray", "from ray import data", 1),
         ("inference/scoring/table", "def f():\n    import ray", 1),
         ("inference/scoring/table", "import pyarrow", 1),
-        ("scoring", "def f():\n    import lightning", 1),
-        ("scoring", "def f():\n    import torch", 1),
+        ("commands/score", "def f():\n    import lightning", 1),
+        ("commands/score", "def f():\n    import torch", 1),
     ],
 )
 def test_the_rules_catch_what_breaks_them(module: str, source: str, complaints: int) -> None:

@@ -17,8 +17,8 @@ from PIL import Image
 
 import fer
 import fer.core.errors
-from fer import scoring
 from fer.cli import main as cli
+from fer.commands import score as scoring
 from tests.support.crops import crops, write_crops
 from tests.support.faces_in_frames import RedSquares, scene
 from tests.support.train_command import contents

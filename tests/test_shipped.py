@@ -11,12 +11,12 @@ import pytest
 import torch
 
 import fer
+from fer.cli import main as cli
 from fer.config.compose import compose
 from fer.config.issues import ConfigError
 from fer.config.validate import check_training, with_pretrained_paths
 from fer.core import pretrained
 from fer.core.errors import UserError
-from fer.export import main as export
 from fer.inference.checkpoint import MAKING
 from tests.inference.conftest import checkpoint
 from tests.support.shipped import complaints, names_in, size_of
@@ -98,7 +98,7 @@ def test_a_network_is_put_there_and_used(
     config = compose("train", taught, check=check_training)
     teachers = with_pretrained_paths(config).callbacks.distillation.teachers
     assert list(teachers) == [str(shelf / "default.pt")]
-    assert export(["default", "--to", str(tmp_path / "again.onnx"), "--half"]) == 0
+    assert cli(["export", "default", "--to", str(tmp_path / "again.onnx"), "--half"]) == 0
     assert (tmp_path / "again.onnx").read_bytes() == (shelf / "default.onnx").read_bytes()
 
     # What it is worth is told when it has been judged.
@@ -127,7 +127,7 @@ def test_an_export_is_taken_if_it_is_one_of_the_checkpoint(
     shelf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path, exact = trained(tmp_path), tmp_path / "exact.onnx"
-    assert export([str(path), "--to", str(exact)]) == 0
+    assert cli(["export", str(path), "--to", str(exact)]) == 0
     assert ship.main(["fast", str(path), "--onnx", str(exact)]) == 0
     assert (shelf / "fast.onnx").read_bytes() == exact.read_bytes()
     before = (shelf / "fast.json").read_text()

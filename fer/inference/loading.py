@@ -8,14 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
+from fer.core.defaults import DETECT_SIZE, MIN_FACE
 from fer.core.errors import UserError
 from fer.core.pretrained import WEIGHTS_FOLDER, weights_path
 from fer.inference.description import ModelFileError
-from fer.inference.detection import DETECT_SIZE, Detector, make_detector
+from fer.inference.detection import Detector, make_detector
 from fer.inference.model import Model
 from fer.inference.onnx_check import check_in_child
 from fer.inference.onnx_model import OnnxModel, usable_threads
-from fer.inference.recognizer import MIN_FACE, Recognizer
+from fer.inference.recognizer import Recognizer
 from fer.pictures import shown
 
 

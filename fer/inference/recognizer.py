@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from fer.core.clips import pad_clips
+from fer.core.defaults import MIN_FACE
 from fer.core.errors import UserError
 from fer.core.metadata import encode
 from fer.inference.crops import face_crops
@@ -19,11 +20,6 @@ from fer.inference.prediction import UNCERTAIN, Face, Numbers, Prediction, label
 from fer.inference.preprocess import Clip, Crops, FacesError, preprocess, preprocess_clips
 from fer.inference.views import views
 from fer.pixels import Image
-
-#: Pixels of a face's shorter side below which its emotion is not told: of FER2013's faces scaled
-#: down to so many, a ninth fewer are read rightly, and from there it falls fast
-#: (``benchmarks/crop_margin.py``).
-MIN_FACE: Final = 24
 
 
 class Recognizer:

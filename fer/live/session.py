@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from fer.core.defaults import MIN_GROUP, WINDOW_SECONDS
 from fer.inference import Recognizer
-from fer.live.aggregation import MIN_GROUP, SECONDS, Aggregator, Cohort, Measures, Window
+from fer.live.aggregation import Aggregator, Cohort, Measures, Window
 from fer.live.pipeline import FacePipeline, TrackedFace
 from fer.live.sources import Frame
 from fer.live.tracking import Tracker
@@ -45,7 +46,7 @@ class Session:
         self,
         recognizer: Recognizer,
         *,
-        seconds: float = SECONDS,
+        seconds: float = WINDOW_SECONDS,
         min_group: int = MIN_GROUP,
         index: str | None = None,
         pipeline: FacePipeline | None = None,

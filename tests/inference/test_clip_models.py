@@ -171,9 +171,9 @@ print([name for name in ("torch", "lightning", "hydra") if name in sys.modules])
 
 
 def test_eight_bits_are_refused(best: Path, tmp_path: Path, capsys: Any) -> None:
-    from fer.export import main
+    from fer.cli import main
 
-    assert main([str(best), "--to", str(tmp_path / "m.onnx"), "--int8"]) == 2
+    assert main(["export", str(best), "--to", str(tmp_path / "m.onnx"), "--int8"]) == 2
     assert "this one reads clips" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
@@ -181,12 +181,12 @@ def test_eight_bits_are_refused(best: Path, tmp_path: Path, capsys: Any) -> None
 def test_a_table_of_single_faces_is_refused(exported: Path, tmp_path: Path, capsys: Any) -> None:
     """Before the folder is claimed."""
     pytest.importorskip("pyarrow")
-    from fer.predict import main
+    from fer.cli import main
     from tests.support.crops import crops, write_crops
 
     table = write_crops(tmp_path / "faces.parquet", crops(3))
     line = [str(table), "--to", str(tmp_path / "out"), "--model", str(exported), "--threads", "1"]
-    assert main(line) == 2
+    assert main(["predict", *line]) == 2
     assert "reads clips, not the single faces of a table: fer video uses it" in (
         capsys.readouterr().err
     )

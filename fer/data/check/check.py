@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from fer.core.defaults import NEAR_CORRELATION
 from fer.data.check.copies import find_copies
 from fer.data.check.label_errors import find_label_errors
-from fer.data.check.near_duplicates import NEAR
 from fer.data.check.report import FEW_VALUES, FLAT_SHARE, LabelErrors, Report, Tally, percent
 from fer.data.check.votes import SplitVotes, agreement, unusable
 from fer.data.cleaning.clean import Cleaning
@@ -26,7 +26,7 @@ def check(
     faces: Faces,
     source: str,
     *,
-    near: float = NEAR,
+    near: float = NEAR_CORRELATION,
     label_errors: bool = False,
     crowd: SplitVotes | None = None,
     notes: Sequence[str] = (),

@@ -20,8 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-#: How alike near copies are at least.
-NEAR: Final = 0.97
+from fer.core.defaults import NEAR_CORRELATION
 
 #: How many frequencies are kept: on FER2013, more let fewer pairs through but cost more than that.
 _KEPT: Final = 64
@@ -44,7 +43,9 @@ class Nearest:
 
 
 def nearest(
-    images: npt.NDArray[np.uint8], found_in: npt.NDArray[np.bool_], threshold: float = NEAR
+    images: npt.NDArray[np.uint8],
+    found_in: npt.NDArray[np.bool_],
+    threshold: float = NEAR_CORRELATION,
 ) -> Nearest:
     """Return the nearest other picture of each, among those that reach the threshold.
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from fer.data.check.near_duplicates import NEAR
+from fer.core.defaults import NEAR_CORRELATION
 from fer.data.issues import text_table
 
 #: A picture of no more grey values than this is blank: JPEG leaves some specks on one grey.
@@ -178,7 +178,7 @@ class Report:
     label_errors: LabelErrors | None = None
     agreement: Mapping[str, Agreement] | None = None
     notes: Sequence[str] = ()
-    near: float = NEAR
+    near: float = NEAR_CORRELATION
     names: Sequence[str] = field(default=(), repr=False)
 
     @property

@@ -2,7 +2,6 @@
 
 from fer.inference.detection.boxes import box_iou
 from fer.inference.detection.detector import (
-    DETECT_SIZE,
     Detection,
     Detector,
     DetectorError,
@@ -12,7 +11,6 @@ from fer.inference.detection.detector import (
 )
 
 __all__ = [
-    "DETECT_SIZE",
     "Detection",
     "Detector",
     "DetectorError",

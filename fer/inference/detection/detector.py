@@ -8,13 +8,10 @@ from typing import Final, Protocol
 import cv2
 import numpy as np
 
+from fer.core.defaults import DETECT_SIZE
 from fer.core.errors import UserError
 from fer.inference.detection.boxes import Boxes, nms, to_whole_pixels
 from fer.pixels import Image
-
-#: Pixels of the long side on which faces are looked for. At 1280 x 720 a face of 60 pixels has 30
-#: there; both detectors find faces from about half of that.
-DETECT_SIZE: Final = 640
 
 #: Intersection over union above which two boxes are one face. Faces side by side, even in a crowd,
 #: overlap less; two boxes of one face more.

@@ -14,11 +14,11 @@ import filelock
 import numpy as np
 
 from fer import __version__
+from fer.core.defaults import DETECT_SIZE, MIN_FACE
 from fer.core.errors import UserError
 from fer.core.io import atomic_write, why_not_writable, write_json
 from fer.core.pretrained import weights_path
-from fer.inference.detection import DETECT_SIZE
-from fer.inference.recognizer import MIN_FACE, Recognizer
+from fer.inference.recognizer import Recognizer
 from fer.inference.scoring.table import Part, Rows, Table
 from fer.pictures import shown
 from fer.pixels import square_grey

@@ -6,15 +6,12 @@ from fer.live.aggregation.changepoints import (
     TurningPoint,
     turning_points,
 )
-from fer.live.aggregation.cohort import LEAST, MIN_GROUP, Cohort, Group
+from fer.live.aggregation.cohort import Cohort, Group
 from fer.live.aggregation.measures import INDICES, VALENCE, Index, Measures
-from fer.live.aggregation.windows import SECONDS, WITHHELD, Aggregator, Window
+from fer.live.aggregation.windows import WITHHELD, Aggregator, Window
 
 __all__ = [
     "INDICES",
-    "LEAST",
-    "MIN_GROUP",
-    "SECONDS",
     "VALENCE",
     "WITHHELD",
     "Aggregator",

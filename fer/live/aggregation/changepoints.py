@@ -13,7 +13,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from fer.live.aggregation.windows import SECONDS, STEP, Window
+from fer.core.defaults import WINDOW_SECONDS
+from fer.live.aggregation.windows import STEP, Window
 
 Rows = npt.NDArray[np.float64]
 
@@ -64,7 +65,7 @@ class ShiftDetector:
         seconds: length of a window.
     """
 
-    def __init__(self, seconds: float = SECONDS) -> None:
+    def __init__(self, seconds: float = WINDOW_SECONDS) -> None:
         self._size = max(1, round(_BLOCK / seconds))
         self._values: deque[float] = deque(maxlen=self._size * (_BLOCKS + 1))
         self._last: Window | None = None

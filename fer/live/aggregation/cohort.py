@@ -31,12 +31,9 @@ from typing import Final
 
 import numpy as np
 
+from fer.core.defaults import LEAST_GROUP, MIN_GROUP
 from fer.live.aggregation.measures import Values
 
-#: Faces below which nothing is told, where nobody asks for more.
-MIN_GROUP: Final = 5
-#: The fewest that can be asked for: of two, each would know the other.
-LEAST: Final = 3
 #: Windows that a draw waits, so that none is made while people sit down.
 SETTLE: Final = 3
 #: Seconds for which a value that was told may still hold.
@@ -86,7 +83,7 @@ class Cohort:
     """Decides whose values are told together.
 
     Args:
-        least: faces whose sums may be told, at least :data:`LEAST`.
+        least: faces whose sums may be told, at least :data:`LEAST_GROUP`.
         settle: windows that a draw waits.
         lot: draws members; tests give one that repeats itself.
 
@@ -97,8 +94,8 @@ class Cohort:
     def __init__(
         self, least: int = MIN_GROUP, *, settle: int = SETTLE, lot: Random | None = None
     ) -> None:
-        if least < LEAST:
-            raise ValueError(f"a group must have at least {LEAST} faces, not {least}")
+        if least < LEAST_GROUP:
+            raise ValueError(f"a group must have at least {LEAST_GROUP} faces, not {least}")
         self.least = least
         self._settle = settle
         self._lot = lot or secrets.SystemRandom()

@@ -13,14 +13,13 @@ from typing import Any, Final
 
 import numpy as np
 
+from fer.core.defaults import WINDOW_SECONDS
 from fer.inference import UNCERTAIN
 from fer.live.aggregation.capping import EXACT, Range, inside, ranges, round_to_total
 from fer.live.aggregation.cohort import Cohort
 from fer.live.aggregation.measures import Measures, Values
 from fer.live.pipeline import TrackedFace
 
-#: Length of a window in seconds, where nobody asks for another.
-SECONDS: Final = 2.0
 #: Steps in which shares, and all other means, are told: finer ones would show parts of a face.
 STEP: Final = 0.05
 #: Seconds over which volatility looks back.
@@ -110,7 +109,7 @@ class Aggregator:
     """
 
     def __init__(
-        self, measures: Measures, *, seconds: float = SECONDS, cohort: Cohort | None = None
+        self, measures: Measures, *, seconds: float = WINDOW_SECONDS, cohort: Cohort | None = None
     ) -> None:
         if not 0 < seconds < math.inf:
             raise ValueError(f"a window must last longer than 0 seconds, not {seconds}")

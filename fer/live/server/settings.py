@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from fer.core.defaults import MIN_GROUP, WINDOW_SECONDS
 from fer.core.errors import UserError
-from fer.live.aggregation import MIN_GROUP, SECONDS
 from fer.pictures import shown
 
 #: Connections at once, of all kinds.
@@ -84,7 +84,7 @@ class Settings:
     has_source: bool = False
     source_name: str = ""
     min_group: int = MIN_GROUP
-    seconds: float = SECONDS
+    seconds: float = WINDOW_SECONDS
     index: str | None = None
     token: str = ""
     names: tuple[str, ...] = ()

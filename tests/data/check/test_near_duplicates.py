@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from fer.core.defaults import NEAR_CORRELATION
 from fer.data.check import near_duplicates
 from fer.data.check.near_duplicates import nearest
 
@@ -66,7 +67,7 @@ def test_the_bound_is_never_below_the_correlation() -> None:
     np.fill_diagonal(slack, 0)
     assert slack.min() > -near_duplicates._MARGIN / 2
     # And it is worth taking: most pairs are far below the threshold by it alone.
-    assert (short @ short.T < near_duplicates.NEAR).mean() > 0.8
+    assert (short @ short.T < NEAR_CORRELATION).mean() > 0.8
 
 
 def test_a_picture_in_several_splits_is_near_in_each() -> None:

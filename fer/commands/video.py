@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
+import typer
+
+from fer.commands import options as opt
+from fer.commands.exit_codes import DONE, INTERRUPTED, SOME_FAILED, warn
+from fer.core.defaults import DETECT_SIZE, MIN_FACE, MIN_GROUP, WINDOW_SECONDS
 from fer.core.errors import UserError
+from fer.core.process import InterruptGuard
 from fer.core.text import format_duration, pluralize
-from fer.options import MIN_GROUP, WINDOW, add_group_options, add_model_options, recognizer_of
 
 if TYPE_CHECKING:
     from fer.inference import Recognizer
@@ -21,13 +26,7 @@ if TYPE_CHECKING:
     from fer.live.video_writer import VideoWriter
     from fer.reporting.session import Record
 
-_DESCRIPTION: Final = """\
-Follow the faces of a film, a camera or a stream and say what they show over time: the label that
-annotators would give them, not what people feel. On the screen stands a summary of all faces; files
-about single faces are written only where --out or --tracks names them. --session writes what may be
-told of the group as a whole, and nothing else."""
-
-_EPILOG: Final = """\
+EPILOG: Final = """\
 examples:
   fer video lesson.mp4
   fer video lesson.mp4 --out annotated.webm
@@ -62,22 +61,62 @@ exit codes: 0 done (no face is a result), 1 the stream dropped and did not come 
 is damaged and can't be read whole: what was seen is kept, 2 wrong use or bad input: nothing was
 written, 130 interrupted: what was seen is kept"""
 
+_say = partial(warn, "fer video")
 
-def main(arguments: Sequence[str]) -> int:
-    """Run ``fer video`` and return its exit code.
+_Source = Annotated[str, typer.Argument(metavar="FILE|CAMERA|RTSP", show_default=False, help="A "
+    "film, the number of a camera (0 is the first), or the address of a stream.")]  # fmt: skip
+_Out = Annotated[Path | None, opt.file_option("--out", "Write the film with faces framed and named "
+    "(.webm, .mp4, .mkv, .mov or .avi).", metavar="FILE.mp4")]  # fmt: skip
+_Tracks = Annotated[Path | None, opt.file_option("--tracks", "Write what each face showed in each "
+    "frame (.csv or .parquet).")]  # fmt: skip
+_Session = Annotated[Path | None, opt.file_option("--session", "Write what the group showed over "
+    "time, and nothing of a single face.", metavar="FOLDER")]  # fmt: skip
 
-    Args:
-        arguments: what follows ``fer video``.
+
+def video(
+    source: _Source,
+    *,
+    out: _Out = None,
+    tracks: _Tracks = None,
+    session: _Session = None,
+    min_group: opt.MinGroup = None,
+    window: opt.WindowSeconds = None,
+    index: opt.GroupIndex = None,
+    model: opt.Model = "default",
+    allow: opt.Allow = opt.NONE,
+    threads: opt.Threads = None,
+    confidence: opt.Confidence = 0.0,
+    min_face: opt.MinFace = MIN_FACE,
+    detector: opt.DetectorName = "default",
+    detect_size: opt.DetectSize = DETECT_SIZE,
+) -> int:
+    """Follow the faces of a film, a camera or a stream and print what they show over time.
+
+    That is the label that annotators would give them, not what people feel. On the screen stands a
+    summary of all faces; files about single faces are written only where --out or --tracks names
+    them. --session writes what may be told of the group as a whole, and nothing else.
     """
-    options = _parser().parse_args(arguments)
-    try:
-        return _video(options)
-    except KeyboardInterrupt:
-        sys.stderr.write("fer video: interrupted; nothing was written\n")
-        return 130
-    except (UserError, OSError) as error:
-        sys.stderr.write(f"fer video: {error}\n")
-        return 2
+    using = opt.ModelOptions(model, allow, threads, confidence, min_face, detector, detect_size)
+    group = {"min-group": min_group, "window": window, "index": index}
+    if session is None:
+        for name, value in group.items():
+            if value is not None:
+                raise UserError(f"--{name} is about a group: add --session FOLDER")
+        return _tracks(source, out, tracks, using)
+    for name, path in (("out", out), ("tracks", tracks)):
+        if path is not None:
+            raise UserError(
+                f"--session and --{name} don't go together: --{name} shows every single face, "
+                "which would undo that --session withholds what small groups show. Leave one out"
+            )
+    return _session(
+        source,
+        session,
+        using=using,
+        min_group=min_group or MIN_GROUP,
+        seconds=window or WINDOW_SECONDS,
+        index=index,
+    )
 
 
 @dataclass
@@ -90,10 +129,8 @@ class Tally:
     interrupted: bool = False
 
 
-def _video(options: argparse.Namespace) -> int:
-    _check_group(options)
-    if options.session is not None:
-        return _session(options)
+def _tracks(name: str, out: Path | None, tracks: Path | None, using: opt.ModelOptions) -> int:
+    """Follow single faces; write the annotated film and the table that are named."""
     from fer.inference.drawing import annotated
     from fer.live import (
         FacePipeline,
@@ -103,22 +140,25 @@ def _video(options: argparse.Namespace) -> int:
         open_track_writer,
         open_video_writer,
     )
+    from fer.pictures import shown
 
-    if options.out is not None:
-        check_video_path(options.out)
-    if options.tracks is not None:
-        check_tracks_path(options.tracks)
-    _check_apart(options)
-    recognizer = recognizer_of(options)
-    source = open_source(options.source, say=_say)
+    if out is not None:
+        check_video_path(out)
+    if tracks is not None:
+        check_tracks_path(tracks)
+    for path in (out, tracks):
+        if path is not None and Path(name).exists() and path.resolve() == Path(name).resolve():
+            raise UserError(f"{shown(path)} is the film that is read: name another file")
+    recognizer = opt.load_recognizer(using)
+    source = open_source(name, say=_say)
     pipeline = FacePipeline(recognizer)
     tally = Tally()
     with ExitStack() as stack:
-        film = tracks = None
-        if options.out is not None:
-            film = stack.enter_context(open_video_writer(options.out, source.rate))
-        if options.tracks is not None:
-            tracks = stack.enter_context(open_track_writer(options.tracks, recognizer.classes))
+        film = table = None
+        if out is not None:
+            film = stack.enter_context(open_video_writer(out, source.rate))
+        if tracks is not None:
+            table = stack.enter_context(open_track_writer(tracks, recognizer.classes))
 
         def step(frame: Frame) -> Callable[[], None]:
             faces = pipeline.step(frame)
@@ -131,39 +171,40 @@ def _video(options: argparse.Namespace) -> int:
             def write() -> None:
                 if film is not None and image is not None:
                     film.add(image, frame.time)
-                if tracks is not None:
-                    tracks.add(frame.time, faces)
+                if table is not None:
+                    table.add(frame.time, faces)
                 tally.frames, tally.seconds = tally.frames + 1, frame.time
                 tally.labels.update(one.face.label for one in faces)
 
             return write
 
         _work(source, step, tally)
-        if not tally.frames:
-            raise KeyboardInterrupt
     _summarise(tally, pipeline.tracker.count, recognizer)
-    if film is not None:
-        _tell_film(options.out, film)
-    return _ended(source, tally)
+    if film is not None and out is not None:
+        _describe_film(out, film)
+    return _exit_code(source, tally)
 
 
-def _session(options: argparse.Namespace) -> int:
+def _session(
+    name: str,
+    folder: Path,
+    *,
+    using: opt.ModelOptions,
+    min_group: int,
+    seconds: float,
+    index: opt.IndexName | None,
+) -> int:
     """Write what may be told of the group in a film or stream, and nothing of a single face."""
     from fer.live import Session, open_source, source_title
     from fer.reporting.session import Record, check_session_folder, write_session
 
-    check_session_folder(options.session)
-    recognizer = recognizer_of(options)
-    source = open_source(options.source, say=_say)
-    session = Session(
-        recognizer,
-        seconds=options.window or WINDOW,
-        min_group=options.min_group or MIN_GROUP,
-        index=options.index,
-    )
-    record = Record(session.aggregator, source_title(options.source), Path(options.model).name)
+    check_session_folder(folder)
+    recognizer = opt.load_recognizer(using)
+    source = open_source(name, say=_say)
+    session = Session(recognizer, seconds=seconds, min_group=min_group, index=index)
+    record = Record(session.aggregator, source_title(name), Path(using.model).name)
     if not session.aggregator.measures.has_valence:
-        left_out = "valence" if options.index is None else f"valence and --index {options.index}"
+        left_out = "valence" if index is None else f"valence and --index {index}"
         _say(f"{left_out} left out: the model's classes are not the seven emotions")
     tally = Tally()
 
@@ -177,21 +218,21 @@ def _session(options: argparse.Namespace) -> int:
         return keep
 
     _work(source, step, tally)
-    if not tally.frames:
-        raise KeyboardInterrupt
     record.add(session.close())
-    names = write_session(options.session, record)
+    names = write_session(folder, record)
     if "timeline.parquet" not in names:
         _say("no timeline.parquet without pyarrow: pip install '.[video]'")
     _summarise_group(tally, record)
-    return _ended(source, tally)
+    return _exit_code(source, tally)
 
 
 def _work(source: Source, step: Callable[[Frame], Callable[[], None]], tally: Tally) -> None:
-    """Take all frames, until the source ends or Ctrl-C, which does not cut what a step returns."""
-    from tqdm import tqdm
+    """Take all frames, until the source ends or Ctrl-C, which does not cut what a step returns.
 
-    from fer.core.process import InterruptGuard
+    Raises:
+        KeyboardInterrupt: before the first frame was done.
+    """
+    from tqdm import tqdm
 
     bar = tqdm(total=source.total, unit=" frames", disable=None, leave=False)
     frames = source.frames()
@@ -207,14 +248,15 @@ def _work(source: Source, step: Callable[[Frame], Callable[[], None]], tally: Ta
     finally:
         frames.close()
         bar.close()
+    if not tally.frames:
+        raise KeyboardInterrupt
 
 
-def _ended(source: Source, tally: Tally) -> int:
-    """Return the exit code of work that is over."""
+def _exit_code(source: Source, tally: Tally) -> int:
     if tally.interrupted:
         _say("interrupted; what was seen is kept")
-        return 130
-    return 1 if source.is_lost else 0
+        return INTERRUPTED
+    return SOME_FAILED if source.is_lost else DONE
 
 
 def _summarise(tally: Tally, tracks: int, recognizer: Recognizer) -> None:
@@ -245,7 +287,7 @@ def _summarise_group(tally: Tally, record: Record) -> None:
         put(f"turning point at {format_duration(point.time)}\n")
 
 
-def _tell_film(path: Path, film: VideoWriter) -> None:
+def _describe_film(path: Path, film: VideoWriter) -> None:
     from fer.live.video_writer import GAP
     from fer.pictures import shown
 
@@ -253,57 +295,3 @@ def _tell_film(path: Path, film: VideoWriter) -> None:
     if film.gaps:
         _say(f"of {pluralize(film.gaps, 'gap')} in the times, longer than {GAP:g} s, "
             f"{film.left_out:,.1f} s are left out of {shown(path)}")  # fmt: skip
-
-
-def _check_group(options: argparse.Namespace) -> None:
-    """Refuse what would undo the group minimum, and what nothing would heed."""
-    if options.session is None:
-        for name in ("min_group", "window", "index"):
-            if getattr(options, name) is not None:
-                raise UserError(
-                    f"--{name.replace('_', '-')} is about a group: add --session FOLDER"
-                )
-        return
-    for name in ("out", "tracks"):
-        if getattr(options, name) is not None:
-            raise UserError(
-                f"--session and --{name} don't go together: --{name} shows every single face, "
-                "which would undo that --session withholds what small groups show. Leave one out"
-            )
-
-
-def _check_apart(options: argparse.Namespace) -> None:
-    from fer.pictures import shown
-
-    source = Path(options.source)
-    for path in (options.out, options.tracks):
-        if path is not None and source.exists() and path.resolve() == source.resolve():
-            raise UserError(f"{shown(path)} is the film that is read: name another file")
-
-
-def _say(what: str) -> None:
-    """Tell something beside the progress bar."""
-    from tqdm import tqdm
-
-    tqdm.write(f"fer video: {what}", file=sys.stderr)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="fer video",
-        description=_DESCRIPTION,
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add = parser.add_argument
-    add("source", metavar="FILE|CAMERA|RTSP", help="a film, the number of a camera (0 is the "
-        "first), or the address of a stream")  # fmt: skip
-    add("--out", metavar="FILE.mp4", type=Path, help="write the film with faces framed and named "
-        "(.webm, .mp4, .mkv, .mov or .avi)")  # fmt: skip
-    add("--tracks", metavar="FILE", type=Path, help="write what each face showed in each frame "
-        "(.csv or .parquet)")  # fmt: skip
-    add("--session", metavar="FOLDER", type=Path, help="write what the group showed over time, and "
-        "nothing of a single face")  # fmt: skip
-    add_group_options(parser)
-    add_model_options(parser)
-    return parser

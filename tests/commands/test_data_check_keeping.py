@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fer.data.check.command import main
+from fer.cli import main
 from tests.support.fer2013_csv import make_faces, write_fer2013
 from tests.support.picture_folders import write_class_folders
 from tests.support.votes import write_votes
@@ -19,7 +19,7 @@ def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def refused(capsys: pytest.CaptureFixture[str], file: Path, *arguments: object) -> None:
     before = file.read_bytes()
-    assert main(["check", *map(str, arguments)]) == 2
+    assert main(["data", "check", *map(str, arguments)]) == 2
     assert "belongs to the data, which is never written over" in capsys.readouterr().err
     assert file.read_bytes() == before
 
@@ -44,4 +44,4 @@ def test_pictures_and_their_table_stay(capsys: pytest.CaptureFixture[str], tmp_p
     refused(capsys, root / names[0], root, "--html", root / names[0])
     refused(capsys, root / "metadata.csv", root, "--fix", root / "metadata.csv")
     # Beside them there is room.
-    assert main(["check", str(root), "--fix", str(root / "fixes.csv")]) == 0
+    assert main(["data", "check", str(root), "--fix", str(root / "fixes.csv")]) == 0

@@ -14,14 +14,14 @@ import onnx
 import onnxruntime as ort
 import pytest
 
+from fer.core.defaults import MIN_FACE
 from fer.inference import OnnxModel, load_checkpoint
 from fer.inference.export import export
-from fer.inference.recognizer import MIN_FACE
 from fer.pixels import square_grey
 from tests.inference.conftest import COLUMNS, checkpoint
 from tests.support.pattern_faces import CLASSES
 
-PAGE = (Path(__file__).parents[1] / "docs" / "use_without_python.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "use_without_python.md").read_text(encoding="utf-8")
 #: What ONNX and the page call a type.
 KINDS = {"tensor(uint8)": "uint8", "tensor(float)": "float32"}
 

@@ -14,7 +14,7 @@ from PIL import Image
 import fer
 from fer.core.errors import UserError
 
-_TEXT = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+_TEXT = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
 
 def _example(name: str) -> str:

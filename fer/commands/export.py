@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
+import typer
+
+from fer.commands import options as opt
+from fer.commands.exit_codes import DONE
 from fer.core.errors import UserError
 from fer.core.pretrained import weights_path
-from fer.options import add_allow
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,15 +23,7 @@ if TYPE_CHECKING:
     from fer.inference import CheckpointModel
     from fer.inference.parity import Parity
 
-_DESCRIPTION: Final = """\
-Write a trained network as one ONNX file: scaling, network, temperature and softmax, from grey faces
-to probabilities, with everything that one has to know to use it rightly. The file is held against
-the network at several batch sizes before it is kept.
-
-To a file that ends in .ckpt goes the network alone, in half precision: a small checkpoint to use,
-to begin with (init_from=) or to learn from, but not to resume."""
-
-_EPILOG: Final = """\
+EPILOG: Final = """\
 examples:
   fer export runs/cnn_lstm/TIME/checkpoints/best.ckpt --to model.onnx
   fer export best.ckpt --to half.onnx --half
@@ -44,84 +37,95 @@ exit codes: 0 written, 2 wrong use or bad input: nothing was written, 130 interr
 #: Faces by which the ranges of activations are found.
 _CALIBRATION: Final = 512
 
+_Ckpt = Annotated[str, typer.Argument(metavar="CKPT", show_default=False, help="A checkpoint of "
+    "fer train, or the name of a model that comes with fer.")]  # fmt: skip
+_To = Annotated[Path, opt.file_option("--to", "The file to write: .onnx, or .ckpt for the network "
+    "alone in half precision.")]  # fmt: skip
+_Half = Annotated[bool, typer.Option("--half", help="Store the weights in half precision: half the "
+    "size; computes in float32 as ever.")]  # fmt: skip
+_Int8 = Annotated[bool, typer.Option("--int8", help="Compute in eight bits: smaller and faster; "
+    "refused where macro-F1 falls by more than one point.")]  # fmt: skip
+_Data = Annotated[Path | None, opt.file_option("--data", "For --int8: the data to find the ranges "
+    "and measure the loss by; FER2013 in FER_DATA_ROOT if not given.", metavar="PATH")]  # fmt: skip
 
-def main(arguments: Sequence[str]) -> int:
-    """Run ``fer export`` and return its exit code.
 
-    Args:
-        arguments: what follows ``fer export``.
+def export(
+    ckpt: _Ckpt,
+    *,
+    to: _To,
+    allow: opt.Allow = opt.NONE,
+    half: _Half = False,
+    int8: _Int8 = False,
+    data: _Data = None,
+) -> int:
+    """Write a trained network as one ONNX file.
+
+    It holds scaling, network, temperature and softmax, from grey faces to probabilities, with
+    everything that one has to know to use it rightly. The file is compared with the network at
+    several batch sizes before it is kept.
+
+    To a file that ends in .ckpt goes the network alone, in half precision: a small checkpoint to
+    use, to begin with (init_from=) or to learn from, but not to resume.
     """
-    options = _parser().parse_args(arguments)
-    try:
-        _export(options)
-    except KeyboardInterrupt:
-        sys.stderr.write("fer export: interrupted; nothing was written\n")
-        return 130
-    except (UserError, OSError) as error:
-        sys.stderr.write(f"fer export: {error}\n")
-        return 2
-    return 0
-
-
-def _export(options: argparse.Namespace) -> None:
     _check_installed()
-    if options.to.suffix not in (".onnx", ".ckpt"):
-        raise UserError(f"--to must name a file that ends in .onnx or .ckpt, not {options.to}")
-    if options.to.is_dir():
-        raise UserError(f"--to {options.to} is a folder; name a file")
-    if options.to.suffix == ".ckpt" and options.int8:
+    if half and int8:
+        raise UserError("--half and --int8 don't go together: leave one out")
+    if to.suffix not in (".onnx", ".ckpt"):
+        raise UserError(f"--to must name a file that ends in .onnx or .ckpt, not {to}")
+    if to.is_dir():
+        raise UserError(f"--to {to} is a folder; name a file")
+    if to.suffix == ".ckpt" and int8:
         raise UserError("--int8 is for .onnx files; a .ckpt file has half precision")
-    options.ckpt = weights_path(options.ckpt, ".pt")
-    if options.to.exists() and options.ckpt.exists() and options.to.samefile(options.ckpt):
-        raise UserError(f"--to {options.to} is the checkpoint itself; name another file")
+    path = weights_path(ckpt, ".pt")
+    if to.exists() and path.exists() and to.samefile(path):
+        raise UserError(f"--to {to} is the checkpoint itself; name another file")
     from fer.inference import load_checkpoint
 
-    model = load_checkpoint(options.ckpt, allow=options.allow)
-    if options.int8 and model.frames is not None:
+    model = load_checkpoint(path, allow=allow)
+    if int8 and model.frames is not None:
         raise UserError(
             "--int8 is for models of single faces, and this one reads clips: leave it out"
         )
-    told = _to_onnx(options, model) if options.to.suffix == ".onnx" else _to_checkpoint(options)
+    if to.suffix == ".onnx":
+        lines = _to_onnx(model, to, data, half=half, int8=int8)
+    else:
+        from fer.inference.export import export_checkpoint
+
+        lines = _rounding(export_checkpoint(path, to, allow=allow))
     if model.temperature is None:
-        told += (
+        lines += (
             "no temperature was fitted in training: probabilities are those of the bare softmax\n"
         )
     if model.not_comparable:
-        told += f"NOT COMPARABLE: {model.not_comparable}\n"
-    size = options.to.stat().st_size / 2**20
-    sys.stdout.write(f"{told}{options.to}: {size:.1f} MiB\n")
+        lines += f"NOT COMPARABLE: {model.not_comparable}\n"
+    size = to.stat().st_size / 2**20
+    sys.stdout.write(f"{lines}{to}: {size:.1f} MiB\n")
+    return DONE
 
 
-def _to_onnx(options: argparse.Namespace, model: CheckpointModel) -> str:
+def _to_onnx(model: CheckpointModel, to: Path, data: Path | None, *, half: bool, int8: bool) -> str:
     """Write an ONNX file and return how far it is from the network, in words."""
     from fer.inference.export import export
     from fer.inference.half import with_fp16_weights
     from fer.inference.parity import compare
 
     recipe = {"model": dict(model.configuration), **model.made}
-    if not options.int8:
-        parity = export(model, options.to, recipe=recipe, half=options.half)
-        lost = _rounding(compare(model, with_fp16_weights(model))) if options.half else ""
+    if not int8:
+        parity = export(model, to, recipe=recipe, half=half)
+        lost = _rounding(compare(model, with_fp16_weights(model))) if half else ""
     else:
         # The data are looked for before the work rather than behind it.
-        samples = _samples(options.data, model)
+        samples = _samples(data, model)
         with tempfile.TemporaryDirectory() as folder:
             exact = Path(folder) / "exact.onnx"
             parity = export(model, exact, recipe=recipe)
-            lost = _quantize(exact, options.to, samples)
+            lost = _quantize(exact, to, samples)
     return (
         f"same answers as the network: {_by_at_most(parity)} "
         f"(batches of {', '.join(map(str, parity.batches))}"
         + (f", clips of up to {', '.join(map(str, parity.frames))} frames" * bool(parity.frames))
         + f")\n{lost}"
     )
-
-
-def _to_checkpoint(options: argparse.Namespace) -> str:
-    """Write a checkpoint of the network alone and return how far it is from it, in words."""
-    from fer.inference.export import export_checkpoint
-
-    return _rounding(export_checkpoint(options.ckpt, options.to, allow=options.allow))
 
 
 def _rounding(parity: Parity) -> str:
@@ -183,26 +187,3 @@ def _check_installed() -> None:
         raise UserError(
             f"exporting needs {' and '.join(missing)}, not installed: pip install '.[train]'"
         )
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="fer export",
-        description=_DESCRIPTION,
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add = parser.add_argument
-    add("ckpt", metavar="CKPT", help="a checkpoint of fer train, or the name of a model that comes "
-        "with fer")  # fmt: skip
-    add("--to", metavar="FILE", type=Path, required=True, help="the file to write: .onnx, or .ckpt "
-        "for the network alone in half precision")  # fmt: skip
-    add_allow(parser)
-    small = parser.add_mutually_exclusive_group()
-    small.add_argument("--half", action="store_true", help="store the weights in half precision: "
-        "half the size; computes in float32 as ever")  # fmt: skip
-    small.add_argument("--int8", action="store_true", help="compute in eight bits: smaller and "
-        "faster; refused where macro-F1 falls by more than one point")  # fmt: skip
-    add("--data", metavar="PATH", type=Path, help="for --int8: the data to find the ranges and "
-        "measure the loss by (default: FER2013 in FER_DATA_ROOT)")  # fmt: skip
-    return parser

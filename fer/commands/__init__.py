@@ -1,0 +1,1 @@
+"""What ``fer COMMAND`` does; modules here import nothing heavy, so that ``--help`` stays fast."""
