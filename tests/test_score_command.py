@@ -80,7 +80,7 @@ def test_an_interrupt_keeps_what_is_done(predict: Predict, monkeypatch: pytest.M
     assert code == 130
     assert said.endswith(
         "20 rows, 20 faces: out\n"
-        "fer predict: interrupted; what is done is kept, and the same command goes on\n"
+        "fer predict: interrupted; what is done is kept, and the same command resumes\n"
     )
     monkeypatch.undo()
 
