@@ -90,7 +90,7 @@ def check(
     from fer.data.check.suggested_fixes import suggest_fixes
     from fer.data.check.votes import find_crowd
     from fer.data.cleaning.fixes import write_fixes
-    from fer.data.manifest import write_manifest
+    from fer.data.sources.manifest import write_manifest
     from fer.reporting.data_check import write_page
 
     # What is missing is reported before the work rather than behind it.

@@ -19,8 +19,8 @@ from fer.core.labels import EMOTIONS
 from fer.data.check.report import KINDS
 from fer.data.cleaning.clean import Cleaned, Cleaning
 from fer.data.cleaning.fixes import read_fixes
-from fer.data.manifest import COLUMNS
 from fer.data.sources.folder import ImageFolder
+from fer.data.sources.manifest import COLUMNS
 from tests.commands.conftest import Run
 from tests.support import flawed_faces as flaws
 from tests.support.fer2013_csv import make_faces, write_fer2013

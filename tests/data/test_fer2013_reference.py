@@ -18,12 +18,12 @@ from fer.data.fer2013_reference import (
     read_annotator_votes,
     split_names,
 )
-from fer.data.manifest import write_manifest
 from fer.data.scaling import scaled
 from fer.data.source import DataError, Faces, Source, Split
 from fer.data.sources.fer2013 import Fer2013
 from fer.data.sources.fer2013_votes import Fer2013WithVotes
 from fer.data.sources.ferplus import FerPlus
+from fer.data.sources.manifest import write_manifest
 from fer.data.synthetic import SyntheticFaces
 from tests.support.fer2013_csv import make_faces, write_fer2013
 from tests.support.picture_folders import write_fer2013_folders

@@ -7,7 +7,7 @@ import gzip
 from collections import Counter
 from pathlib import Path
 
-from fer.data.manifest import COLUMNS, read_manifest
+from fer.data.sources.manifest import COLUMNS, read_manifest
 
 MANIFEST = Path(__file__).parents[2] / "results" / "manifest.csv.gz"
 

@@ -14,11 +14,11 @@ import numpy.typing as npt
 from fer.core.labels import EMOTIONS, FERPLUS
 from fer.core.metadata import Columns
 from fer.data.issues import Finding
-from fer.data.manifest import read_manifest, rows_by_pixels
 from fer.data.source import SPLITS, DataError, DataNotFoundError, Faces, Split
 from fer.data.sources.archives import first_file
 from fer.data.sources.fer2013 import Defects, Fer2013
 from fer.data.sources.fer2013_csv import USAGES
+from fer.data.sources.manifest import read_manifest, rows_by_pixels
 from fer.data.table_file import read_table
 
 Target = Literal["majority", "distribution"]
@@ -41,7 +41,7 @@ class FerPlus:
 
     The votes belong to the rows of ``fer2013.csv`` in their order; the number in a picture's name
     is not the row. Folders of pictures have no such rows: their pixels are looked up in a manifest
-    (:mod:`fer.data.manifest`).
+    (:mod:`fer.data.sources.manifest`).
 
     ``majority`` keeps the faces with a single highest number of votes among FER+'s ten columns, if
     it is for one of the classes: pictures without a name, ties, ``unknown`` and no face, and with

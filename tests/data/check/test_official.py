@@ -11,9 +11,9 @@ import pytest
 from fer.data.check.check import check
 from fer.data.check.report import Leak, Report
 from fer.data.check.votes import SplitVotes, find_crowd
-from fer.data.manifest import read_manifest, rows_by_pixels, write_manifest
 from fer.data.source import DataNotFoundError, Faces
 from fer.data.sources.fer2013 import Fer2013
+from fer.data.sources.manifest import read_manifest, rows_by_pixels, write_manifest
 
 OFFICIAL_GZ = "e9aeabf8ea2745afd961e65d5993f5ae76945067546304b3f4b37aaa3b40d89d"
 MANIFEST = Path(__file__).parents[3] / "results" / "manifest.csv.gz"

@@ -13,10 +13,10 @@ from fer.config.build import build_parts
 from fer.config.compose import compose
 from fer.core.labels import EMOTIONS
 from fer.data.datamodule import FaceDataModule
-from fer.data.manifest import write_manifest
 from fer.data.source import DataNotFoundError, Faces
 from fer.data.sources.fer2013 import Fer2013
 from fer.data.sources.fer2013_votes import Fer2013WithVotes
+from fer.data.sources.manifest import write_manifest
 from tests.support.errors import raises
 from tests.support.fer2013_csv import make_faces, write_fer2013
 from tests.support.picture_folders import write_fer2013_folders, write_picture

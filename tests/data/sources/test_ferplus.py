@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from fer.core.labels import EMOTIONS
-from fer.data.manifest import COLUMNS, read_manifest, write_manifest
 from fer.data.source import DataError, DataNotFoundError, Faces
 from fer.data.sources.fer2013 import Fer2013
 from fer.data.sources.ferplus import FerPlus
+from fer.data.sources.manifest import COLUMNS, read_manifest, write_manifest
 from tests.support.errors import raises
 from tests.support.fer2013_csv import make_faces, row_text, write_fer2013, write_lines
 from tests.support.picture_folders import write_fer2013_folders, write_picture
