@@ -10,6 +10,7 @@ from torch import Tensor
 
 from fer.data.augmentation.batch import resampled
 from fer.models import ModelInput
+from fer.ranges import NonNegativeFloat, ShareBelowOne
 
 
 class Consistency:
@@ -29,7 +30,13 @@ class Consistency:
         ValueError: a number is out of range.
     """
 
-    def __init__(self, *, weight: float = 1.0, zoom: float = 0.3, shift: float = 0.1) -> None:
+    def __init__(
+        self,
+        *,
+        weight: NonNegativeFloat = 1.0,
+        zoom: ShareBelowOne = 0.3,
+        shift: ShareBelowOne = 0.1,
+    ) -> None:
         if weight < 0:
             raise ValueError(f"weight must be at least 0, not {weight}")
         for name, value in (("zoom", zoom), ("shift", shift)):

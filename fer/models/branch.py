@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Final, Literal
+from typing import Any, Final, Literal, cast
 
 import torch
 from torch import Tensor, nn
+
+from fer.models.build import BuildError
 
 #: How the places of a map become one vector.
 Pool = Literal["mean", "max", "both"]
@@ -37,6 +39,34 @@ class Branch(nn.Module, ABC):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.pool(self.tokens(x))
+
+
+@torch.no_grad()
+def map_shape(backbone: nn.Module, size: int, reader: str) -> tuple[int, int, int]:
+    """Return channels, height and width of a backbone's ``feature_map`` of a face.
+
+    Args:
+        backbone: its mode is left as training mode.
+        size: height and width of the face, in pixels.
+        reader: what reads the map, for the message.
+
+    Raises:
+        BuildError: it keeps no map.
+    """
+    if not hasattr(backbone, "feature_map"):
+        raise BuildError(
+            f"{reader} can't read {type(backbone).__name__}, which keeps no feature map: choose "
+            "backbone=small, shallow, vgg, resnet or a convolutional network of timm"
+        )
+    backbone.eval()
+    try:
+        maps = cast("Any", backbone).feature_map(torch.zeros(1, 1, size, size))
+    except ValueError as error:
+        raise BuildError(f"{error}: choose a convolutional one for {reader}") from error
+    finally:
+        backbone.train()
+    channels, height, width = maps.shape[1:]
+    return int(channels), int(height), int(width)
 
 
 class MapBranch(Branch):

@@ -10,6 +10,7 @@ from annotated_types import Ge, Predicate
 from torch import Tensor, nn
 from torch._higher_order_ops.scan import scan
 
+from fer.models.branch import map_shape
 from fer.models.build import BuildError, build
 from fer.models.clips import ClipNetwork, each_frame
 from fer.models.network import Spec, check_pooling
@@ -131,7 +132,7 @@ class ConvLSTM(ClipNetwork):
             )
         check_pooling("backbone", backbone, "the recurrence reads the map before it")
         self.backbone = build(backbone, self.side, expects=nn.Module)
-        channels = [self._measured(), *widths]
+        channels = [map_shape(self.backbone, self.side, "a convolutional LSTM")[0], *widths]
         if not widths:
             raise BuildError("widths: a convolutional LSTM has at least one layer")
         try:
@@ -150,21 +151,3 @@ class ConvLSTM(ClipNetwork):
         last = maps[:, -1].flatten(2)
         logits: Tensor = self.head(torch.cat([last.mean(dim=2), last.amax(dim=2)], dim=1))
         return logits
-
-    @torch.no_grad()
-    def _measured(self) -> int:
-        """Return the channels of the map of a frame."""
-        backbone, kind = self.backbone, type(self.backbone).__name__
-        if not hasattr(backbone, "feature_map"):
-            raise BuildError(
-                f"a convolutional LSTM can't read {kind}, which keeps no feature map: choose "
-                "backbone=shallow, small, vgg, resnet or a convolutional network of timm"
-            )
-        backbone.eval()
-        try:
-            maps = cast("Any", backbone).feature_map(torch.zeros(1, 1, self.side, self.side))
-        except ValueError as error:
-            raise BuildError(f"{error}: choose a convolutional one for it") from error
-        finally:
-            backbone.train()
-        return int(maps.shape[1])

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-import torch
 from torch import Tensor, nn
 
+from fer.models.branch import map_shape
 from fer.models.build import BuildError, build
 from fer.models.network import FusionNetwork, Spec, check_pooling
 
@@ -53,36 +53,20 @@ class CRNN(FusionNetwork):
         return {name: part for name, part in super().branches.items() if name != "backbone"}
 
     def _make_lstm(self, spec: Spec, size: int) -> nn.Module:
-        channels, side = self._measured(size)
+        channels, side = self._map_shape(size)
         return build(spec, side, expects=nn.Module, channels=channels)
 
     def _inputs(self, x: Tensor) -> dict[str, Tensor]:
-        return {"lstm": self._map(x)}
+        return {"lstm": cast("Any", self.backbone).feature_map(x)}
 
-    def _map(self, x: Tensor) -> Tensor:
-        maps: Tensor = cast("Any", self.backbone).feature_map(x)
-        return maps
-
-    @torch.no_grad()
-    def _measured(self, size: int) -> tuple[int, int]:
+    def _map_shape(self, size: int) -> tuple[int, int]:
         """Return channels and side of the map of a face."""
         backbone = cast("nn.Module", self.backbone)
-        kind = type(backbone).__name__
-        if not hasattr(backbone, "feature_map"):
-            raise BuildError(
-                f"an LSTM can't read {kind}, which keeps no feature map: choose backbone=small, "
-                "vgg, resnet or a convolutional network of timm"
-            )
-        backbone.eval()
-        try:
-            channels, height, width = self._map(torch.zeros(1, 1, size, size)).shape[1:]
-        except ValueError as error:
-            raise BuildError(f"{error}: choose a convolutional one for an LSTM to read") from error
-        finally:
-            backbone.train()
+        channels, height, width = map_shape(backbone, size, "an LSTM")
         if height != width or height < 2:
             raise BuildError(
-                f"the map that {kind} makes of {size} pixels has {height}×{width} places, and a "
-                "sequence needs more: choose fewer stages, or larger faces by data.size"
+                f"the map that {type(backbone).__name__} makes of {size} pixels has "
+                f"{height}×{width} places, and a sequence needs more: choose fewer stages, or "
+                "larger faces by data.size"
             )
         return channels, height

@@ -28,11 +28,6 @@ def test_a_checkpoint_reads_back(tmp_path: Path) -> None:
     assert names(path.parent) == ["last.ckpt"]
 
 
-def test_a_path_may_be_a_string(tmp_path: Path) -> None:
-    AtomicCheckpointIO().save_checkpoint({"epoch": 3}, str(tmp_path / "last.ckpt"))
-    assert torch.load(tmp_path / "last.ckpt", weights_only=True) == {"epoch": 3}
-
-
 @pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
 @pytest.mark.parametrize("old", [True, False], ids=["before", "none"])
 def test_a_full_disk_costs_the_new_checkpoint_alone(
@@ -91,8 +86,3 @@ def test_leftovers_of_a_kill_go_and_nothing_else(tmp_path: Path) -> None:
     assert all((tmp_path / name).read_text(encoding="utf-8") == name for name in kept)
     assert deeper.is_file()
     remove_leftovers(tmp_path)
-
-
-def test_there_need_be_no_folder_to_clear(tmp_path: Path) -> None:
-    remove_leftovers(tmp_path / "none")
-    assert names(tmp_path) == []

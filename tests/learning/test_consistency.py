@@ -9,7 +9,6 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from fer.core.errors import UserError
 from fer.learning.callbacks import ConsistencyRegularization
 from fer.learning.consistency import Consistency
 from tests.support.learners import pattern_data, quiet_trainer, small_module
@@ -44,12 +43,6 @@ def test_views_are_as_large_and_as_far_as_they_may_be() -> None:
         assert abs(middle.mean() - 23.5) < 0.5
     # Each face has a draw of its own.
     assert len({tuple(face.flatten().tolist()) for face in seen[:20]}) > 10
-
-
-def test_the_edge_is_repeated() -> None:
-    torch.manual_seed(0)
-    seen = Consistency(zoom=0.3, shift=0.2).view(torch.full((50, 1, 48, 48), 90).byte())
-    assert (seen == 90).all()
 
 
 def test_divergence_is_that_of_both_directions() -> None:
@@ -96,13 +89,6 @@ def test_a_training_makes_answers_alike(tmp_path: Path) -> None:
             one, other = module(faces), module(Consistency().view(faces))
         differ[weight] = (one.softmax(1) - other.softmax(1)).abs().sum(dim=1).mean().item()
     assert differ[5.0] < 0.5 * differ[0.0]
-
-
-def test_clips_are_refused() -> None:
-    module = small_module()
-    module.takes_clips = True
-    with pytest.raises(UserError, match="for models of single faces, not of clips"):
-        ConsistencyRegularization().plan(module)
 
 
 @pytest.mark.parametrize(

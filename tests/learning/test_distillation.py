@@ -11,13 +11,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fer.core.errors import UserError
 from fer.data.soft_targets import SoftTargets, checksums_of
 from fer.learning import FerModule
-from fer.learning.callbacks import Distillation
+from fer.learning.callbacks import ConsistencyRegularization, Distillation
 from fer.learning.callbacks.distillation import read_teachers
 from fer.learning.distillation import StoredAnswers, TeacherNetworks
 from fer.learning.losses import distillation_loss
+from tests.support.errors import raises
 from tests.support.learners import pattern_data, quiet_trainer, small_module
 
 
@@ -140,16 +140,20 @@ def test_teachers_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     module = small_module()
     other = stored(tmp_path, small_module(), "other.ckpt", classes=list("dcba"))
     # Of four classes, too.
-    with pytest.raises(UserError, match="a teacher must know the same, in their order"):
+    with raises("other_classes", "other.ckpt"):
         read_teachers([other], module)
+    larger = stored(tmp_path, small_module(), "larger.ckpt", size=64)
+    with raises("other_inputs", "larger.ckpt"):
+        read_teachers([larger], module)
     seen = stored(tmp_path, small_module(), "seen.ckpt", invalid="test faces were trained on")
-    with pytest.raises(UserError, match="INVALID: test faces were trained on"):
+    with raises("other_protocol", "seen.ckpt"):
         read_teachers([seen], module)
-    with pytest.raises(UserError, match="there is no file"):
+    with raises("no_file", "absent.ckpt"):
         read_teachers([tmp_path / "absent.ckpt"], module)
     module.takes_clips = True
-    with pytest.raises(UserError, match="for models of single faces, not of clips"):
-        Distillation(teachers=[str(other)]).plan(module)
+    for callback in (Distillation(teachers=[str(other)]), ConsistencyRegularization()):
+        with raises("not_for_clips"):
+            callback.plan(module)
     for both in ([], [str(other)]):
         with pytest.raises(ValueError, match="one of them alone"):
             Distillation(teachers=both, soft_targets=both)

@@ -80,12 +80,6 @@ def test_what_is_tested_is_the_average(tmp_path: Path) -> None:
         assert torch.equal(module.state_dict()[name], value), name
 
 
-@pytest.mark.parametrize("decay", [-0.1, 1.0])
-def test_decay_out_of_range(decay: float) -> None:
-    with pytest.raises(ValueError, match="below 1"):
-        EMAWeights(decay=decay)
-
-
 def test_little_of_the_start_is_left() -> None:
     left = 1.0
     for step in range(1, 2_300):

@@ -66,21 +66,12 @@ def test_it_learns_as_it_did(tmp_path: Path) -> None:
     np.testing.assert_allclose(losses(tmp_path), stored(), rtol=TOLERANCE, atol=0)
 
 
-def test_the_stored_run_learns() -> None:
-    """A curve that goes nowhere would hold little."""
-    first, *_, last = np.reshape(stored(), (-1, 4)).mean(axis=1)
-    assert last < 0.92 * first
-
-
 @pytest.mark.parametrize(
     "override",
     [
         "optimizer.lr=0.0011",
-        "optimizer.betas=[0.8,0.999]",
         "model.preprocessing.mean=0.05",
-        "model.preprocessing.std=0.5",
         "model.lstm.pooling=mean",
-        "model.backbone.pools=[max,max,max,avg]",
         "loss.label_smoothing=0.01",
     ],
 )

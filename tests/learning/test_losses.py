@@ -39,17 +39,6 @@ def gradient(loss: nn.Module, logits: Tensor, target: Tensor) -> Tensor:
     return leaf.grad
 
 
-def test_labels_become_one_hot_rows() -> None:
-    rows = as_distribution(LABELS, CLASSES)
-    assert rows.dtype == torch.float32
-    assert torch.equal(rows, torch.eye(CLASSES)[LABELS])
-
-
-def test_distributions_stay_as_they_are() -> None:
-    shares = make_shares()
-    assert as_distribution(shares, CLASSES) is shares
-
-
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 @pytest.mark.parametrize("power", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize("soft", [False, True], ids=["labels", "shares"])
@@ -61,13 +50,6 @@ def test_the_weighted_loss_is_that_of_torch(power: float, smoothing: float, soft
     assert weighted(power, smoothing)(make_logits(), target).item() == pytest.approx(
         expected.item(), rel=1e-5
     )
-
-
-def test_a_full_balance_gives_classes_the_same_total() -> None:
-    weight = weighted(1.0).weight
-    assert weight is not None
-    totals = weight * torch.tensor(COUNTS)
-    assert totals.tolist() == pytest.approx([4.0] * CLASSES)
 
 
 def test_a_class_without_faces_weighs_nothing() -> None:
@@ -86,21 +68,6 @@ def test_a_class_without_faces_weighs_nothing() -> None:
 def test_without_counts_there_is_no_weighted_loss() -> None:
     with pytest.raises(RuntimeError, match="set_counts must be called before"):
         WeightedCrossEntropy()(make_logits(), LABELS)
-
-
-def test_the_weights_follow_the_logits() -> None:
-    assert weighted(0.5)(make_logits().double(), LABELS).dtype == torch.float64
-
-
-@pytest.mark.parametrize("soft", [False, True], ids=["labels", "shares"])
-def test_a_focal_loss_that_sees_all_alike_is_cross_entropy(soft: bool) -> None:
-    target = make_shares() if soft else LABELS
-    expected = F.cross_entropy(make_logits(), target)
-    assert FocalLoss(gamma=0.0)(make_logits(), target).item() == pytest.approx(
-        expected.item(), rel=1e-5
-    )
-    got = gradient(FocalLoss(gamma=0.0), make_logits(), target)
-    assert torch.allclose(got, gradient(nn.CrossEntropyLoss(), make_logits(), target), atol=1e-6)
 
 
 @pytest.mark.parametrize("gamma", [1.0, 2.0, 5.0])
@@ -130,13 +97,6 @@ def test_the_focal_loss_bears_extreme_logits(gamma: float, soft: bool, height: f
     loss = FocalLoss(gamma=gamma)
     assert torch.isfinite(loss(logits, target))
     assert torch.isfinite(gradient(loss, logits, target)).all()
-
-
-def test_the_divergence_is_zero_where_the_answer_is_the_votes() -> None:
-    shares = make_shares()
-    loss = SoftTargetLoss()
-    assert loss(shares.log(), shares).item() == pytest.approx(0.0, abs=1e-6)
-    assert loss(make_logits(), shares).item() > 0.1
 
 
 def test_votes_for_one_class_alone_are_no_trouble() -> None:

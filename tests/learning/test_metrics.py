@@ -91,25 +91,6 @@ def test_logits_count_by_their_largest() -> None:
     check(metrics.compute(), logits.argmax(dim=1).numpy(), labels)
 
 
-def test_a_reset_forgets() -> None:
-    metrics = classification_metrics(CLASSES)
-    for seed in range(2):
-        answers, labels = draw("all", seed=seed)
-        metrics.update(torch.from_numpy(answers), torch.from_numpy(labels))
-        check(metrics.compute(), answers, labels)
-        metrics.reset()
-
-
-def test_two_classes() -> None:
-    answers, labels = torch.tensor([0, 1, 1, 0, 1]), torch.tensor([0, 1, 0, 0, 0])
-    metrics = classification_metrics(2)
-    metrics.update(answers, labels)
-    values = metrics.compute()
-    assert values["acc"].item() == pytest.approx(0.6)
-    assert values["balanced_acc"].item() == pytest.approx((0.5 + 1) / 2)
-    assert values["confusion"].tolist() == [[2, 2], [0, 1]]
-
-
 @pytest.mark.parametrize("case", CASES)
 def test_a_training_and_a_judgement_mean_the_same(case: str) -> None:
     answers, labels = draw(case)
@@ -124,22 +105,6 @@ def test_a_training_and_a_judgement_mean_the_same(case: str) -> None:
     for name, value in theirs.items():
         wanted = np.nan if value is None else value
         assert ours[name].item() == pytest.approx(wanted, abs=1e-6, nan_ok=True), name
-
-
-def test_flat_names() -> None:
-    values = {
-        "acc": torch.tensor(0.5),
-        "f1": torch.tensor([0.1, 0.2]),
-        "confusion": torch.eye(2),
-    }
-    flat = flatten(values, ["cat", "dog"], "val")
-    assert list(flat) == ["val/acc", "val/f1/cat", "val/f1/dog"]
-    assert [value.item() for value in flat.values()] == pytest.approx([0.5, 0.1, 0.2])
-
-
-def test_flat_names_need_a_value_a_class() -> None:
-    with pytest.raises(ValueError, match="zip"):
-        flatten({"f1": torch.tensor([0.1, 0.2, 0.3])}, ["cat", "dog"], "val")
 
 
 #: How many faces each process has.

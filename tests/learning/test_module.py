@@ -135,12 +135,6 @@ def test_the_best_checkpoint_is_that_of_the_best_epoch(run: Run) -> None:
     assert float(callback.best_model_score) == pytest.approx(max(accuracies))
 
 
-def test_the_run_tells_epochs_apart(run: Run) -> None:
-    """Otherwise the best epoch could be any, and the tests above hold nothing."""
-    accuracies = [epoch["val/acc"] for epoch in run.witness.after_validation]
-    assert len(set(accuracies)) > 1
-
-
 def test_hyperparameters_are_plain(run: Run) -> None:
     def walk(node: Any) -> None:
         if isinstance(node, dict | list | tuple):
@@ -174,12 +168,6 @@ def test_validation_logs_what_it_promises(run: Run) -> None:
     assert set(run.trainer.callback_metrics) - set(promised) == {"train/step_loss"}
 
 
-def test_the_numbers_are_those_of_the_weights(run: Run) -> None:
-    assert run.witness.after_validation[-1]["val/acc"] == pytest.approx(
-        accuracy(run.module, run.data)
-    )
-
-
 def test_confusion_has_true_classes_in_its_rows(tmp_path: Path) -> None:
     """Of a network that has learned nothing, so that errors are many and not symmetric."""
     torch.manual_seed(3)
@@ -193,14 +181,6 @@ def test_confusion_has_true_classes_in_its_rows(tmp_path: Path) -> None:
     assert not np.array_equal(expected, expected.T)
     assert module.confusion["val"].dtype == torch.int64
     np.testing.assert_array_equal(module.confusion["val"].numpy(), expected)
-
-
-def test_confusion_is_of_the_last_epoch_alone(run: Run) -> None:
-    labels = run.data.faces.splits["val"].labels
-    confusion = run.module.confusion["val"]
-    assert confusion.sum(dim=1).tolist() == np.bincount(labels, minlength=len(CLASSES)).tolist()
-    right = int(confusion.trace())
-    assert right / len(labels) == pytest.approx(run.witness.after_validation[-1]["val/acc"])
 
 
 def test_history_has_an_entry_an_epoch(run: Run) -> None:
@@ -224,21 +204,6 @@ def test_history_file_is_the_history(run: Run) -> None:
         rows = list(csv.DictReader(file))
     read = [{name: float(value) for name, value in row.items() if value} for row in rows]
     assert read == run.history.epochs
-
-
-def test_history_travels_in_checkpoints(run: Run) -> None:
-    state = torch.load(run.folder / "checkpoints" / "last.ckpt", weights_only=True)["callbacks"]
-    restored = History()
-    restored.load_state_dict(state["History"])
-    assert restored.epochs == run.history.epochs
-
-
-def test_history_keeps_its_own_copy_of_a_state() -> None:
-    state = {"epochs": [{"epoch": 1.0}]}
-    history = History()
-    history.load_state_dict(state)
-    history.epochs[0]["epoch"] = 9.0
-    assert state == {"epochs": [{"epoch": 1.0}]}
 
 
 def resume(
@@ -342,12 +307,6 @@ def test_rare_validation_leaves_gaps_and_no_old_numbers(tmp_path: Path) -> None:
     history = fit_with_rare_validation(tmp_path, PATIENT)
     assert ["val/acc" in epoch for epoch in history.epochs] == [False, True, False, True]
     assert [epoch["lr"] for epoch in history.epochs] == [0.01, 0.005, 0.0025, 0.00125]
-
-
-def test_rare_validation_keeps_the_last_epoch(tmp_path: Path) -> None:
-    history = fit_with_rare_validation(tmp_path, PATIENT)
-    last = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
-    assert last["callbacks"]["History"]["epochs"] == history.epochs
 
 
 def test_a_plateau_is_looked_for_where_there_was_a_validation(tmp_path: Path) -> None:

@@ -10,10 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
-from torch.optim.lr_scheduler import LRScheduler
 
-from fer.learning.callbacks.gradual_unfreezing import RateGroup
-from fer.learning.optim import Cosine, OneCycle, muon
+from fer.learning.optim import muon
 from fer.learning.optim.muon import Muon, orthogonalize
 from fer.models import BuildError, build
 from tests.support.learners import pattern_data, quiet_trainer, small_module
@@ -48,17 +46,6 @@ def in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(muon, "_cpu_has_bf16", lambda: False)
 
 
-@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 6, 54), (2, 40, 5), (2, 256, 64)])
-def test_singular_values_end_near_one(shape: tuple[int, ...]) -> None:
-    matrices = drawn(*shape)
-    turned = orthogonalize(matrices)
-    assert (turned.shape, turned.dtype) == (matrices.shape, matrices.dtype)
-    values = torch.linalg.svdvals(turned)
-    # The square one has small singular values, which rise without getting there.
-    assert values.max() < 1.3
-    assert values.min() > (0.1 if shape[1] == shape[2] else 0.6)
-
-
 def test_the_singular_vectors_stay() -> None:
     matrix = drawn(6, 20)
     u, s, vh = torch.linalg.svd(matrix, full_matrices=False)
@@ -78,12 +65,6 @@ def test_bfloat16_comes_to_about_the_same(monkeypatch: pytest.MonkeyPatch) -> No
     assert rounded.dtype == torch.float32
     assert not torch.equal(rounded, exact)
     torch.testing.assert_close(rounded, exact, atol=0.03, rtol=0)
-
-
-def test_each_of_many_is_as_if_alone() -> None:
-    many = drawn(4, 5, 9)
-    alone = torch.cat([orthogonalize(one[None]) for one in many])
-    torch.testing.assert_close(orthogonalize(many), alone)
 
 
 @pytest.mark.parametrize("kind", [torch.bfloat16, torch.float64])
@@ -154,14 +135,6 @@ def test_the_memory_layout_changes_nothing() -> None:
         torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
 
 
-def test_what_has_no_gradient_stays() -> None:
-    net = network()
-    before = [p.clone() for p in net[2].parameters()]
-    net[2].requires_grad_(False)
-    learn(net, Muon(net.parameters(), 0.1, weight_decay=0.1), 2)
-    assert all(torch.equal(*pair) for pair in zip(net[2].parameters(), before, strict=True))
-
-
 def test_a_state_read_without_code_goes_on_bit_for_bit() -> None:
     straight, broken = network(), network()
     learn(straight, Muon(straight.parameters(), 0.01), 5)
@@ -177,40 +150,6 @@ def test_a_state_read_without_code_goes_on_bit_for_bit() -> None:
         assert torch.equal(one, other)
 
 
-def test_a_closure_computes_the_gradients() -> None:
-    net = network()
-    optimizer = Muon(net.parameters(), 0.01)
-    before = net[0].weight.clone()
-
-    def closure() -> Tensor:
-        loss: Tensor = net(drawn(4, 1, 8, 8)).square().mean()
-        loss.backward()
-        return loss
-
-    assert optimizer.step(closure) > 0
-    assert not torch.equal(net[0].weight, before)
-    assert Muon([nn.Parameter(torch.zeros(1))]).step() is None
-
-
-@pytest.mark.parametrize("kind", [Cosine, OneCycle])
-def test_schedules_keep_rates_in_proportion(kind: Any) -> None:
-    groups = [{"params": [nn.Parameter(torch.zeros(2))]} for _ in range(2)]
-    optimizer = Muon(groups, 0.1, aux_rate=3.0)
-    optimizer.param_groups[1]["lr"] *= 0.5
-    schedule: LRScheduler = kind(optimizer, 10)
-    for _ in range(9):
-        slow, fast = (group["lr"] for group in reversed(optimizer.param_groups))
-        assert slow == pytest.approx(0.5 * fast)
-        for p in (group["params"][0] for group in groups):
-            p.data.zero_()
-            p.grad = torch.ones(2)
-            optimizer.state.clear()
-        optimizer.step()
-        moved = groups[0]["params"][0][0].item()
-        assert moved == pytest.approx(-fast * 3.0 * 1.95)
-        schedule.step()
-
-
 @pytest.mark.parametrize(
     "wrong", [{"momentum": 1.0}, {"lr": -1.0}, {"weight_decay": -0.1}, {"aux_rate": float("nan")}]
 )
@@ -218,16 +157,6 @@ def test_what_is_out_of_range_is_refused(wrong: dict[str, float]) -> None:
     spec = composed(CHOICE)["optimizer"] | wrong
     with pytest.raises(BuildError, match=next(iter(wrong))):
         build(spec, [nn.Parameter(torch.zeros(1))], expects=Optimizer)
-
-
-def test_parts_of_the_network_have_rates_of_their_own() -> None:
-    module = small_module(CHOICE, "optimizer.lr=0.1")
-    names = tuple(name for name, _ in module.network.named_parameters())
-    module.rate_groups = (RateGroup("a", names[:3], 1.0), RateGroup("b", names[3:], 0.5))
-    made: Any = module.configure_optimizers()
-    groups = made["optimizer"].param_groups
-    assert [group["name"] for group in groups] == ["a", "b"]
-    assert groups[1]["lr"] == pytest.approx(0.5 * groups[0]["lr"])
 
 
 @pytest.mark.filterwarnings("ignore:.*does not have many workers")

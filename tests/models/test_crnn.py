@@ -84,27 +84,6 @@ def test_a_map_with_the_channels_last_is_turned() -> None:
     torch.testing.assert_close(maps.flatten(2).transpose(1, 2), backbone.backbone.tokens(x))
 
 
-@pytest.mark.parametrize("size", [47, 51])
-@torch.no_grad()
-def test_odd_sizes(size: int) -> None:
-    assert crnn(*BACKBONES["small"], size=size).eval()(grey(2, size)).isfinite().all()
-
-
-@torch.no_grad()
-def test_what_it_is_made_of_is_changed_by_keys() -> None:
-    network = crnn(
-        *BACKBONES["small"],
-        "model.lstm.bidirectional=false",
-        "model.lstm.depth=3",
-        "model.lstm.units=5",
-        "model.lstm.pooling=max",
-        "model.backbone.pools=[max,max,avg,none]",
-    )
-    lstm: Any = network.lstm
-    assert (lstm.lstm.num_layers, lstm.lstm.bidirectional, lstm.out_features) == (3, False, 5)
-    assert lstm.view.steps == 36
-
-
 @torch.no_grad()
 def test_measuring_the_map_leaves_the_backbone_as_it_was() -> None:
     network = crnn(*BACKBONES["small"])

@@ -26,11 +26,6 @@ def network(*overrides: str) -> FusionNetwork:
     return build(spec, expects=FusionNetwork, classes=7, size=48).eval()
 
 
-def test_width_is_as_declared() -> None:
-    assert branch()(torch.tensor([[30.0, 1.0]])).shape == (1, branch().out_features) == (1, 8)
-    assert branch().tokens(torch.zeros(3, 2)).shape == (3, 1, branch().token_features)
-
-
 def test_numbers_are_standardised_and_words_told_apart() -> None:
     part = branch()
     inputs: list[torch.Tensor] = []
@@ -38,12 +33,6 @@ def test_numbers_are_standardised_and_words_told_apart() -> None:
     part(torch.tensor([[40.0, 0.0], [NAN, 1.0], [25.0, NAN]]))
     wanted = [[1.0, 1.0, 1.0, 0.0], [0.0, 0.0, 0.0, 1.0], [-0.5, 1.0, 0.0, 0.0]]
     torch.testing.assert_close(inputs[0], torch.tensor(wanted))
-
-
-def test_missing_is_not_average() -> None:
-    part = branch()
-    mean, missing = part(torch.tensor([[30.0, NAN], [NAN, NAN]]))
-    assert not torch.equal(mean, missing)
 
 
 def test_rows_are_hidden_at_random_while_training_only() -> None:

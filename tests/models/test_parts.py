@@ -152,26 +152,6 @@ def test_model_reads_each_face_by_itself(name: str) -> None:
     assert_neighbours_do_not_matter(model, seen(model, 3), seen(model, 4, seed=1))
 
 
-@pytest.mark.parametrize("name", options("model"))
-@torch.no_grad()
-def test_model_reads_uint8_and_float_alike(name: str) -> None:
-    model = network(name).eval()
-    images = seen(model, 2)
-    torch.testing.assert_close(model(images), model(images.float()), rtol=0, atol=0)
-
-
-@pytest.mark.parametrize("name", options("model"))
-@torch.no_grad()
-def test_weights_carry_the_whole_model(name: str) -> None:
-    """A state dict and the spec give the same network again."""
-    torch.manual_seed(0)
-    model, other = network(name).eval(), network(name).eval()
-    images = seen(model, 2)
-    assert not torch.equal(model(images), other(images))
-    other.load_state_dict(model.state_dict())
-    torch.testing.assert_close(model(images), other(images), rtol=0, atol=0)
-
-
 def test_the_check_of_gradients_bites() -> None:
     class Half(nn.Module):
         def __init__(self) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
 import torch
 
-from fer.models import Rows, SequenceBranch
+from fer.models import SequenceBranch
+from fer.models.sequence import StepAttention
 
 ROWS = {"_target_": "fer.models.Rows"}
 UNITS = 6
@@ -21,21 +23,6 @@ def make(**options: Any) -> SequenceBranch:
 @pytest.fixture
 def images() -> torch.Tensor:
     return torch.rand(3, 1, 12, 12, generator=torch.Generator().manual_seed(1))
-
-
-@pytest.mark.parametrize("depth", [1, 3])
-@pytest.mark.parametrize("bidirectional", [False, True])
-@torch.no_grad()
-def test_last_is_the_final_state_of_each_direction(
-    images: torch.Tensor, depth: int, bidirectional: bool
-) -> None:
-    branch = make(depth=depth, bidirectional=bidirectional, pooling="last")
-    steps, _ = branch.lstm(images[:, 0])
-    forward, backward = steps[:, -1, :UNITS], steps[:, 0, UNITS:]
-    # What has read all rows: top to bottom ends at the last step, bottom to top at the first.
-    expected = torch.cat([forward, backward], dim=1) if bidirectional else forward
-    assert branch.out_features == expected.shape[1]
-    torch.testing.assert_close(branch(images), expected)
 
 
 @torch.no_grad()
@@ -57,23 +44,6 @@ def test_mean_and_max_are_over_steps(images: torch.Tensor, pooling: Any) -> None
     torch.testing.assert_close(branch(images), expected)
 
 
-@torch.no_grad()
-def test_direction_and_order_of_rows_matter(images: torch.Tensor) -> None:
-    branch = make(bidirectional=False)
-    assert not torch.allclose(branch(images), branch(images.flip(2)), atol=1e-4)
-    assert not torch.allclose(branch(images), branch(images.transpose(2, 3)), atol=1e-4)
-
-
-@torch.no_grad()
-def test_rows_are_rows(images: torch.Tensor) -> None:
-    view = Rows(12)
-    steps = view(images)
-    assert steps.shape == (3, view.steps, view.features)
-    for row in range(12):
-        assert torch.equal(steps[:, row], images[:, 0, row, :])
-    assert torch.equal(view(images.transpose(2, 3)), steps.transpose(1, 2))
-
-
 @pytest.mark.parametrize("depth", [1, 2])
 @torch.no_grad()
 def test_dropout_is_on_the_output_and_between_layers(images: torch.Tensor, depth: int) -> None:
@@ -83,6 +53,20 @@ def test_dropout_is_on_the_output_and_between_layers(images: torch.Tensor, depth
     assert torch.equal(kept, branch(images))
     outputs = branch.train()(images.repeat(20, 1, 1, 1))
     assert 0.3 < (outputs == 0).float().mean() < 0.7
+
+
+@torch.no_grad()
+def test_attention_weighs_steps_by_the_formula(images: torch.Tensor) -> None:
+    branch = make(pooling="attention")
+    attention = branch.attention
+    assert isinstance(attention, StepAttention)
+    steps, _ = branch.lstm(images[:, 0])
+    weight, bias = attention.hidden.weight, attention.hidden.bias
+    (v,) = attention.score.weight
+    shares = [math.exp(float(v @ (weight @ step + bias).tanh())) for step in steps[0]]
+    expected = sum(share / sum(shares) * step for share, step in zip(shares, steps[0], strict=True))
+    torch.testing.assert_close(branch(images)[0], expected)
+    torch.testing.assert_close(attention.weights(steps).sum(dim=1), torch.ones(3))
 
 
 @pytest.mark.parametrize(
