@@ -81,21 +81,18 @@ class DiskImages:
 
     def _read(self, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
         found = np.empty((len(positions), *self._side), dtype=np.uint8)
-        one = int(np.prod(self._side))
-        # What lies side by side is read at once.
-        ends = [*(np.flatnonzero(np.diff(positions) != 1) + 1).tolist(), len(positions)]
-        start = 0
+        rows = found.reshape(len(positions), int(np.prod(self._side)))
+        offsets = self._offset + positions * rows.shape[1]
         # Opened for each batch: loader processes and threads share no place in a file.
         with self._path.open("rb", buffering=0) as file:
-            for end in ends if len(positions) else []:
-                file.seek(self._offset + int(positions[start]) * one)
-                if file.readinto(found[start:end].data.cast("B")) != (end - start) * one:
+            for row, offset in zip(rows, offsets.tolist(), strict=True):
+                file.seek(offset)
+                if file.readinto(row.data) != len(row):
                     raise DataError(
                         f"{self._path} is cut off: delete it, and it is made again",
                         code="cache_damaged",
                         where=str(self._path),
                     )
-                start = end
         return found
 
 
