@@ -6,8 +6,6 @@ import dataclasses
 import json
 import os
 import random
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -97,21 +95,6 @@ def test_what_no_file_and_no_terminal_takes_is_no_description(change: dict[str, 
 def test_threads_must_be_some(small_onnx: Path, threads: int) -> None:
     with pytest.raises(ValueError, match="threads"):
         OnnxModel(small_onnx, threads=threads)
-
-
-def test_use_needs_nothing_of_training(small_onnx: Path) -> None:
-    program = (
-        "import sys, numpy, fer\n"
-        f"model = fer.load({str(small_onnx)!r})\n"
-        "found = model.classify(numpy.zeros((2, 60, 50, 3), numpy.uint8), tta=True)\n"
-        "assert len(found) == 2\n"
-        "heavy = 'torch lightning hydra omegaconf wandb albumentations timm onnx sklearn'.split()\n"
-        "print([name for name in heavy if name in sys.modules])\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
-    )
-    assert done.stdout.strip() == "[]"
 
 
 def test_answers_of_one_and_two_threads(small_onnx: Path) -> None:

@@ -125,26 +125,21 @@ def test_bad_faces_are_listed_and_counted(score: Score) -> None:
     assert [row["problem"] is None for row in answers("grey")] == [True, False]
 
 
-def test_names_in_all_the_forms_of_text(score: Score) -> None:
+@pytest.mark.parametrize("kind", [
+    pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string()),
+], ids=str)  # fmt: skip
+def test_names_in_all_the_forms_of_text(score: Score, kind: pa.DataType) -> None:
     """Beside faces, and of pictures."""
-    images = crops(3)
-    names = [f"{i}.png" for i in range(3)]
+    images, names = crops(3), [f"{i}.png" for i in range(3)]
     for name, image in zip(names, images, strict=True):
         Path(name).write_bytes(png(image))
-    forms = {
-        "string": pa.string(), "large": pa.large_string(), "view": pa.string_view(),
-        "words": pa.dictionary(pa.int32(), pa.string()),
-    }  # fmt: skip
-    for form, kind in forms.items():
-        column = pa.array(names, pa.string()).cast(kind)
-        write_crops(Path(f"{form}.parquet"), images, path=column)
-        assert pq.read_schema(f"{form}.parquet").field("path").type == kind
-        assert score(f"{form}.parquet", f"beside-{form}").faces == 3
-        pq.write_table(pa.table({"path": column}), f"{form}.parquet")
-        assert score(f"{form}.parquet", f"of-{form}", crops=True).faces == 3
-        for folder in (f"beside-{form}", f"of-{form}"):
-            assert [row["path"] for row in answers(folder)] == names
-            assert answers(folder) == answers("beside-string")
+    column = pa.array(names, pa.string()).cast(kind)
+    write_crops(Path("beside.parquet"), images, path=column)
+    pq.write_table(pa.table({"path": column}), "named.parquet")
+    assert score("beside.parquet", "beside").faces == 3
+    assert score("named.parquet", "named", crops=True).faces == 3
+    assert [row["path"] for row in answers("named")] == names
+    assert answers("named") == answers("beside")
 
 
 def test_names_that_are_not_utf8(score: Score) -> None:
@@ -206,22 +201,6 @@ def test_a_table_of_pictures(score: Score, small_onnx: Path) -> None:
         [face.probabilities for face in faces],
         atol=1e-6,
     )
-
-
-def test_pictures_that_are_faces(score: Score, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise AssertionError("no face is looked for")
-
-    images = crops(4)
-    for i, image in enumerate(images):
-        Path(f"{i}.png").write_bytes(png(image))
-    Path("list.csv").write_text("path\n" + "".join(f"{i}.png\n" for i in range(4)))
-    write_crops(Path("faces.parquet"), images)
-    monkeypatch.setattr("fer.inference.loading.make_detector", refuse)
-    assert score("list.csv", "named", crops=True).faces == 4
-    assert score("faces.parquet", "held").faces == 4
-    held = answers("held")
-    assert [{**row, "path": f"{i}.png"} for i, row in enumerate(held)] == answers("named")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pipes and devices of POSIX")
