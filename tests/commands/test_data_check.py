@@ -305,13 +305,6 @@ def test_what_is_not_installed_is_named(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_help_shows_examples(check: Check) -> None:
-    answer = check("--help")
-    assert answer.code == 0
-    assert "  fer data check fer2013.csv.gz\n" in answer.out
-    assert max(map(len, answer.out.splitlines())) <= 100
-
-
 def test_an_interrupt_ends_with_its_code(
     check: Check, flawed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -320,3 +313,30 @@ def test_an_interrupt_ends_with_its_code(
 
     monkeypatch.setattr("fer.data.check.check.check", interrupt)
     assert check(flawed).code == 130
+
+
+def stays(check: Check, file: Path, *arguments: object) -> None:
+    before = file.read_bytes()
+    refused(check(*arguments), "belongs to the data, which is never written over")
+    assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize("option", ["--html", "--fix", "--manifest"])
+def test_fer2013_and_its_votes_stay(check: Check, tmp_path: Path, option: str) -> None:
+    faces = make_faces(21)
+    file = write_fer2013(tmp_path / "data" / "fer2013.csv", *faces)
+    votes = write_votes(tmp_path / "data" / "fer2013new.csv", faces[2], [[1] * 10] * 21)
+    stays(check, file, file.parent, option, file.parent / ".." / "data" / "fer2013.csv")
+    stays(check, votes, file, option, votes)
+    other = votes.rename(tmp_path / "other.csv")
+    stays(check, other, file, "--votes", other, option, other)
+
+
+def test_pictures_and_their_table_stay(check: Check, tmp_path: Path) -> None:
+    root = tmp_path / "pictures"
+    files = list(write_class_folders(root, {"train/cat": 4, "train/dog": 4}))
+    (root / "metadata.csv").write_text(f"path,age\n{files[0]},3\n", encoding="utf-8")
+    stays(check, root / files[0], root, "--html", root / files[0])
+    stays(check, root / "metadata.csv", root, "--fix", root / "metadata.csv")
+    # Beside them there is room.
+    assert check(root, "--fix", root / "fixes.csv").code == 0

@@ -127,20 +127,6 @@ def test_a_token_in_a_file(serve: Serve) -> None:
         assert serve("--host", "0.0.0.0", "--token-file", "token")[0] == code
 
 
-def test_help(serve: Serve) -> None:
-    code, said = serve("--help")
-    assert code == 0
-    for words in (
-        "examples",
-        "5(1)(f)",
-        "exit codes",
-        "--min-group",
-        "Bearer",
-        "not what a person",
-    ):
-        assert words in said
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 def test_it_serves_and_ends(small_onnx: Path, tmp_path: Path) -> None:

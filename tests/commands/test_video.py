@@ -271,10 +271,3 @@ def test_ctrl_c_gets_through_a_long_gap(video: Video, monkeypatch: pytest.Monkey
     assert out.startswith("5 frames")
     assert "what was seen is kept" in err
     assert len(frames_of("b.avi")) == 5
-
-
-def test_help_shows_columns_and_formula(video: Video) -> None:
-    code, out, _ = video("--help")
-    assert code == 0
-    for word in ("columns of --tracks", "exp(-d / 0.4)", "exit codes", "examples"):
-        assert word in out

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fer.core.io import atomic_write, remove_leftovers, why_not_writable, write_json, write_text
 
@@ -27,51 +29,37 @@ class Interrupted(BaseException):
     """Stands for a KeyboardInterrupt, which is no Exception either."""
 
 
-def write_half(path: Path, error: type[BaseException]) -> None:
-    with atomic_write(path) as beside:
-        beside.write_text("half of the ne", encoding="utf-8")
-        raise error
-
-
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_a_file_takes_its_place_once_it_is_whole(tmp_path: Path) -> None:
-    path = tmp_path / "deep" / "er" / "a.txt"
-    with atomic_write(path) as beside:
-        beside.write_text("new", encoding="utf-8")
-        assert not path.exists()
-        assert beside.parent == path.parent
-        assert beside.suffix == path.suffix
-    assert path.read_text(encoding="utf-8") == "new"
-    assert names(path.parent) == ["a.txt"]
-
-
-@pytest.mark.parametrize("error", [ValueError, OSError, Interrupted])
-def test_an_error_leaves_the_old_file_and_nothing_else(
-    tmp_path: Path, error: type[BaseException]
+@given(content=st.binary(max_size=300), old=st.none() | st.binary(max_size=300),
+       ends=st.sampled_from([None, ValueError, OSError, Interrupted]))  # fmt: skip
+def test_a_file_is_new_as_a_whole_or_as_it_was(
+    content: bytes, old: bytes | None, ends: type[BaseException] | None
 ) -> None:
-    path = tmp_path / "a.txt"
-    write_text(path, "old")
-    with pytest.raises(error):
-        write_half(path, error)
-    assert path.read_text(encoding="utf-8") == "old"
-    assert names(tmp_path) == ["a.txt"]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "a.txt")
+        if old is not None:
+            path.write_bytes(old)
+        try:
+            with atomic_write(path) as hidden:
+                assert (hidden.parent, hidden.suffix) == (path.parent, path.suffix)
+                hidden.write_bytes(content)
+                assert (path.read_bytes() if path.exists() else None) == old
+                if ends is not None:
+                    raise ends
+        except (ValueError, OSError, Interrupted):
+            assert ends is not None
+        wanted = content if ends is None else old
+        assert (path.read_bytes() if path.exists() else None) == wanted
+        assert names(Path(folder)) == ([] if wanted is None else ["a.txt"])
 
 
-def test_an_error_leaves_no_file_where_there_was_none(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no"), atomic_write(tmp_path / "a.txt"):
-        raise ValueError("no")
-    assert names(tmp_path) == []
-
-
-def test_text_is_utf8_with_plain_line_ends(tmp_path: Path) -> None:
-    path = tmp_path / "a.txt"
+def test_folders_are_made_and_text_is_utf8_with_plain_line_ends(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "er" / "a.txt"
     write_text(path, "é×\nb\n")
     assert path.read_bytes() == b"\xc3\xa9\xc3\x97\nb\n"
-    write_text(path, "")
-    assert path.read_bytes() == b""
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no permission bits")

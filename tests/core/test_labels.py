@@ -42,14 +42,8 @@ def test_an_unknown_word_is_refused_with_what_was_meant(word: str, hint: str) ->
 
 @pytest.mark.parametrize("word", ["contempt", "", "7", "xyzzy"])
 def test_what_is_none_of_the_seven_is_refused(word: str) -> None:
-    with pytest.raises(ValueError, match="the seven are angry, disgust, fear, happy, sad"):
+    with pytest.raises(ValueError, match="angry, disgust, fear, happy, sad"):
         canonical(word)
-
-
-def test_the_tables_cannot_be_changed() -> None:
-    for table in (ALIASES, FER2013):
-        with pytest.raises(TypeError):
-            table["x"] = "happy"  # type: ignore[index]
 
 
 def test_the_seven_are_recognised_in_their_order_only() -> None:

@@ -26,32 +26,18 @@ def names(wheel: Path) -> set[str]:
         return set(archive.namelist())
 
 
-def test_configuration_is_inside_and_the_same(wheel: Path, names: set[str]) -> None:
-    conf = ROOT / "conf"
-    there = {path.relative_to(conf).as_posix() for path in conf.rglob("*") if path.is_file()}
-    carried = {name.removeprefix("fer/conf/") for name in names if name.startswith("fer/conf/")}
-    assert there == carried
+def test_what_lies_in_the_packages_is_inside(wheel: Path, names: set[str]) -> None:
+    """Modules, pages, models, and the configuration, unchanged and nothing more of it."""
+    files = {
+        (f"fer/{name}" if name.startswith("conf/") else name): ROOT / name
+        for folder in ("fer", "conf")
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+        for name in [path.relative_to(ROOT).as_posix()]
+    }
+    assert {name for name in names if name.startswith("fer/")} == set(files)
     with zipfile.ZipFile(wheel) as archive:
-        for name in there:
-            assert archive.read(f"fer/conf/{name}") == (conf / name).read_bytes()
-
-
-def test_every_module_is_inside(names: set[str]) -> None:
-    modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "fer").rglob("*.py")}
-    assert modules == {name for name in names if name.endswith(".py")}
-    assert "fer/py.typed" in names
-
-
-def test_the_page_of_evaluations_is_inside(names: set[str]) -> None:
-    templates = ROOT / "fer" / "evaluation" / "report" / "templates"
-    there = {path.relative_to(ROOT).as_posix() for path in templates.iterdir()}
-    assert "fer/reporting/templates/evaluation/page.html" in there
-    assert there <= names
-
-
-def test_models_are_inside(names: set[str]) -> None:
-    weights = ROOT / "fer" / "weights"
-    assert {path.relative_to(ROOT).as_posix() for path in weights.iterdir()} <= names
+        assert all(archive.read(name) == path.read_bytes() for name, path in files.items())
 
 
 @pytest.mark.parametrize("kind", ["wheel", "sdist"])
@@ -80,7 +66,6 @@ def test_nothing_else_is_inside(names: set[str]) -> None:
     others = {name.split("/", maxsplit=1)[0] for name in names}
     (metadata,) = others - {"fer"}
     assert metadata.endswith(".dist-info")
-    assert not [name for name in names if "__pycache__" in name]
     assert any(name.startswith(f"{metadata}/licenses/") for name in names)
 
 
