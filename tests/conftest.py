@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 
 from tests.support.train_command import Answer, Train
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 # Two threads that wait for each other take many times as long as one. Before torch is imported, and
 # inherited by the processes that tests start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# The same examples each time, whatever else keeps the machine busy.
+settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)
+settings.load_profile("repeatable")
 
 
 @pytest.fixture(scope="session")

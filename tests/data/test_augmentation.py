@@ -13,12 +13,14 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from hydra.utils import instantiate
 from scipy import stats
 
 from fer.data.augmentation import Augmentation
 from fer.data.augmentation.batch import ERASED_GREY, ERASED_RATIO, Draws, augment, draw
 from fer.data.augmentation.transforms import FaceTransforms
 from tests.support.errors import raises
+from tests.support.parts import composed
 from tests.support.pattern_faces import make_split
 
 SIZE = 48
@@ -162,6 +164,16 @@ def test_transforms_depend_on_the_seed_alone(
         np.testing.assert_array_equal(restored(face, seed), image)
     assert random.getstate() == before
     assert first[0].flags.writeable
+
+
+@pytest.mark.parametrize("choice", ["none", "paper", "standard", "strong", "albumentations"])
+def test_the_shipped_choices(choice: str) -> None:
+    options = composed(f"augmentation={choice}")["augmentation"]
+    del options["mixing"]
+    built = instantiate(options, _convert_="all")
+    assert built.is_identity == (choice == "none")
+    assert built.changes_batches == (choice in ("paper", "standard", "strong"))
+    assert (built.transforms is not None) == (choice == "albumentations")
 
 
 def test_each_transform_draws_for_itself(face: npt.NDArray[np.uint8]) -> None:
