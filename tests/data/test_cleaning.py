@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -17,11 +16,10 @@ from hypothesis import strategies as st
 
 from fer.data.cleaning.clean import Blank, Cleaning, Conflicts, Duplicates
 from fer.data.issues import COLUMNS, KINDS, Finding, findings_csv, findings_table
-from fer.data.source import DataNotFoundError, Faces, Split
+from fer.data.source import Faces, Split
 from fer.data.sources.fer2013 import Fer2013
 from tests.support.fer2013_csv import make_faces, row_text, write_lines
 
-OFFICIAL_GZ = "e9aeabf8ea2745afd961e65d5993f5ae76945067546304b3f4b37aaa3b40d89d"
 CLASSES = ("a", "b", "c")
 
 
@@ -226,20 +224,6 @@ def test_the_file_holds_every_finding(tmp_path: Path) -> None:
 
 
 # --- the real file -------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="session")
-def official(tmp_path_factory: pytest.TempPathFactory) -> Faces:
-    root = os.environ.get("FER_DATA_ROOT")
-    if not root:
-        pytest.skip("FER_DATA_ROOT is not set: the real FER2013 is not tested")
-    try:
-        faces = Fer2013(root, str(tmp_path_factory.mktemp("cache"))).load()
-    except DataNotFoundError:
-        pytest.skip("no FER2013 in FER_DATA_ROOT")
-    if faces.fingerprint != OFFICIAL_GZ:
-        pytest.skip("the figures are known of one fer2013.csv.gz alone")
-    return faces
 
 
 def test_official_figures(official: Faces) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -173,7 +172,5 @@ def test_scaling_leaves_faces_of_that_size_alone(source: Fer2013) -> None:
     np.testing.assert_array_equal(small.rows, faces.splits["test"].rows)
 
 
-def test_the_copies_of_fer2013() -> None:
-    if not os.environ.get("FER_DATA_ROOT"):
-        pytest.skip("FER_DATA_ROOT is not set")
-    assert has_earlier_copy(Fer2013().load()).sum() == 314
+def test_the_copies_of_fer2013(official: Faces) -> None:
+    assert has_earlier_copy(official).sum() == 314

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -137,17 +136,6 @@ def test_a_changed_file_is_read_again(root: Path, load: Load) -> None:
 
 
 # --- the real file ------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="session")
-def official(tmp_path_factory: pytest.TempPathFactory) -> Faces:
-    root = os.environ.get("FER_DATA_ROOT")
-    if not root:
-        pytest.skip("FER_DATA_ROOT is not set: the real FER2013 is not tested")
-    try:
-        return Fer2013(root, str(tmp_path_factory.mktemp("cache"))).load()
-    except DataNotFoundError:
-        pytest.skip("no FER2013 in FER_DATA_ROOT")
 
 
 def test_official_counts(official: Faces) -> None:

@@ -332,28 +332,24 @@ def test_what_is_no_manifest(tmp_path: Path, text: str, code: str, line: int) ->
 
 
 @pytest.fixture(scope="session")
-def official(tmp_path_factory: pytest.TempPathFactory) -> tuple[Faces, Faces]:
-    root = os.environ.get("FER_DATA_ROOT")
-    if not root:
-        pytest.skip("FER_DATA_ROOT is not set: the real FER+ is not tested")
-    cache = str(tmp_path_factory.mktemp("cache"))
+def real(official: Faces, parsed: Path) -> tuple[Faces, Faces]:
     try:
-        return Fer2013(root, cache).load(), FerPlus(root, cache=cache).load()
+        return official, FerPlus(os.environ["FER_DATA_ROOT"], cache=str(parsed)).load()
     except DataNotFoundError:
         pytest.skip("no FER2013 with FER+'s votes in FER_DATA_ROOT")
 
 
-def test_official_counts(official: tuple[Faces, Faces]) -> None:
-    _, ferplus = official
+def test_official_counts(real: tuple[Faces, Faces]) -> None:
+    _, ferplus = real
     assert [len(split) for split in ferplus.splits.values()] == [26778, 3372, 3350]
     counts = Counter(f.what for f in ferplus.findings)
     assert counts == {"tie": 1772, "no face": 226, "contempt": 216, "unnamed": 173}
     assert sum(counts.values()) + 26778 + 3372 + 3350 == 35887
 
 
-def test_official_disagreement(official: tuple[Faces, Faces]) -> None:
+def test_official_disagreement(real: tuple[Faces, Faces]) -> None:
     """The 1,153 test faces that the memorisation check is made of."""
-    fer2013, ferplus = (faces.splits["test"] for faces in official)
+    fer2013, ferplus = (faces.splits["test"] for faces in real)
     labels = dict(zip(fer2013.rows.tolist(), fer2013.labels.tolist(), strict=True))
     votes = zip(ferplus.rows.tolist(), ferplus.labels.tolist(), strict=True)
     assert sum(labels[row] != label for row, label in votes) == 1153
