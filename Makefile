@@ -12,10 +12,11 @@ help: ## Say what there is.
 demo: .venv/.train ## Create the environment, then train and test on the built-in faces.
 	$(BIN)/python -m fer.train experiment=demo
 
-test: .venv/.dev ## Style, types, tests, doctests and coverage (at most 8 minutes on 2 cores).
+test: .venv/.dev ## Style, types, layers, tests, doctests and coverage (at most 8 minutes on 2 cores).
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 	@# By themselves: tracing Hydra's parser takes as long as all that they do.
 	$(BIN)/python -m pytest -n 2 -m "not slow" tests/config
 	$(BIN)/python -m pytest -n 2 -m "not slow" --ignore=tests/config --cov --cov-report=term:skip-covered --cov-fail-under=90

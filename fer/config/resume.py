@@ -21,11 +21,9 @@ from fer.config.distributed import is_nonzero_rank
 from fer.config.issues import ConfigError, ConfigIssue
 from fer.config.overrides import key_of
 from fer.config.renamed import with_current_targets
+from fer.config.run_folder import busy
 from fer.core.errors import UserError
 from fer.core.io import remove_leftovers
-
-#: The checkpoint that a run is judged by, below its folder.
-BEST: Final = Path("checkpoints", "best.ckpt")
 
 #: What may differ between a run and its continuation: where things lie, what is reported, and how
 #: the work is done where that can't change the result.
@@ -52,8 +50,6 @@ def find_run(
     Returns:
         True if there is a run to resume.
     """
-    from fer.config.run_folder import busy
-
     if config.get("resume") != "auto":
         return False
     key = "hydra.sweep.dir" if multirun else "hydra.run.dir"

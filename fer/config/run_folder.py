@@ -16,7 +16,6 @@ from omegaconf import DictConfig, OmegaConf
 from fer.config.compose import compose, leaves, lookup, to_plain
 from fer.config.distributed import is_nonzero_rank
 from fer.config.overrides import key_of, written
-from fer.config.resume import BEST
 from fer.config.validate import OF_MODEL, OF_TRAINING
 from fer.core import locks
 from fer.core.errors import UserError
@@ -27,6 +26,8 @@ from fer.data.cleaning.protocols import mark_of
 from fer.data.issues import findings_csv
 from fer.data.source import DataError, Faces
 
+#: Of the best epoch, below the run folder.
+BEST: Final = Path("checkpoints", "best.ckpt")
 #: Held as long as a command works in a run folder.
 _LOCK: Final = ".lock"
 _BUSY: Final = "another command works in {}: wait for its end, or name another folder"

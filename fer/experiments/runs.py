@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 import yaml
 
 from fer.config.overrides import quoted
-from fer.config.resume import BEST
+from fer.config.run_folder import BEST
 from fer.core.holdout_access import ACCESS_LOG
 from fer.core.text import format_duration
 from fer.experiments.runner import Command, Failure, Progress, run_tasks

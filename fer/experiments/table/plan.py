@@ -13,7 +13,8 @@ from omegaconf import DictConfig, OmegaConf
 from fer.config.compose import compose
 from fer.config.issues import ConfigError, ConfigIssue, nearest
 from fer.config.overrides import key_of, quoted
-from fer.config.resume import BEST, differences
+from fer.config.resume import differences
+from fer.config.run_folder import BEST
 from fer.config.schema import value_issue
 from fer.config.validate import OF_MODEL, OF_TRAINING, reads_clips
 from fer.experiments.runs import Job, Run, configurations

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from fer.config.resume import BEST
+from fer.config.run_folder import BEST
 from fer.evaluation.comparison import DIFFERENCE, ModelRuns, compare, difference_interval
 from fer.evaluation.predictions import MARKS, Predictions, read_predictions
 from fer.evaluation.statistics import accuracy_interval

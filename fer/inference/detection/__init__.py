@@ -4,11 +4,11 @@ from fer.inference.detection.boxes import box_iou
 from fer.inference.detection.detector import (
     Detection,
     Detector,
-    DetectorError,
     Finder,
     ScaledDetector,
     make_detector,
 )
+from fer.inference.detection.errors import DetectorError
 
 __all__ = [
     "Detection",

@@ -19,10 +19,6 @@ _SAME: Final = 0.4
 _YUNET: Final = "yunet:"
 
 
-class DetectorError(UserError):
-    """A detector can't be used; the message says why and what to do."""
-
-
 @dataclass(frozen=True, slots=True)
 class Detection:
     """A face that was found.

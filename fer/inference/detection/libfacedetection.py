@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 
 from fer.inference.detection.boxes import Boxes
-from fer.inference.detection.detector import DetectorError
+from fer.inference.detection.errors import DetectorError
 from fer.pixels import Image
 
 #: Of FER2013's faces pasted into frames one in ten scores lower, and nearly all that is no face;

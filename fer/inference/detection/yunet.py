@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from fer.inference.detection.boxes import Boxes
-from fer.inference.detection.detector import DetectorError
+from fer.inference.detection.errors import DetectorError
 from fer.pixels import Image
 
 #: As OpenCV's own examples have it is 0.9, which loses small faces; below 0.6 come false ones.
