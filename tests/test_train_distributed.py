@@ -90,12 +90,15 @@ def test_two_processes_leave_one_whole_run(whole: tuple[Path, Answer]) -> None:
 def test_torchrun_starts_them_too(
     whole: tuple[Path, Answer], tmp_path: Path, environment: dict[str, str]
 ) -> None:
-    answer = run_process(tmp_path, environment, *TWO, "data.workers=1", start=TORCHRUN)
+    refused = run_process(tmp_path, environment, *TWO, start=TORCHRUN)
+    assert refused.err.count("hydra.run.dir=FOLDER") == 1, refused
+    assert files_in(tmp_path) == set()
+    line = (*TWO, "data.workers=1", "hydra.run.dir=run")
+    answer = run_process(tmp_path, environment, *line, start=TORCHRUN)
     assert answer.code == 0, answer
     assert answer.out.count("FusionNetwork") == answer.out.count("test accuracy") == 1
-    (run,) = tmp_path.glob("runs/*/*")
-    assert files_in(tmp_path) == {f"{run.relative_to(tmp_path)}/{name}" for name in PROMISED | LOGS}
-    assert_same_end(run, whole[0])
+    assert files_in(tmp_path) == {f"run/{name}" for name in PROMISED | LOGS}
+    assert_same_end(tmp_path / "run", whole[0])
 
 
 def test_a_run_of_two_processes_goes_on(
@@ -123,14 +126,15 @@ def test_a_loss_that_is_no_number_ends_both_with_one_message(
 
 
 def test_torchrun_says_once_what_is_wrong(tmp_path: Path, environment: dict[str, str]) -> None:
-    answer = run_process(tmp_path, environment, "data=fer2013", "trainer=ddp_cpu", start=TORCHRUN)
+    place = "hydra.run.dir=run"
+    line = ("data=fer2013", "trainer=ddp_cpu", place)
+    answer = run_process(tmp_path, environment, *line, start=TORCHRUN)
     assert answer.code == 1  # torchrun's own, whatever went wrong.
     assert answer.err.count("fer.train: ") == 1
     assert "exitcode  : 2" in answer.err
-    assert files_in(tmp_path) == set()
-    answer = run_process(tmp_path, environment, *TWO, "trainer.devices=3", start=TORCHRUN)
+    line = (*TWO, "trainer.devices=3", place)
+    answer = run_process(tmp_path, environment, *line, start=TORCHRUN)
     assert answer.err.count("torchrun started 2 processes, but the trainer has 3 devices") == 1
-    assert files_in(tmp_path) == set()
 
 
 @pytest.fixture
@@ -207,17 +211,17 @@ def test_a_process_that_dies_ends_the_job_with_its_reason(
     ended = time.time()
     run = tmp_path / "run"
     newest = max(path.stat().st_mtime for path in run.rglob("*") if path.is_file())
-    assert ended - newest < 60
+    assert ended - newest < 90
     if how == "torchrun":
         assert answer.code == 1, answer
         assert re.search(r"Root Cause.*rank +: 1 .*exitcode +: -9", answer.err, re.DOTALL)
+    elif how == "hang":
+        # Lightning's own observer ends the first one, which notices nothing.
+        assert answer.code == -signal.SIGKILL, answer
+        assert "Child process with PID" in answer.err
     else:
         assert answer.code == 2, answer
-        why = "ended with code 2: see above" if how == "raise" else "was killed by SIGKILL"
-        told = [line for line in answer.err.splitlines() if "process 2 of 2" in line]
-        assert len(told) == 1, answer
-        assert told[0].startswith(f"fer.train: process 2 of 2 {why}")
-        assert told[0].endswith("the same with resume=auto goes on")
+        assert answer.err.count("fer.train: another process of the training died") == 1
         assert "Traceback" not in answer.out + answer.err
         assert ("Input/output error" in answer.err) == (how == "raise")
     assert_none_is_left(tmp_path)

@@ -35,7 +35,7 @@ from fer.learning import FerModule
 from fer.learning.callbacks import (
     ConsistencyRegularization,
     Distillation,
-    EndTogether,
+    EndOtherRanks,
     EpochLogLines,
     GradualUnfreezing,
     LogMisclassified,
@@ -281,7 +281,7 @@ def _build_callbacks(config: DictConfig) -> list[Callback]:
     callbacks: list[Callback] = [
         instantiate(node, _convert_="all") for node in config.callbacks.values()
     ]
-    callbacks += [EndTogether(), Throughput(), WandbTracking()]
+    callbacks += [EndOtherRanks(), Throughput(), WandbTracking()]
     if config.trainer.max_time is not None:
         callbacks.append(TimeLimit(config.trainer.max_time))
     if config.trainer.enable_progress_bar:

@@ -25,9 +25,9 @@ from fer.data.datamodule import FaceDataModule
 from fer.data.source import DataError, Faces
 from fer.learning.callbacks import (
     BestLastCheckpoint,
-    EndTogether,
+    EndOtherRanks,
     History,
-    ProcessDiedError,
+    RankDiedError,
     Throughput,
     TimeLimit,
 )
@@ -67,6 +67,9 @@ def seed_everything_quietly(seed: int) -> None:
     # Advertisements and a list of absent devices.
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # It says which process it ends all others for.
+    observer = "lightning.fabric.strategies.launchers.subprocess_script"
+    logging.getLogger(observer).setLevel(logging.INFO)
     # Lightning 2.6 with torch 2.14: nothing that a user could mend.
     warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\).*")
     warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
@@ -129,7 +132,7 @@ def fit(trainer: Trainer, module: FerModule, data: FaceDataModule, ckpt_path: st
     Raises:
         KeyboardInterrupt: the user stopped it; the checkpoints of finished epochs are kept.
         LoaderProcessDiedError: a process that loads faces died; they are kept too.
-        ProcessDiedError: another process of the training died; they are kept too.
+        RankDiedError: another process of the training died; they are kept too.
     """
     with _interruptible(trainer), _reporting_dead_ranks(trainer), reporting_dead_loaders():
         trainer.fit(module, datamodule=data, ckpt_path=ckpt_path, weights_only=True)
@@ -148,14 +151,14 @@ def _interruptible(trainer: Trainer) -> Iterator[None]:
 
 @contextmanager
 def _reporting_dead_ranks(trainer: Trainer) -> Iterator[None]:
-    """Report which process died, instead of the failed exchange that follows."""
+    """Report that a process died, instead of the failed exchange that follows."""
     try:
         yield
     except RuntimeError as error:
-        ends = _callback(trainer, EndTogether)
-        if ends is None or ends.died is None:
+        ends = _callback(trainer, EndOtherRanks)
+        if ends is None or not ends.rank_died:
             raise
-        raise ProcessDiedError(ends.died) from error
+        raise RankDiedError from error
 
 
 @contextmanager

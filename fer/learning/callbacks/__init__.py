@@ -6,7 +6,7 @@ from fer.learning.callbacks.distillation import Distillation
 from fer.learning.callbacks.ema import EMAWeights
 from fer.learning.callbacks.gradual_unfreezing import GradualUnfreezing
 from fer.learning.callbacks.nan_guard import DivergedError, StopOnNaN
-from fer.learning.callbacks.processes import EndTogether, ProcessDiedError
+from fer.learning.callbacks.processes import EndOtherRanks, RankDiedError
 from fer.learning.callbacks.progress import (
     EpochLogLines,
     History,
@@ -29,13 +29,13 @@ __all__ = [
     "Distillation",
     "DivergedError",
     "EMAWeights",
-    "EndTogether",
+    "EndOtherRanks",
     "EpochLogLines",
     "GradualUnfreezing",
     "History",
     "LogMisclassified",
-    "ProcessDiedError",
     "ProgressBar",
+    "RankDiedError",
     "StopOnNaN",
     "Throughput",
     "TimeLimit",
