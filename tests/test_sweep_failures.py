@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.train_command import SMALL, Train, assert_refused, child_environment, run_process
+from tests.support.train_command import SMALL, Train, child_environment, run_process
 
 #: The first of two ends in a loss that is no number.
 SWEEP = (
@@ -54,20 +54,3 @@ def test_joblib_cuts_no_healthy_job_off(tmp_path: Path) -> None:
     assert answer.code == 1, answer
     assert finished(tmp_path) == ["1"]
     assert re.search(r"  job 0 \(optimizer\.lr=1e\+?30\): the loss became ", answer.err)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "word"),
-    [
-        (["--multirn", "seed=0,1"], "unrecognized arguments: --multirn"),
-        (["--data", "synthetic"], "values are set as KEY=VALUE, without dashes"),
-        (["--cfg", "jobs"], "invalid choice: 'jobs'"),
-        (["seed=0", "--config-dir"], "expected one argument"),
-        (["-m", "--run"], "at a time"),
-        (["--resolve"], "--resolve belongs to --cfg"),
-    ],
-)
-def test_other_mistakes_of_options_are_told_as_all_are(
-    train: Train, elsewhere: Path, arguments: list[str], word: str
-) -> None:
-    assert_refused(train(*arguments), elsewhere, word)

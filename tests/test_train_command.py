@@ -86,31 +86,8 @@ def test_a_configuration_is_checked_without_data_or_gpu(train: Train, elsewhere:
     assert files_in(elsewhere) == set()
 
 
-@pytest.mark.parametrize(
-    ("overrides", "words"),
-    [
-        (["model.lstm.view._target_=fer.models.Rowz"], ["model", "did you mean 'Rows'?"]),
-        (["model.lstm.view._target_=nope.X"], ["model", "can't import 'nope'"]),
-        (["model.backbone.kernels=[[3],[3]]"], ["model", "one entry a stage"]),
-        (
-            ["scheduler=plateau", "scheduler.monitor=val/ac"],
-            ["scheduler.monitor", "did you mean 'val/acc'?"],
-        ),
-        (["ckpt_path=missing.ckpt"], ["ckpt_path", "there is no file 'missing.ckpt'"]),
-        (["trainer.devices=[0,1]"], ["trainer", "devices"]),
-        (["--config-dir", "nowhere"], ["there is no folder 'nowhere'"]),
-    ],
-    ids=lambda value: "" if len(value) == 2 else value[0],
-)
-def test_what_does_not_fit_together_is_told(
-    train: Train, elsewhere: Path, overrides: list[str], words: list[str]
-) -> None:
-    assert_refused(train(*SMALL, *overrides), elsewhere, *words)
-
-
-def test_misfits_are_told_together(train: Train, elsewhere: Path) -> None:
-    answer = train(*SMALL, "model.backbone.kernels=[[3]]", "ckpt_path=missing.ckpt")
-    assert_refused(answer, elsewhere, "2 problems", "one entry a stage", "missing.ckpt")
+def test_a_folder_of_choices_that_is_not_there_is_told(train: Train, elsewhere: Path) -> None:
+    assert_refused(train("--config-dir", "nowhere"), elsewhere, "there is no folder 'nowhere'")
 
 
 def test_a_bad_value_amid_a_sweep_stops_all_of_it(train: Train, elsewhere: Path) -> None:

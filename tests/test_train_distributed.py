@@ -21,7 +21,6 @@ from tests.support.train_command import (
     PROMISED,
     SMALL,
     Answer,
-    assert_refused,
     assert_same_end,
     child_environment,
     command,
@@ -132,8 +131,8 @@ def test_torchrun_says_once_what_is_wrong(tmp_path: Path, environment: dict[str,
     assert answer.code == 1  # torchrun's own, whatever went wrong.
     assert answer.err.count("fer.train: ") == 1
     assert "exitcode  : 2" in answer.err
-    line = (*TWO, "trainer.devices=3", place)
-    answer = run_process(tmp_path, environment, *line, start=TORCHRUN)
+    wrong = (*TWO, "trainer.devices=3", place)
+    answer = run_process(tmp_path, environment, *wrong, start=TORCHRUN)
     assert answer.err.count("torchrun started 2 processes, but the trainer has 3 devices") == 1
 
 
@@ -262,12 +261,6 @@ def test_two_machines_train_as_one(
     assert sum(text.count("test accuracy") for text in said) == 1
     assert files_in(tmp_path / "run") == PROMISED | LOGS
     assert_same_end(tmp_path / "run", whole[0])
-
-
-def test_a_sweep_of_them_is_refused(tmp_path: Path, environment: dict[str, str]) -> None:
-    answer = run_process(tmp_path, environment, "-m", *TWO, "seed=0,1")
-    assert_refused(answer, tmp_path, "1 problem", "torchrun", "trainer.devices=1", "submitit")
-    assert list(tmp_path.iterdir()) == []
 
 
 def processes_of(word: str) -> list[int]:
