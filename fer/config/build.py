@@ -133,10 +133,6 @@ def _check_resumption(config: DictConfig, module: FerModule | None) -> None:
 def build_trainer(config: DictConfig, folder: Path) -> lightning.Trainer:
     """Make the trainer with its logger and the callbacks of the configuration.
 
-    Args:
-        config: the whole configuration.
-        folder: of the run.
-
     Raises:
         ConfigError: hardware is missing, or the trainer or a callback refuses its settings.
     """

@@ -63,13 +63,7 @@ def wait_for_first_rank() -> None:
 def process_issues(
     config: DictConfig, overrides: Sequence[str], *, multirun: bool
 ) -> list[ConfigIssue]:
-    """Check that the processes a run asks for can be started in this way.
-
-    Args:
-        config: the composed configuration.
-        overrides: of the command line.
-        multirun: several runs by one command.
-    """
+    """Check that the processes a run asks for can be started in this way."""
     if "trainer" not in config:
         return []
     trainer, issues = config.trainer, []

@@ -183,11 +183,6 @@ def differences(folder: Path, config: DictConfig, *, but: Sequence[str] = ()) ->
     """Return in which values the run in a folder differs from ``config``, if there is one.
 
     Where things lie and what is reported may differ; a shorter or longer training is another one.
-
-    Args:
-        folder: of the run.
-        config: the whole configuration.
-        but: further keys that may differ.
     """
     if not (folder / "config.yaml").is_file():
         return []

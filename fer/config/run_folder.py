@@ -125,10 +125,6 @@ def record(config: DictConfig, folder: Path, faces: Faces, *, precision: str) ->
 def making(folder: Path, metrics: Mapping[str, float]) -> dict[str, Any]:
     """Return how the network of a run was made, in plain values and without paths.
 
-    Args:
-        folder: of the run.
-        metrics: what it measured.
-
     Returns:
         ``version`` of this package, ``commit``, ``dirty``, ``seed``, ``time``, ``precision``,
         ``data`` (the name of its file or folder), ``fingerprint`` of the data, ``protocol``,
@@ -176,12 +172,7 @@ def record_evaluation(
 
 
 def scoring_command(config: DictConfig, folder: Path) -> str:
-    """Return the command that scores the test split, on the data that a run learnt from.
-
-    Args:
-        config: of the training.
-        folder: of its run.
-    """
+    """Return the command that scores the test split, on the data that a run learnt from."""
     hydra = HydraConfig.get()
     if config.data.protocol != "official":
         # Its test split is none that an evaluation knows.

@@ -18,10 +18,6 @@ def with_soft_targets(config: DictConfig, folder: Path) -> DictConfig:
     They are ``soft_targets.npz`` of the run folder, computed where that is missing.
     Without ``callbacks.distillation.out_of_fold``, and with ``check_only``, nothing changes.
 
-    Args:
-        config: with paths of the teachers.
-        folder: the run folder.
-
     Raises:
         UserError: a teacher can't answer for these data, or left out no fold; or there is none, or
             ``soft_targets`` are given too.

@@ -50,13 +50,6 @@ def run_sweep(
 
     Hydra's own entry forgets what jobs return.
 
-    Args:
-        name: of the command.
-        task: returns :class:`Failed` where it fails.
-        overrides: of the command line.
-        config_dir: a folder of further configuration files.
-        config_name: of the configuration that the jobs change.
-
     Returns:
         The exit code: 1 where some jobs have failed, 2 where all have.
     """

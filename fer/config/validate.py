@@ -100,12 +100,7 @@ def reads_clips(config: DictConfig) -> bool:
 
 
 def clips_mismatch(of_clips: bool, *, data: bool) -> str:
-    """Return why a model and data don't go together, and what to choose; empty where they do.
-
-    Args:
-        of_clips: the model reads clips.
-        data: the data are clips.
-    """
+    """Return why a model and data don't go together, and what to choose; empty where they do."""
     if of_clips == data:
         return ""
     if of_clips:
@@ -138,12 +133,7 @@ def _clip_issues(config: DictConfig) -> list[ConfigIssue]:
 
 
 def check_evaluation(config: DictConfig, overrides: Sequence[str]) -> list[ConfigIssue]:
-    """Return what is wrong with the choice of what is evaluated.
-
-    Args:
-        config: the composed configuration.
-        overrides: of the command line.
-    """
+    """Return what is wrong with the choice of what is evaluated."""
     issues = []
     given = [name for name in _SUBJECTS if config[name] is not None]
     if len(given) != 1:
