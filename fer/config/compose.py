@@ -150,7 +150,7 @@ def compose(
 
 
 def range_issues(config: DictConfig, known: Mapping[str, Any] | None = None) -> list[ConfigIssue]:
-    """Check values by the constructors that take them; what is handed on is reported at its origin."""
+    """Check values by the constructors that take them; reported where they were set."""
     found = {
         _origin(config, issue.key): issue
         for issue in reversed(constructor_issues(to_plain(config), known))
