@@ -35,12 +35,7 @@ class WithMetadata(WrappedSource):
         self._warned = False
 
     def metadata_columns(self) -> Columns:
-        """Return the description of the training faces' metadata.
-
-        Raises:
-            DataError: the data or the table is missing or broken.
-            OSError: it could not be read.
-        """
+        """Return the description of the training faces' metadata."""
         own = describe(self.load().splits["train"].metadata)
         return {**self.source.metadata_columns(), **own}
 

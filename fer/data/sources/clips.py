@@ -90,12 +90,7 @@ class ClipFolder(PictureSource):
         self.frames = frames
 
     def class_names(self) -> tuple[str, ...]:
-        """Return the class names, by looking at the folders or the table alone.
-
-        Raises:
-            DataNotFoundError: the root is not given or not there, or has no folder ``train``.
-            DataError: the folders or the table are not those of one set of classes.
-        """
+        """Return the class names, by looking at the folders or the table alone."""
         if self.labels is not None:
             return read_label_table(self.labels).classes
         return read_layout(self._find(), LAYOUT).classes

@@ -57,23 +57,11 @@ class ImageFolder(PictureSource):
     """
 
     def class_names(self) -> tuple[str, ...]:
-        """Return the class names, by looking at the folders alone.
-
-        Raises:
-            DataNotFoundError: the root is not given or not there, or has no folder ``train``.
-            DataError: the folders are not those of one set of classes.
-        """
+        """Return the class names, by looking at the folders alone."""
         return read_layout(self._find(), LAYOUT).classes
 
     def listing(self) -> Listing:
-        """Return which pictures there are.
-
-        Raises:
-            DataNotFoundError: the root is not given or not there, or has no folder ``train``.
-            DataError: the folders are not those of one set of classes, a class has no pictures, or
-                the table of metadata is not as it should be.
-            OSError: a folder or the table cannot be read.
-        """
+        """Return which pictures there are."""
         root = self._find()
         layout = read_layout(root, LAYOUT)
         others: dict[str, list[str]] = {}

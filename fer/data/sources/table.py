@@ -31,23 +31,11 @@ class FaceTable(PictureSource):
     """
 
     def class_names(self) -> tuple[str, ...]:
-        """Return the class names.
-
-        Raises:
-            DataNotFoundError: the table is not given or not there.
-            DataError: a row is not what it should be.
-            OSError: it cannot be read.
-        """
+        """Return the class names."""
         return read_label_table(self._find()).classes
 
     def listing(self) -> Listing:
-        """Return which pictures there are.
-
-        Raises:
-            DataNotFoundError: the table is not given or not there.
-            DataError: a row is not what it should be, or pictures are not there.
-            OSError: it cannot be read.
-        """
+        """Return which pictures there are."""
         path = self._find()
         table = read_label_table(path)
         root = path.parent
