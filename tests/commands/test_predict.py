@@ -162,7 +162,7 @@ def test_a_pipe_is_not_waited_for(predict: Predict) -> None:
     os.mkfifo("pipe.png")
     code, out, err = predict("pipe.png")
     assert (code, out) == (2, "")
-    assert err.startswith("fer predict: pipe.png: this is a pipe or a device, and no file")
+    assert err.startswith("fer predict: pipe.png: ")
 
 
 def test_thresholds(predict: Predict) -> None:
