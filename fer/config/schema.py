@@ -3,7 +3,7 @@
 A value has the type of its default in the YAML file. :data:`SCHEMA` says more of what no
 constructor of this package takes: keys of the commands, and parts of torch and Lightning. These
 two are checked without torch. All other types and ranges stand at the constructors (see
-:mod:`fer.ranges`) and are read there by :func:`constructor_issues`, which imports them.
+:mod:`fer.core.ranges`) and are read there by :func:`constructor_issues`, which imports them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 
 from fer.config.issues import ConfigIssue
-from fer.ranges import (
+from fer.core.ranges import (
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,

@@ -12,13 +12,13 @@ from annotated_types import Ge, Le
 
 from fer.core.errors import UserError
 from fer.core.metadata import Columns, encode
+from fer.core.ranges import PictureSide, PositiveInt
 from fer.data.augmentation import Augmentation
 from fer.data.loading.device_loader import DeviceLoader, fits
 from fer.data.loading.sampler import EpochSampler
 from fer.data.scaling import scaled
 from fer.data.source import DataError, Faces, Source, Split
 from fer.pixels import Fit
-from fer.ranges import PictureSide, PositiveInt
 
 
 class FaceDataModule(lightning.LightningDataModule):

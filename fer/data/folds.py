@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from annotated_types import Ge
 
+from fer.core.ranges import NonNegativeInt
 from fer.data._hashing import pixel_hash
 from fer.data.source import DataError, Faces, Source, Split, WrappedSource
-from fer.ranges import NonNegativeInt
 
 
 def fold_of_each(split: Split, folds: int) -> npt.NDArray[np.int64]:

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fer.core.ranges import NonNegativeFloat, Share
 from fer.learning.losses import as_distribution
-from fer.ranges import NonNegativeFloat, Share
 
 
 class BatchMixing:

@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fer.core.ranges import NonNegativeFloat, ShareBelowOne
 from fer.data.augmentation.batch import resampled
 from fer.models import ModelInput
-from fer.ranges import NonNegativeFloat, ShareBelowOne
 
 
 class Consistency:

@@ -9,8 +9,8 @@ from typing import Any, Literal
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
+from fer.core.ranges import NonNegativeInt
 from fer.learning.callbacks.wandb import earlier_id, start_run
-from fer.ranges import NonNegativeInt
 
 
 def csv(folder: Path, name: str) -> Logger:

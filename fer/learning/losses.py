@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fer.ranges import NonNegativeFloat, Share, ShareBelowOne
+from fer.core.ranges import NonNegativeFloat, Share, ShareBelowOne
 
 
 def as_distribution(target: Tensor, classes: int) -> Tensor:

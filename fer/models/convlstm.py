@@ -10,12 +10,12 @@ from annotated_types import Ge, Predicate
 from torch import Tensor, nn
 from torch._higher_order_ops.scan import scan
 
+from fer.core.ranges import Widths, is_odd
 from fer.models.branch import map_shape
 from fer.models.build import BuildError, build
 from fer.models.clips import ClipNetwork, each_frame
 from fer.models.network import Spec, check_pooling
 from fer.models.time import is_real
-from fer.ranges import Widths, is_odd
 
 
 class ConvLSTMLayer(nn.Module):

@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from fer.ranges import PositiveInt, ShareBelowOne
+from fer.core.ranges import PositiveInt, ShareBelowOne
 
 
 class Fusion(nn.Module):

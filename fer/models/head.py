@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from fer.ranges import PositiveInt, ShareBelowOne
+from fer.core.ranges import PositiveInt, ShareBelowOne
 
 
 class DenseHead(nn.Module):

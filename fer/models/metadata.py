@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from fer.core.ranges import PositiveInt, ShareBelowOne
 from fer.models.branch import Branch
-from fer.ranges import PositiveInt, ShareBelowOne
 
 
 class MetadataBranch(Branch):

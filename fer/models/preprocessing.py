@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from annotated_types import Ge
 from torch import Tensor, nn
 
-from fer.ranges import PictureSide, PositiveFloat
+from fer.core.ranges import PictureSide, PositiveFloat
 
 
 class Preprocessing(nn.Module):

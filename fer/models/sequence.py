@@ -8,10 +8,10 @@ from typing import Any, Final, Literal
 import torch
 from torch import Tensor, nn
 
+from fer.core.ranges import PositiveInt, ShareBelowOne
 from fer.models.branch import Branch
 from fer.models.build import build
 from fer.models.views import View
-from fer.ranges import PositiveInt, ShareBelowOne
 
 Pooling = Literal["last", "mean", "max", "attention"]
 _POOLINGS: Final = ("last", "mean", "max", "attention")

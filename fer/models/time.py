@@ -7,8 +7,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from fer.core.ranges import PositiveInt, ShareBelowOne
 from fer.models.sequence import Pooling, StepAttention, check_sequence
-from fer.ranges import PositiveInt, ShareBelowOne
 
 
 def is_real(lengths: Tensor, steps: int) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fer.ranges import PositiveInt
+from fer.core.ranges import PositiveInt
 
 
 class View(nn.Module):

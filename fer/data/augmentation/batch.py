@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from annotated_types import Ge, Gt, Le, Len
 from torch import Tensor
 
+from fer.core.ranges import Share, ShareBelowOne
 from fer.data.augmentation.transforms import FaceTransforms
-from fer.ranges import Share, ShareBelowOne
 
 _Numbers = npt.NDArray[np.float32]
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from fer.core.clips import pad_clips, subsample
 from fer.core.metadata import Columns
+from fer.core.ranges import FrameCount
 from fer.data.issues import LISTED, DataError, DataNotFoundError, Finding
 from fer.data.source import SPLITS, Faces, Split
 from fer.data.sources.folder import read_layout, with_train
@@ -27,7 +28,6 @@ from fer.data.sources.pictures import (
 )
 from fer.data.sources.table import check_all_there, read_label_table
 from fer.pictures import SUFFIXES
-from fer.ranges import FrameCount
 
 #: How clips lie in folders of classes.
 LAYOUT: Final = "train|val|test/<class>/<clip>/ with the frames of a clip"

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from fer.core.labels import EMOTIONS
+from fer.core.ranges import Share
 from fer.data.source import Faces, WrappedSource
 from fer.data.sources.fer2013 import Defects, Fer2013
 from fer.data.sources.ferplus import load_joined, majority_vote
-from fer.ranges import Share
 
 
 class Fer2013WithVotes(WrappedSource):

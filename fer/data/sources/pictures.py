@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fer.core.metadata import Columns, describe
+from fer.core.ranges import PictureSide, ShareBelowOne
 from fer.data.cache import Cache, Entry, folder_key, folder_of
 from fer.data.disk_images import rows_of
 from fer.data.issues import LISTED, DataError, Finding
@@ -23,7 +24,6 @@ from fer.data.source import SPLITS, Faces, Split
 from fer.picture_folders import is_folder, left_out, list_pictures
 from fer.pictures import decoded, file_bytes
 from fer.pixels import FITS, Fit, Image, square_grey
-from fer.ranges import PictureSide, ShareBelowOne
 
 _LOG: Final = logging.getLogger(__name__)
 _VERSION: Final = 4  # raise it when the same files would be read as something else

@@ -32,6 +32,7 @@ from tqdm import tqdm
 from fer.core.clips import pad_clips
 from fer.core.labels import EMOTIONS
 from fer.core.metadata import Columns
+from fer.core.ranges import FrameCount, PictureSide, PositiveInt, Share
 from fer.data.cache import Cache, Entry, folder_of, recipe_key
 from fer.data.source import Faces, Split
 from fer.data.synthetic.action_units import PROTOTYPES
@@ -45,7 +46,6 @@ from fer.data.synthetic.faces import (
     seeds,
 )
 from fer.data.synthetic.scene import Camera, Identity, Light, Pose, sample_units
-from fer.ranges import FrameCount, PictureSide, PositiveInt, Share
 
 #: Counts up whenever the same arguments come to give other clips.
 CLIPS_VERSION: Final = 1

@@ -17,6 +17,7 @@ import numpy as np
 
 from fer.core.labels import EMOTIONS
 from fer.core.metadata import Columns
+from fer.core.ranges import PictureSide, PositiveInt
 from fer.data.source import SPLITS, Faces, Split
 from fer.data.synthetic.action_units import PROTOTYPES
 from fer.data.synthetic.drawing import SMALLEST, Image, draw_face
@@ -33,7 +34,6 @@ from fer.data.synthetic.scene import (
     sample_pose,
     sample_units,
 )
-from fer.ranges import PictureSide, PositiveInt
 
 #: Counts up whenever the same arguments come to give other pixels.
 RENDERER_VERSION: Final = 1

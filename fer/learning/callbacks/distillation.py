@@ -13,12 +13,12 @@ from lightning.pytorch.callbacks import Callback
 from torch import nn
 
 from fer.core.errors import UserError
+from fer.core.ranges import PositiveFloat, PositiveShare
 from fer.data.soft_targets import SoftTargets, read_soft_targets
 from fer.learning.checkpoint_io import check_protocol, network_weights, read_checkpoint
 from fer.learning.distillation import StoredAnswers, TeacherNetworks
 from fer.learning.module import FerModule
 from fer.models import BuildError, ClipNetwork, rebuild
-from fer.ranges import PositiveFloat, PositiveShare
 
 if TYPE_CHECKING:
     from fer.data.datamodule import FaceDataModule

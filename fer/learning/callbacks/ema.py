@@ -13,7 +13,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
-from fer.ranges import ShareBelowOne
+from fer.core.ranges import ShareBelowOne
 
 
 class EMAWeights(WeightAveraging):

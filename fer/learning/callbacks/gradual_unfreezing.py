@@ -14,8 +14,8 @@ from lightning.pytorch.callbacks import Callback
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from fer.core.ranges import PositiveInt, PositiveShare
 from fer.learning.module import FerModule, RateGroup
-from fer.ranges import PositiveInt, PositiveShare
 
 
 @dataclass(frozen=True, slots=True)

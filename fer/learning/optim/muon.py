@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from fer.core.ranges import NonNegativeFloat, PositiveFloat, ShareBelowOne
 from fer.learning.precision import cpu_flags, fast_bf16
-from fer.ranges import NonNegativeFloat, PositiveFloat, ShareBelowOne
 
 #: Of the quintic iteration, tuned by Jordan et al. to raise small singular values fast: they end
 #: near 1, not at it, which training does not mind.

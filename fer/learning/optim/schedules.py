@@ -9,7 +9,7 @@ from annotated_types import Gt, Lt
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from fer.ranges import PositiveShare, ShareBelowOne
+from fer.core.ranges import PositiveShare, ShareBelowOne
 
 
 class _PlannedSchedule(LambdaLR):

@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 from annotated_types import MinLen
 from torch import Tensor, nn
 
+from fer.core.ranges import NonNegativeInt, ShareBelowOne, Widths
 from fer.models.backbones._blocks import ConvNorm, MapAttention, Residual
 from fer.models.branch import MapBranch, Pool
-from fer.ranges import NonNegativeInt, ShareBelowOne, Widths
 
 Stem = Literal["space_to_depth", "conv"]
 

@@ -9,9 +9,9 @@ import torch
 from annotated_types import MinLen
 from torch import Tensor, nn
 
+from fer.core.ranges import ShareBelowOne, Widths
 from fer.models.backbones._blocks import MapAttention, map_attention
 from fer.models.branch import MapBranch
-from fer.ranges import ShareBelowOne, Widths
 
 _POOLS: Final[dict[str, Callable[[], nn.Module]]] = {
     "max": lambda: nn.MaxPool2d(2),

@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fer.core.ranges import PictureSide
 from fer.models.branch import Branch
-from fer.ranges import PictureSide
 
 
 class Timm(Branch):

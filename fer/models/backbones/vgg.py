@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from fer.core.ranges import ShareBelowOne, Widths
 from fer.models.backbones._blocks import ConvNorm, MapAttention, map_attention
 from fer.models.branch import MapBranch
-from fer.ranges import ShareBelowOne, Widths
 
 
 class VGG(MapBranch):

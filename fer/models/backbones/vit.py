@@ -10,8 +10,8 @@ from timm.models.vision_transformer import VisionTransformer
 from timm.models.vision_transformer_hybrid import ConvStem
 from torch import Tensor
 
+from fer.core.ranges import PositiveInt, ShareBelowOne
 from fer.models.branch import MapBranch, Pool
-from fer.ranges import PositiveInt, ShareBelowOne
 
 Stem = Literal["patch", "conv"]
 

@@ -1,5 +1,0 @@
-"""Moved to :mod:`fer.core.errors`."""
-
-from fer.core.errors import UserError
-
-__all__ = ["UserError"]
