@@ -22,7 +22,6 @@ from fer.core.errors import UserError
 from fer.core.holdout_access import ACCESS_LOG
 from fer.core.io import DISK_ERRORS, write_json, write_text
 from fer.core.provenance import describe
-from fer.data.cleaning.protocols import mark_of
 from fer.data.issues import findings_csv
 from fer.data.source import DataError, Faces
 
@@ -96,6 +95,9 @@ def record(config: DictConfig, folder: Path, faces: Faces, *, precision: str) ->
     Raises:
         DataError: the folder holds a run on other data.
     """
+    # Protocols augment by torch, which the check of a command line does without.
+    from fer.data.cleaning.protocols import mark_of
+
     if is_nonzero_rank():
         return
     path = folder / "provenance.json"
