@@ -1,4 +1,4 @@
-"""Faces in time: sources of frames, tracking, smoothing, and what may be told of a group."""
+"""Faces in time: sources of frames, tracking, smoothing, and what may be shown of a group."""
 
 from fer.live.pipeline import FacePipeline, TrackedFace
 from fer.live.session import Session, Step

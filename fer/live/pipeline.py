@@ -25,12 +25,7 @@ Clip = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class TrackedFace:
-    """A face of a frame that is known from the frames before.
-
-    Attributes:
-        track: its name in this session.
-        face: with smoothed probabilities, and the label that they give.
-    """
+    """A face with its track's name in this session, and smoothed probabilities and label."""
 
     track: str
     face: Face
@@ -39,17 +34,8 @@ class TrackedFace:
 class FacePipeline:
     """Detection, tracking, recognition and smoothing of one source.
 
-    A model of clips reads the last frames in which each face was seen, as many as the clips had
-    that it learnt from; of a face that has just appeared, those that there are.
-
-    Args:
-        recognizer: says what faces show.
-        tracker: a new one where none is given.
-        smoother: likewise.
-        largest_only: read the largest face of a frame alone; of others only the box is known.
-
-    Attributes:
-        boxes: of all faces of the last frame, read or not.
+    A model of clips reads the last frames of each face, at most as many as its training clips had.
+    With ``largest_only`` only the largest face of a frame is read; of others the box is known.
     """
 
     def __init__(
@@ -61,6 +47,7 @@ class FacePipeline:
         largest_only: bool = False,
     ) -> None:
         self.recognizer = recognizer
+        #: Of all faces of the last frame, read or not.
         self.boxes: list[Box] = []
         self._largest_only = largest_only
         self.tracker = Tracker() if tracker is None else tracker
@@ -111,15 +98,10 @@ class ClipBuffer:
     def update(
         self, names: Sequence[str], image: Image, detections: Sequence[Detection]
     ) -> list[Clip]:
-        """Add the faces of a frame; return the last frames of each, this one included.
-
-        Args:
-            names: the track of each face.
-            image: uint8 ``[H, W, 3]`` RGB.
-            detections: the faces in it.
+        """Add the faces of a frame (uint8 ``[H, W, 3]`` RGB), named by their tracks.
 
         Returns:
-            For each face uint8 ``[T, size, size]``, T from 1 to ``count``.
+            The last frames of each, this one too: uint8 ``[T, size, size]``, T up to ``count``.
         """
         crops = preprocess(
             [square_crop(image, one.box) for one in detections], self._size, self._fit

@@ -1,4 +1,4 @@
-"""A session: frames in, faces of the moment and what may be told of the group out."""
+"""A session: frames in, faces of the moment and what may be shown of the group out."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from fer.live.pipeline import FacePipeline, TrackedFace
 from fer.live.sources import Frame
 from fer.live.tracking import Tracker
 
-#: For how many seconds a face may be out of sight and count as the same: it turned away, or
-#: somebody passed. No longer, since another person may sit down there.
+#: Seconds that a face may be out of sight and count as the same; later another may sit there.
 PATIENCE: Final = 5.0
 
 
@@ -22,8 +21,8 @@ class Step:
     """What a frame brought.
 
     Attributes:
-        faces: in it; not to be told in the class view, but for where they are.
-        window: the window that it ended, if it did.
+        faces: in the class view, only where they are may be shown.
+        window: the window that the frame ended, if any.
     """
 
     faces: list[TrackedFace]
@@ -34,12 +33,9 @@ class Session:
     """Detection, tracking, smoothing and aggregation of one source, each replaceable.
 
     Args:
-        recognizer: says what faces show.
         seconds: length of a window.
-        min_group: faces below which no emotion is told.
-        index: name of an index that is told too, see ``fer.live.aggregation.INDICES``.
-        pipeline: in place of the usual detection, tracking and smoothing.
-        aggregator: in place of the usual one.
+        min_group: faces below which no emotion is shown.
+        index: name of an index that is shown too, see ``fer.live.aggregation.INDICES``.
     """
 
     def __init__(

@@ -19,10 +19,7 @@ class Smoother:
     With the answer ``p`` of a frame that comes ``d`` seconds after the track's last one, the
     smoothed probabilities become ``s ← s + (1 - exp(-d / seconds)) (p - s)``: an exponential
     moving average whose weights follow the clock, so that it is the same at any rate of frames.
-    A track begins with its first answer. Sums of one stay so.
-
-    Args:
-        seconds: how slowly it follows; 0: at once.
+    A track begins with its first answer. Sums of one stay so. ``seconds`` of 0: not smoothed.
     """
 
     def __init__(self, seconds: float = SECONDS) -> None:
@@ -35,13 +32,7 @@ class Smoother:
         return len(self._tracks)
 
     def update(self, track: str, probabilities: Numbers, time: float) -> Numbers:
-        """Return a track's smoothed probabilities.
-
-        Args:
-            track: its name.
-            probabilities: float32 ``[C]``, of a frame.
-            time: of the frame, in seconds.
-        """
+        """Return the smoothed probabilities, float32 ``[C]``, of a track at a time in seconds."""
         before = self._tracks.get(track)
         now = probabilities
         if before is not None and self._seconds > 0:

@@ -134,7 +134,7 @@ def source_title(name: str) -> str:
 
 
 def without_password(address: str) -> str:
-    """Return a stream's address as it may be shown.
+    """Return a stream's address without user and password.
 
     Example:
         >>> without_password("rtsp://me:secret@camera.local:554/1")
@@ -147,14 +147,7 @@ def without_password(address: str) -> str:
 
 
 class VideoFile:
-    """A video with an end. Every frame is given, however long one takes to look at it.
-
-    Args:
-        capture: of the file.
-        name: for messages.
-        stack: closed with the file.
-        say: called with how far a damaged file could be read.
-    """
+    """A video with an end: every frame is read, and ``say`` called if many are missing."""
 
     is_live = False
 
@@ -174,11 +167,7 @@ class VideoFile:
         self.is_lost = False
 
     def frames(self) -> Generator[Frame, None, None]:
-        """Yield the frames; at the end, report if many are missing, and set ``is_lost``.
-
-        Raises:
-            SourceError: there is not a single one.
-        """
+        """Yield the frames; at the end, report if many are missing, and set ``is_lost``."""
         first = last = 0.0
         number = 0
         with self._stack:
@@ -208,11 +197,8 @@ class VideoFile:
             )
 
     def _is_short(self, number: int, last: float, stated_rate: float) -> bool:
-        """Return True if so many frames, up to a time, are clearly less than the whole file.
-
-        Containers are off by some frames, and by many where the rate varies: then the time decides,
-        so that frames missing in the middle of such a file go unnoticed.
-        """
+        """Return True if so many frames, up to a time, are clearly less than the whole file."""
+        # Counts are off by many where the rate varies: then the time of the last frame decides.
         if self.total is None or self.total - number <= _TOLERANCE or number >= _WHOLE * self.total:
             return False
         return stated_rate <= 0 or last + 1 / self.rate < _WHOLE * self.total / stated_rate
@@ -225,10 +211,6 @@ class LiveSource:
     that drops is reopened, and each attempt is reported.
 
     Args:
-        opener: opens it; None where that fails.
-        name: for messages.
-        say: called with what happens.
-        first: a capture that is open already.
         tries: attempts to reopen it in a row.
         wait: seconds before the first of them, doubled with each.
 

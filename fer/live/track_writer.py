@@ -1,4 +1,4 @@
-"""What each face of each frame showed, as a table; written only when asked for by name."""
+"""What each face of each frame showed, as a table; written only on request."""
 
 from __future__ import annotations
 
@@ -45,11 +45,7 @@ class TrackWriter:
 
 
 def check_tracks_path(path: Path) -> None:
-    """Refuse a name that no table can be written to.
-
-    Raises:
-        UserError: with the reason.
-    """
+    """Refuse a name that no table can be written to."""
     suffix, where = path.suffix.lower(), f"--tracks {shown(path)}"
     if suffix not in {".csv", ".parquet"}:
         raise UserError(f"{where} must end in .csv or .parquet", code="table_suffix", where=where)
@@ -68,9 +64,6 @@ def open_track_writer(path: Path, classes: Sequence[str]) -> Iterator[TrackWrite
     """Yield what writes a table, as CSV or parquet by the ending; ended early, it is readable.
 
     Columns: time (seconds), track, x, y, w, h (pixels), score, label, and ``p_`` of each class.
-
-    Raises:
-        OSError: it can't be written.
     """
     is_parquet = path.suffix.lower() == ".parquet"
     names = [*_COLUMNS, *(f"p_{name}" for name in classes)]

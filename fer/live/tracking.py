@@ -53,12 +53,7 @@ class Tracker:
         return {track.name for track in self._tracks}
 
     def update(self, boxes: Sequence[Box], time: float) -> list[str]:
-        """Return the name of each face of a frame.
-
-        Args:
-            boxes: ``(x, y, w, h)`` of the faces.
-            time: of the frame, in seconds; never less than the last one's.
-        """
+        """Return the name of each face of a frame; times, in seconds, never go back."""
         self._tracks = [track for track in self._tracks if time - track.seen <= self._patience]
         names = [""] * len(boxes)
         if self._tracks and boxes:
@@ -77,11 +72,7 @@ class Tracker:
 
 
 def greedy_pairs(gain: npt.NDArray[np.float64], *, least: float) -> list[tuple[int, int]]:
-    """Return pairs of rows and columns, each in one pair at most, the largest gain first.
-
-    Args:
-        gain: ``[N, M]``, what each pair brings.
-        least: pairs that bring less are not made.
+    """Return pairs of rows and columns of ``[N, M]``, each in one pair at most, largest gain first.
 
     Example:
         >>> greedy_pairs(np.array([[0.5, 0.6], [0.0, 0.5]]), least=0.1)

@@ -36,14 +36,9 @@ _TOLERANCE: Final = 2
 
 
 class VideoWriter:
-    """Writes frames at the times at which they were seen.
-
-    Args:
-        path: the file.
-        rate: frames a second of the film.
+    """Writes frames at the times at which they were seen, as a film of ``rate`` frames a second.
 
     Attributes:
-        count: frames written so far.
         coding: the codec in words; empty before the first frame.
         gaps: how many gaps were too long to be shown.
         left_out: the seconds of them that were left out.
@@ -61,12 +56,9 @@ class VideoWriter:
         self.left_out = 0.0
 
     def fill(self, time: float) -> None:
-        """Repeat the last frame until the next one is due, so that the film keeps the time.
+        """Repeat the last frame until the next, at ``time`` seconds since the first, is due.
 
         May be interrupted at any point: the film stays whole.
-
-        Args:
-            time: of the next frame, in seconds since the first.
         """
         if (gap := time - self._time) > GAP:
             self.gaps += 1
@@ -78,21 +70,14 @@ class VideoWriter:
                 self.count += 1
 
     def _due(self, time: float) -> int:
-        """Return how many frames come before the one of a time."""
         return round((time - self.left_out) * self._rate)
 
     def add(self, image: Image, time: float) -> None:
-        """Write a frame.
-
-        The one before is repeated, or this one left out, so that the film keeps the time that it
-        shows: cameras give more frames or fewer than they state.
+        """Write a frame; repeat the one before or omit this one where the camera's rate varies.
 
         Args:
             image: uint8 ``[H, W, 3]`` RGB; scaled to the size of the first one.
             time: when it was seen, in seconds since the first.
-
-        Raises:
-            OSError: the film can't be written.
         """
         if self._writer is None:
             self._size = (image.shape[1], image.shape[0])
@@ -137,11 +122,7 @@ def _quiet_stderr() -> Iterator[None]:
 
 
 def check_video_path(path: Path) -> None:
-    """Refuse a name that no film can be written to.
-
-    Raises:
-        UserError: with the reason.
-    """
+    """Refuse a name that no film can be written to."""
     where = f"--out {shown(path)}"
     if path.suffix.lower() not in CODECS:
         words = f"{where} must end in one of {', '.join(CODECS)}"
@@ -157,11 +138,7 @@ def check_video_path(path: Path) -> None:
 
 @contextmanager
 def open_video_writer(path: Path, rate: float) -> Iterator[VideoWriter]:
-    """Yield what writes a film, which is there whole or not at all; ended early, it plays.
-
-    Raises:
-        OSError: it can't be written.
-    """
+    """Yield what writes a film, which is there whole or not at all; ended early, it plays."""
     with atomic_write(path) as partial:
         writer = VideoWriter(partial, rate)
         try:
@@ -176,10 +153,7 @@ def open_video_writer(path: Path, rate: float) -> Iterator[VideoWriter]:
 
 
 def _readable(path: Path, count: int) -> int:
-    """Return how many frames can be read of a film, of which so many were written.
-
-    OpenCV does not say when a write fails, so that a full disk would leave a film of no frames.
-    """
+    """Return how many of a film's frames can be read: OpenCV reports no failed writes."""
     capture = open_capture(str(path)) if count else None
     if capture is None:
         return 0

@@ -30,7 +30,6 @@ def ranges(shares: Values, faces: int) -> list[Range]:
 
     Args:
         shares: ``[C]``, which sum to one.
-        faces: that they are of.
 
     Example:
         >>> ranges(np.array([1.0, 0.0]), 5), ranges(np.array([0.7, 0.3]), 10)
@@ -55,11 +54,7 @@ def inside(count_ranges: Sequence[Range], faces: int) -> Values:
 
 
 def round_to_total(parts: Values) -> list[int]:
-    """Return whole numbers with the sum of some numbers (largest remainders).
-
-    Args:
-        parts: ``[C]``, at least zero, whose sum is whole.
-    """
+    """Round ``[C]`` numbers of at least 0, whose sum is whole, and keep it (largest remainders)."""
     rounded = np.floor(parts + 1e-9)
     missing = round(float(parts.sum())) - int(rounded.sum())
     # The first of equals, whatever rounding errors say.

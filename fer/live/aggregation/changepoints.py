@@ -59,10 +59,8 @@ class ShiftDetector:
     the standard deviation of those twelve. Means of ten seconds are compared since neighbouring
     windows resemble each other; twelve of them say little of how far they can lie apart where
     labels last, hence the first term. After a shift, after ten seconds of which nothing is told,
-    and when other faces are counted, it starts again. It reads what is told anyway.
-
-    Args:
-        seconds: length of a window.
+    and when other faces are counted, it starts again. It reads what is shown anyway.
+    ``seconds`` is the length of a window.
     """
 
     def __init__(self, seconds: float = WINDOW_SECONDS) -> None:
@@ -117,8 +115,7 @@ class TurningPoint:
         time: in seconds since the session began.
         before: mean share of each class from the turning point before.
         after: until the next one.
-        valence_before: mean valence likewise; None where it isn't told.
-        valence_after: likewise.
+        valence_before: mean valence likewise, as ``valence_after``; None where it isn't shown.
     """
 
     time: float
@@ -135,11 +132,7 @@ def turning_points(windows: Sequence[Window], seconds: float) -> list[TurningPoi
     each cut sum to the least (optimal partitioning; Jackson et al. 2005). The price is ``3 s² ln
     n``, s² the variance that the differences of neighbouring windows tell of, summed over the
     classes, which is no less than that of the rounding. Cuts that change no share by 0.1 are left
-    out. Where other faces are counted than before, nothing is compared.
-
-    Args:
-        windows: of a session, in order.
-        seconds: length of a window.
+    out. Where other faces are counted than before, nothing is compared. A window lasts ``seconds``.
     """
     shortest = max(1, round(SHORTEST / seconds))
     points = []

@@ -46,7 +46,6 @@ class Group:
 
     Attributes:
         mean: of the members' rows, see :class:`~fer.live.aggregation.measures.Measures`.
-        size: how many members there are.
         read: how many of them were read in this window; the others count with their last values.
         generation: how often most of the cohort was replaced: means of one can be compared.
     """
@@ -80,16 +79,7 @@ class _Draw:
 
 
 class Cohort:
-    """Decides whose values are told together.
-
-    Args:
-        least: faces whose sums may be told, at least :data:`LEAST_GROUP`.
-        settle: windows that a draw waits.
-        lot: draws members; tests give one that repeats itself.
-
-    Raises:
-        ValueError: ``least`` is too small.
-    """
+    """Decides whose values are shown together: ``least`` faces or more, ``settle`` windows late."""
 
     def __init__(
         self, least: int = MIN_GROUP, *, settle: int = SETTLE, lot: Random | None = None
@@ -115,15 +105,12 @@ class Cohort:
     def step(
         self, read: Mapping[str, Values], together: Collection[str], time: float
     ) -> Group | None:
-        """Take what one window showed, and return what may be told of it.
+        """Take what one window showed, and return what may be shown of it, if anything.
 
         Args:
             read: the row of each face that was read in the window, by its track.
             together: the tracks of one frame of the window, which are as many people.
             time: when the window ended, in seconds.
-
-        Returns:
-            None where nothing may be told.
         """
         for name in self._last.keys() & read.keys():
             self._last[name], self._read_at[name] = read[name], time

@@ -29,9 +29,6 @@ class Index:
     """An index that others made of emotions.
 
     Attributes:
-        name: what users call it.
-        title: in words.
-        weights: of each emotion.
         formula: how it is computed here.
         source: who published it.
         evidence: what speaks for and against it.
@@ -71,7 +68,6 @@ class Measures:
     """The numbers of one reading, in one row: what the label is, how sure it is, how pleasant.
 
     Args:
-        classes: the C names of the model's classes.
         index: name of one of :data:`INDICES`, or None.
 
     Attributes:
@@ -89,11 +85,9 @@ class Measures:
         self._weights = np.array(weights, dtype=np.float64).reshape(-1, len(self.classes))
 
     def of(self, face: Face) -> Values:
-        """Return the row of a face whose label is sure.
+        """Return the row of a face whose label is sure, float64 ``[C + 1 + (valence) + (index)]``.
 
-        Returns:
-            float64 ``[C + 1 + (valence) + (index)]``: a one at the label's place, the probability
-            of the likeliest class, then the expected valence and index.
+        It has a one at the label's place, the highest probability, and expected valence and index.
         """
         probabilities = face.probabilities.astype(np.float64)
         label = np.zeros(len(self.classes))

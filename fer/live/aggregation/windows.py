@@ -41,10 +41,8 @@ class Window:
 
     Attributes:
         number: which window of the session; those without a frame are left out.
-        start: in seconds since the session began.
-        end: likewise.
-        faces_median: the median number of faces in sight.
-        faces_max: the largest.
+        start: in seconds since the session began, as ``end``.
+        faces_median: of the number of faces in sight, as ``faces_max``.
         dwell_seconds: median of how long the faces in sight have been so; zero without any.
         withheld: why no emotion is told, a key of :data:`WITHHELD`; empty where they are.
         faces: how many the emotions are of; zero where they are withheld, as all that follows.
@@ -87,25 +85,18 @@ class Window:
 
 
 class Aggregator:
-    """Makes windows of the faces of frames.
-
-    Nothing of a face outlives its window, but the last values of those that are counted.
+    """Makes windows of the faces of frames; only the last values of counted ones outlive a window.
 
     Volatility is the root mean square of successive differences (RMSSD; von Neumann et al. 1941):
     ``sqrt(mean((v[t] - v[t-1])²))`` over the valences told in the last minute, of windows that
     follow each other and can be compared. It is made of what is told, and tells no more.
 
     Args:
-        measures: what is taken of a face.
         seconds: length of a window.
-        cohort: decides whose values are told; a new one where none is given.
 
     Attributes:
         face_seconds: for which all faces together were in sight.
         tracks: how many there were.
-
-    Raises:
-        ValueError: an impossible length.
     """
 
     def __init__(
@@ -135,15 +126,11 @@ class Aggregator:
     def add(
         self, time: float, faces: Sequence[TrackedFace], alive: Collection[str]
     ) -> Window | None:
-        """Take the faces of the next frame.
+        """Take the faces of the next frame, and return the window that it ended, if any.
 
         Args:
             time: of the frame, in seconds since the session began.
-            faces: in it.
             alive: the tracks that may still be seen again.
-
-        Returns:
-            The window that this frame ended, if it did.
         """
         ended = None
         number = int(time / self.seconds)
@@ -233,10 +220,7 @@ def _coarse(value: float | None) -> float | None:
 
 
 def coarse_shares(shares: Values) -> list[float]:
-    """Return shares in steps of :data:`STEP` that sum to one still (largest remainders).
-
-    Args:
-        shares: ``[C]``, which sum to one.
+    """Return shares ``[C]`` in steps of :data:`STEP` that still sum to one (largest remainders).
 
     Example:
         >>> coarse_shares(np.array([1 / 3, 1 / 3, 1 / 3]))

@@ -127,11 +127,7 @@ def routes(settings: Settings, worker: InferenceWorker, metrics: Metrics) -> API
 
 @asynccontextmanager
 async def _upload(request: Request, slots: Slots) -> AsyncIterator[bytes]:
-    """Yield the picture of a request, which is in memory until the block ends, nowhere else.
-
-    Raises:
-        Refused: there is none, it is too large, or too many are on their way.
-    """
+    """Yield the picture of a request, which is in memory until the block ends, nowhere else."""
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     boundary = options.get(b"boundary") if kind == b"multipart/form-data" else None
     if boundary is not None and len(boundary) > _BOUNDARY:

@@ -42,23 +42,14 @@ class Receiver:
         self._key: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def session_key(self, timeout: float) -> str:
-        """Return the key of the session that the page had, when it asks to begin.
-
-        Raises:
-            LinkClosed: it does not in so many seconds.
-        """
+        """Return the key of the page's earlier session; close the link if none comes in time."""
         try:
             return await asyncio.wait_for(self._key, timeout)
         except TimeoutError:
             raise LinkClosed(1008, f"a page begins within {timeout:g} seconds") from None
 
     async def run(self) -> None:
-        """Read until the page leaves, or does what pages don't.
-
-        Raises:
-            LinkClosed: it sends too much, or what can't be understood.
-            WebSocketDisconnect: it left.
-        """
+        """Read until the page leaves (WebSocketDisconnect) or misbehaves (LinkClosed)."""
         bucket = TokenBucket(MESSAGE_RATE, MESSAGE_BURST)
         while True:
             message = await self._socket.receive()

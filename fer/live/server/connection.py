@@ -148,7 +148,7 @@ def _full(why: str) -> LinkClosed:
 
 
 async def _end(socket: WebSocket, end: LinkClosed) -> None:
-    """Say why, and close; a page that is gone need not hear it."""
+    """Send why, and close, unless the page is gone."""
     try:
         if socket.application_state is WebSocketState.CONNECTED:
             await socket.send_json({"type": "end", "words": end.words})

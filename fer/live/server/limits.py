@@ -82,11 +82,8 @@ class Slots:
     """A number of slots, shared by all clients.
 
     When all are taken, a newcomer gets the longest silent one of the client that holds most: if
-    that leaves this client no worse off than the newcomer, or if it has been silent too long.
-
-    Args:
-        size: how many there are.
-        patience: seconds after which a silent one may be taken from anybody.
+    that leaves this client no worse off than the newcomer, or if it was silent for ``patience``
+    seconds.
     """
 
     def __init__(self, size: int, patience: float) -> None:
@@ -97,10 +94,7 @@ class Slots:
         return len(self._taken)
 
     def acquire(self, address: str, evict: Callable[[], None]) -> Slot | None:
-        """Return a slot for the client behind an address, or None where there is none.
-
-        ``evict`` is called when it has to give the slot up, which is no longer its own then.
-        """
+        """Return a slot for the client behind an address, or None; ``evict`` is called on loss."""
         client = client_of(address)
         if len(self._taken) >= self._size:
             victim = self._victim_for(client)

@@ -1,4 +1,4 @@
-"""What is told of a frame and of a session: the one place where it is decided."""
+"""What pages are sent about a frame and a session: the one place where it is decided."""
 
 from __future__ import annotations
 
@@ -53,10 +53,7 @@ def group_faces(image: Image, boxes: Sequence[Box]) -> Message:
 def own_face(
     image: Image, boxes: Sequence[Box], own: TrackedFace | None, classes: Sequence[str]
 ) -> Message:
-    """Return what the face that was read shows, for the person at their own camera.
-
-    Of others that come into the picture only the place is told.
-    """
+    """Return what the face of the person at the camera shows; of other faces only the place."""
     message = group_faces(image, boxes)
     if own is not None:
         face = own.face
@@ -71,7 +68,7 @@ def own_face(
 
 
 def window_message(window: Window, threshold: float | None) -> Message:
-    """Return what is told of a window, and how far valence would have to move for a notice."""
+    """Return what is sent about a window, and how far valence would have to move for a notice."""
     return {"type": "window", **window.as_dict(), "threshold": threshold}
 
 

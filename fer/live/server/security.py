@@ -107,10 +107,7 @@ class SecurityMiddleware:
         return "token", 401, "the token is missing or wrong"
 
     def _is_known(self, host: str) -> bool:
-        """Return True if a Host header is an address or a name of this server.
-
-        A foreign name that was made to lead here (DNS rebinding) is neither.
-        """
+        """Return True if a Host header is an address or name of this server (no DNS rebinding)."""
         try:
             name = urlsplit(f"//{host}").hostname or ""
         except ValueError:

@@ -1,4 +1,4 @@
-"""The sessions of pages and of the server's source, and what they have told so far."""
+"""The sessions of pages and of the server's source, and what they have sent so far."""
 
 from __future__ import annotations
 
@@ -42,12 +42,7 @@ class LiveSession:
         self.history: deque[Message] = deque(maxlen=HISTORY)
 
     def step(self, image: Image, time: float | None = None) -> list[Message]:
-        """Return what is told of the next frame.
-
-        Args:
-            image: uint8 ``[H, W, 3]`` RGB.
-            time: of the frame, in seconds; None: now.
-        """
+        """Return the messages for a frame, uint8 ``[H, W, 3]`` RGB, at ``time`` seconds, or now."""
         frame = Frame(image, _now() - self._start if time is None else time, self._frames)
         self._frames += 1
         if not self._is_class:
@@ -69,9 +64,8 @@ class LiveSession:
 class SessionStore:
     """The sessions of all pages, and of those that may come back soon.
 
-    A page that loses its link resumes the same session, and so does another tab of the same
-    browser, which takes it over: the group that is counted stays the same, and two sessions can't
-    be compared with each other.
+    A page that reconnects, or another tab of its browser, resumes the same session: the group that
+    is counted stays the same, and two sessions can't be compared with each other.
     """
 
     def __init__(self, recognizer: Recognizer, settings: Settings, metrics: Metrics) -> None:

@@ -64,14 +64,13 @@ class Settings:
     """How a server is set.
 
     Attributes:
-        host: address that it listens on.
-        port: likewise; 0: any that is free.
+        port: 0: any that is free.
         view: of the group, or of one person at their own camera.
         has_source: whether frames are the server's, and not those of the pages.
         source_name: what the source is called on the page: no path, no password.
-        min_group: faces below which no emotion is told.
+        min_group: faces below which no emotion is shown.
         seconds: length of a window.
-        index: name of an index that is told too.
+        index: name of an index that is shown too.
         token: what pages and callers have to know; empty: nothing.
         names: host names that the server is asked by, beside addresses and this machine's own name.
         certificate: file of the certificate for https, with its chain.
@@ -117,11 +116,7 @@ def is_loopback(host: str) -> bool:
 
 
 def check_settings(settings: Settings) -> None:
-    """Refuse what would be unsafe or can't work.
-
-    Raises:
-        UserError: with the reason and what to do.
-    """
+    """Refuse what would be unsafe or can't work."""
     host, token = settings.host, settings.token
     problems = [
         (settings.view == "individual" and settings.has_source, "individual_with_source", "--view",

@@ -27,11 +27,7 @@ _MISTAKES: Final = ("Invalid HTTP request", "Invalid UTF-8", "Unsupported upgrad
 
 
 def run(app: FastAPI, settings: Settings, bound: socket.socket) -> None:
-    """Serve until Ctrl-C or a signal to end.
-
-    Raises:
-        KeyboardInterrupt: Ctrl-C.
-    """
+    """Serve until Ctrl-C or a signal to end."""
     config = _Config(app, settings)
 
     def is_ours(record: logging.LogRecord) -> bool:
@@ -77,10 +73,7 @@ class _Config(uvicorn.Config):
 
 
 def _connection_limit() -> int:
-    """Return how many connections there may be, and let there be files for as many.
-
-    Beyond the limit of open files nothing could be accepted, and each try would be logged.
-    """
+    """Return how many connections there may be, and raise the limit of open files for them."""
     try:
         import resource
     except ImportError:

@@ -1,4 +1,4 @@
-"""The one place where pictures are decoded and read, for all pages, beside the event loop."""
+"""Decodes and reads the pictures of all pages, in threads outside the event loop."""
 
 from __future__ import annotations
 
@@ -18,11 +18,7 @@ _T = TypeVar("_T")
 
 
 class InferenceWorker:
-    """Works for all pages in turn.
-
-    Each page has one frame in work at most, so that they take turns, and the model uses all its
-    cores for one frame after the other.
-    """
+    """Works for all pages in turn: each has one frame in work at most."""
 
     def __init__(self, recognizer: Recognizer) -> None:
         self.recognizer = recognizer
