@@ -1,4 +1,4 @@
-"""What each branch of a network adds: its accuracy with one branch told nothing."""
+"""What each branch of a network adds: the accuracy lost when one branch is made constant."""
 
 from __future__ import annotations
 
@@ -59,26 +59,21 @@ def branch_contributions(
     seed: int = 0,
     batch_size: int = 64,
 ) -> dict[str, Any]:
-    """Return the accuracy that is lost where one branch says the same of every face.
+    """Return the accuracy lost if a branch's features are replaced by their mean over the faces.
 
-    What the branch saw of a face is replaced by its mean over the faces (mean ablation), and the
-    rest of the network is as it was trained. A branch that says nothing which the others do not
-    say too loses nothing, however good it would be alone.
+    The rest of the network stays as trained (mean ablation). A branch that only repeats what others
+    see loses nothing, however good it would be alone.
 
     Args:
         model: for which :func:`why_no_branches` returns None.
         images: uint8 ``[N, size, size]``; of more than 10,000 some are drawn.
         labels: int64 ``[N]``.
         metadata: float32 ``[N, columns]``, for a network that reads it.
-        seed: of the faces drawn.
         batch_size: faces at a time; changes nothing but time and memory.
 
     Returns:
         ``n``, ``accuracy`` of the whole network on these faces, and ``branches``: by name
         ``accuracy`` without it, the ``drop`` and its ``drop_ci95`` (paired, over faces).
-
-    Raises:
-        ValueError: the network is not made of branches, or there are no faces.
     """
     network: Any = network_of(model)
     if not isinstance(network, Branched) or len(images) == 0:

@@ -13,23 +13,17 @@ from scipy.special import log_softmax, softmax
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-#: Bins of equal width, as most papers have them.
+#: Bins of equal width, as in most papers.
 BINS: Final = 15
-
-#: Between which temperatures the best is looked for, as logarithms.
+#: The range of temperatures to search, as logarithms.
 _RANGE: Final = (np.log(0.05), np.log(20.0))
 
 
 def fit_temperature(logits: npt.NDArray[np.floating], label: Ints) -> float:
-    """Return the temperature with the least negative log-likelihood (Guo et al. 2017).
+    """Return the temperature, 0.05 to 20, of least negative log-likelihood (Guo et al. 2017).
 
-    Args:
-        logits: ``[N, C]``, of faces that the network was not trained on; logarithms of
-            probabilities do as well.
-        label: int64 ``[N]``.
-
-    Returns:
-        From 0.05 to 20; above 1 for a network that is too sure of itself.
+    Above 1 the network is overconfident. The logits ``[N, C]``, or logarithms of probabilities,
+    must be of faces that it was not trained on.
 
     Example:
         >>> logits = np.log([[0.9, 0.1]] * 4)
@@ -77,10 +71,7 @@ class ReliabilityCurve:
 def reliability(label: Ints, probabilities: Floats, bins: int = BINS) -> ReliabilityCurve:
     """Return the reliability curve of the answers (DeGroot & Fienberg 1983).
 
-    Args:
-        label: int64 ``[N]``.
-        probabilities: float64 ``[N, C]``.
-        bins: of equal width from 0 to 1, closed on the right.
+    Probabilities are float64 ``[N, C]``; bins have equal width and are closed on the right.
     """
     confidence = probabilities.max(axis=1)
     correct = probabilities.argmax(axis=1) == label
@@ -104,17 +95,11 @@ def calibration_error(label: Ints, probabilities: Floats, bins: int = BINS) -> f
 def calibration_error_by_chance(
     probabilities: Floats, *, seed: int = 0, repeats: int = 1000, bins: int = BINS
 ) -> float:
-    """Return the mean calibration error if these probabilities were exactly right.
+    """Return the mean calibration error if these probabilities ``[N, C]`` were exactly right.
 
     With finitely many faces it is not 0: labels are drawn from the probabilities, again and again
     (consistency resampling, Bröcker & Smith 2007). Only the number of right answers in each bin
     matters, so whether an answer is right is drawn with its confidence.
-
-    Args:
-        probabilities: float64 ``[N, C]``.
-        seed: of the draws.
-        repeats: how often labels are drawn.
-        bins: as for :func:`calibration_error`.
     """
     confidence = probabilities.max(axis=1)
     order = np.argsort(_bins_of(confidence, bins), kind="stable")

@@ -1,4 +1,4 @@
-"""Whether one model is better than another, or chance would do as well."""
+"""Whether one model is better than another by more than chance."""
 
 from __future__ import annotations
 
@@ -22,19 +22,13 @@ Bools = npt.NDArray[np.bool_]
 DIFFERENCE: Final = "paired t interval over faces and seeds"
 
 _LISTED = 10
-#: From which p-value on chance would do as well.
+#: The p-value from which a difference may be chance.
 _LEVEL = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class ModelRuns:
-    """What is compared: a model, trained with one seed or several.
-
-    Attributes:
-        name: what the tables call it.
-        seeds: the predictions of each seed.
-        warnings: what is known against its numbers: ``INVALID``, ``NOT COMPARABLE``, ``leaked``.
-    """
+    """A model to compare, with the predictions of each seed and warnings such as ``INVALID``."""
 
     name: str
     seeds: Sequence[Predictions]
@@ -42,27 +36,17 @@ class ModelRuns:
 
 
 def warnings_of(path: Path) -> list[str]:
-    """Return what a judgement says against its own numbers, as a word each.
-
-    Args:
-        path: its folder or a file in it; there is nothing to tell where ``metrics.json`` is not.
-
-    Raises:
-        PredictionsError: ``metrics.json`` can't be read.
-    """
+    """Return the warnings in the ``metrics.json``, if any, of an evaluation's folder or file."""
     known = _metrics(path)
     words = [name.upper().replace("_", " ") for name in MARKS if known.get(name)]
     return words + [v for v in [known.get("verdict")] if v in {"leaked", "suspicious"}]
 
 
 def marks_of(named: Mapping[str, Sequence[Path]]) -> dict[str, str]:
-    """Return how models that are compared are marked, and which of them: they mark the comparison.
+    """Return the marks of compared models, with their names: they mark the comparison.
 
     Args:
         named: by the name of a model the evaluations of its seeds, folders or files in them.
-
-    Raises:
-        PredictionsError: a ``metrics.json`` can't be read.
     """
     found: dict[str, str] = {}
     for mark in MARKS:
@@ -93,13 +77,7 @@ def _metrics(path: Path) -> Mapping[str, Any]:
 def mcnemar(first: Bools, second: Bools) -> float:
     """Return the p-value of McNemar's exact test of two models on the same faces (McNemar 1947).
 
-    Args:
-        first: bool ``[N]``: where the one is right.
-        second: the same of the other.
-
-    Returns:
-        The chance of so uneven a number of faces on which only one of the two is right, or a more
-        uneven one, if both were equally good; 1 where there is no such face.
+    Both arrays are bool ``[N]``: where a model is right. 1 where both are right on the same faces.
     """
     only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
     if only_first + only_second == 0:
@@ -143,10 +121,7 @@ def difference_interval(first: Bools, second: Bools) -> tuple[float, float]:
 
 
 def compare(contenders: Sequence[ModelRuns]) -> dict[str, Any]:
-    """Compare models by their accuracy on the test split, each with each.
-
-    Args:
-        contenders: two or more.
+    """Compare each two of some models by their accuracy on the test split.
 
     Returns:
         ``n``; ``models``: ``name``, ``warnings``, ``seeds``, ``accuracies``, ``mean``, ``sd`` over

@@ -30,17 +30,12 @@ Images = npt.NDArray[np.uint8]
 Weights = npt.NDArray[np.float32]
 
 SEVERITIES: Final = (1, 2, 3, 4, 5)
-
 #: Faces corrupted and read at a time: few enough that their copies don't matter.
 _CHUNK: Final = 512
-
-
 #: The side that lengths in pixels are meant for: FER2013's.
 SIDE = 48
-
 #: How far the camera is from a face that is turned, in sides of the face.
 _DISTANCE = 2.0
-
 #: Shapes are painted this many times larger, so that they grow smoothly.
 _FINER = 8
 
@@ -52,10 +47,7 @@ def _gamma(image: Image, exponent: float, _rng: np.random.Generator) -> Image:
 
 
 def _side_light(image: Image, strength: float, rng: np.random.Generator) -> Image:
-    """Multiply by a ramp from ``1 - strength`` to ``1 + strength``, from left or right.
-
-    Its direction is up to 30 degrees off the horizontal.
-    """
+    """Multiply by a ramp from ``1 - strength`` to ``1 + strength``, within 30° of horizontal."""
     turn = rng.uniform(-math.pi / 6, math.pi / 6) + math.pi * rng.integers(2)
     y, x = np.meshgrid(*(np.linspace(-1, 1, n) for n in image.shape), indexing="ij")
     along = x * math.cos(turn) + y * math.sin(turn)
@@ -221,14 +213,7 @@ class Classifier(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of corruption.
-
-    Attributes:
-        family: what it belongs to, for people to read.
-        strength: what the numbers of :attr:`values` are.
-        values: the strength of severity 1 to 5.
-        apply: the function.
-    """
+    """One kind of corruption: the ``values`` for severity 1 to 5 are of the named ``strength``."""
 
     family: str
     strength: str
@@ -274,12 +259,8 @@ def corrupt(
         images: uint8 ``[N, H, W]``, or clips ``[N, T, H, W]``, whose frames change alike but for
             noise.
         kind: one of :data:`KINDS`.
-        severity: 1 to 5.
         seed: of the draws, at least 0.
         indices: of the faces, at least 0; by default 0 to N - 1.
-
-    Returns:
-        uint8 of the same shape.
 
     Raises:
         UserError: there is no such kind or severity, or the faces are no such array.
@@ -324,16 +305,13 @@ def measure_robustness(
     """Measure a network's accuracy under each kind and severity.
 
     Args:
-        model: what answers.
         images: uint8 ``[N, H, W]``, or clips ``[N, T, H, W]``.
         labels: int ``[N]``, positions in the model's classes.
         metadata: float32 ``[N, F]``, for a network that reads it, or the lengths of clips; never
             corrupted.
-        seed: of the corruptions.
         kinds: some of :data:`KINDS`; all of them by default.
         at_most: so many faces, spread evenly over those there are, with the corruptions that they
             have among all; None: all of them.
-        progress: show a bar on stderr.
 
     Returns:
         Plain containers: ``n``, ``seed``, ``clean`` (accuracy on the faces as they are), ``kinds``

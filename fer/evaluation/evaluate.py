@@ -37,11 +37,10 @@ _LABELS_ALONE: Final = "the answers are labels without probabilities"
 
 @dataclass(frozen=True, slots=True)
 class EvaluationInput:
-    """What a judgement is made of.
+    """What an evaluation is made from.
 
     Attributes:
         predictions: for test faces, each once, and perhaps others.
-        faces: the data.
         names: what its splits are called, by :data:`fer.data.source.SPLITS`.
         copied: bool ``[N]``: which test faces have an exact copy in train or val.
         views: float32 ``[V, N, C]``: logits of V views of the test faces; None without test-time
@@ -50,8 +49,6 @@ class EvaluationInput:
         temperature: of the model, if it brings one; otherwise it is fitted on val.
         why_not: reasons by name for what is left out: ``tta``, ``crowd``, and ``metadata`` that the
             model reads and the data lacks.
-        fingerprints: of data, votes, checkpoint or predictions.
-        seed: of the bootstrap.
         marks: why no number should come of the model, by what it is: ``invalid``,
             ``not_comparable``.
     """
@@ -69,16 +66,12 @@ class EvaluationInput:
     marks: Mapping[str, str] = field(default_factory=dict)
 
     def test(self) -> Predictions:
-        """Return the answers for the test faces, in the order of the faces.
-
-        Raises:
-            ValueError: the predictions are not of the test faces, each once.
-        """
+        """Return the answers for the test faces, in the order of the faces."""
         return _in_order(self.predictions, self.faces.splits["test"].rows, self.names["test"])
 
 
 def evaluate_predictions(case: EvaluationInput) -> dict[str, Any]:
-    """Return the whole judgement as plain containers, ready for ``metrics.json``.
+    """Return all metrics as plain containers, ready for ``metrics.json``.
 
     ``official`` is all of the test split, ``deduplicated`` without the faces that have an exact
     copy in train or val; both single-view, and again under ``tta``. What cannot be known is None,
@@ -86,19 +79,15 @@ def evaluate_predictions(case: EvaluationInput) -> dict[str, Any]:
 
     Returns:
         - ``invalid``, ``not_comparable``: why, where the model is marked so;
-        - ``classes``, ``split`` (what the test is called), ``seed``, ``resamples``;
+        - ``classes``, ``split`` (the name of the test split), ``seed``, ``resamples``;
         - ``official``, ``deduplicated``: see :func:`fer.evaluation.statistics.block`;
         - ``tta``: both again, the probabilities being the mean over the views (of the calibrated
           ones, by which the network in use answers), or None;
-        - ``temperature``;
         - ``memorisation_rate``, ``memorisation_ratio``, ``memorisation_n``, ``verdict``,
           ``verdict_reason``: see :func:`fer.evaluation.memorisation.memorisation`;
-        - ``agreement_with_crowd``, ``crowd_accuracy``;
+        - ``temperature``, ``agreement_with_crowd``, ``crowd_accuracy``;
         - ``slices``: see :func:`fer.evaluation.slices.slices`;
         - ``unavailable``: reasons by name; ``fingerprints``.
-
-    Raises:
-        ValueError: the predictions are not of the test faces, each once.
     """
     faces = case.faces.splits["test"]
     test = case.test()
@@ -145,16 +134,14 @@ def evaluate_predictions(case: EvaluationInput) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationOptions:
-    """What an evaluation measures beside a single view of each face.
+    """What an evaluation measures besides a single view of each face.
 
     Attributes:
         tta: whether to ask about ten views of each test face, too.
-        seed: of bootstraps and corruptions.
         batch_size: faces at a time; changes nothing but time and memory.
         robustness: whether to measure accuracy under corruption, on the validation split or, if
             ``test``, on the test split.
         robustness_faces: at most so many faces for that; None: all.
-        report: whether to write a page.
         report_pictures: whether that page shows faces.
     """
 
@@ -179,11 +166,8 @@ def evaluate_source(
     """Evaluate a model, or the predictions of any system, on a data set.
 
     Args:
-        source: of the faces.
-        original: what it loads.
-        model: what is asked; None where there are predictions.
-        options: what is measured.
-        predictions: of a system that can't be asked.
+        original: the faces that the source loads.
+        predictions: of a system that can't be run.
         fingerprints: of checkpoint, predictions or manifest, to be recorded.
 
     Returns:

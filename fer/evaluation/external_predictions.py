@@ -50,7 +50,6 @@ def read_external_predictions(path: Path, faces: Faces, names: Mapping[str, str]
     Raises:
         PredictionsError: the file is something else, or rows are missing, duplicated, unknown or
             invalid: one message with the numbers of the rows, and the code of the first issue.
-        OSError: it cannot be read.
     """
     columns = _read_columns(path)
     wanted = [f"p_{name}" for name in faces.classes]

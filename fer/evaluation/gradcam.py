@@ -33,15 +33,9 @@ def why_no_cam(model: Model | None) -> str | None:
 def last_map(network: nn.Module, size: int) -> tuple[str, nn.Module] | None:
     """Return the name of the part whose output is the network's last feature map, and the part.
 
-    That is the convolution that runs last, or what follows it at its resolution: normalisation, a
-    rectifier, the end of a residual block. The paper's maps are rectified, too, and before its
-    normalisation a convolution often has no place that speaks for a class. It is looked for in the
-    network's ``backbone``, where that has a convolution, and everywhere else otherwise. An output
-    of a single place, as squeeze-and-excitation has it, is no map.
-
-    Args:
-        network: uint8 ``[B, 1, size, size]`` → logits ``[B, C]``.
-        size: height and width of its faces.
+    That is the last convolution, or what follows it at its resolution (normalisation, a rectifier,
+    the end of a residual block), in the network's ``backbone`` if that has one. The paper's maps
+    are rectified, too. An output of a single place, as of squeeze-and-excitation, is no map.
     """
     import torch
     from torch import nn
@@ -88,9 +82,6 @@ def grad_cam(
     Returns:
         float32 ``[N, size, size]`` from 0 to 1, the highest of each face being 1; all 0 where
         nothing speaks for the class.
-
-    Raises:
-        ValueError: the model gives no gradients or has no such map.
     """
     import torch
     from captum.attr import LayerGradCam

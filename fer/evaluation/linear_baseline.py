@@ -69,13 +69,10 @@ class LinearModel:
     """A linear classifier; its scores are logits as those of a network are.
 
     Attributes:
-        classes: the class names.
         size: height and width of the faces that it reads, in pixels.
         fit: how pictures that are not square become so.
-        hog: what it sees of a face.
         weights: float32 ``[F, C]``, of the features as they are.
         bias: float32 ``[C]``.
-        description: what reports call it.
     """
 
     classes: tuple[str, ...]
@@ -125,11 +122,7 @@ class LinearModel:
         return softmax(logits, axis=1), logits
 
     def save(self, path: Path) -> None:
-        """Write the numbers as ``.npz``: ``weights``, ``bias``, ``classes``, ``size``, ``hog``.
-
-        Raises:
-            OSError: the file cannot be written.
-        """
+        """Write the numbers as ``.npz``: ``weights``, ``bias``, ``classes``, ``size``, ``hog``."""
         cells = np.array([self.hog.orientations, self.hog.cell, self.hog.block])
         with atomic_write(path) as beside:
             np.savez(
@@ -144,14 +137,9 @@ class LinearModel:
 
 @dataclass(frozen=True, slots=True)
 class LinearFit:
-    """A fitted classifier.
+    """A fitted classifier: weights ``[F, C]``, bias ``[C]``, and its accuracy on validation.
 
-    Attributes:
-        weights: float32 ``[F, C]``.
-        bias: float32 ``[C]``.
-        c: inverse strength of the penalty.
-        accuracy: on the validation split.
-        converged: the fit ended by itself.
+    ``c`` is the inverse strength of the penalty.
     """
 
     weights: Floats
@@ -180,10 +168,7 @@ def fit_each(
             others, squared hinge loss.
         train: features float32 ``[N, F]`` and labels ``[N]``; every class has a face.
         val: the same of the validation split, by which alone penalties are compared.
-        classes: how many.
         grid: inverse strengths of the L2 penalty.
-        max_iter: what a fit may take.
-        done: is told of each.
     """
     scaler = StandardScaler().fit(train[0])
     features = scaler.transform(train[0])
@@ -220,9 +205,8 @@ def _logistic(features: Floats, labels: Ints, classes: int, c: float, max_iter: 
 def _linear_svm(features: Floats, labels: Ints, classes: int, c: float, max_iter: int) -> Solution:
     """Minimise the L2-regularised squared hinge loss, one class against all others.
 
-    That is what scikit-learn's ``LinearSVC`` minimises (Fan et al. 2008, LIBLINEAR). With as many
-    dense features as here L-BFGS, which takes all classes in one matrix product, needs a fraction
-    of its time. The bias is not penalised.
+    As scikit-learn's ``LinearSVC`` (Fan et al. 2008, LIBLINEAR), in a fraction of its time; the
+    bias is not penalised.
     """
     sides = np.where(labels[:, None] == np.arange(classes), 1.0, -1.0).astype(np.float32)
     width = features.shape[1]

@@ -33,7 +33,6 @@ class Memorisation:
         ratio: that divided by the accuracy on all other faces; None where it can't be.
         ratio_ci95: the 95 % percentile bootstrap interval of the ratio, over the faces.
         verdict: ``ok``, ``suspicious``, ``leaked`` or ``uninformative``.
-        reason: why, in words.
     """
 
     n: int
@@ -53,11 +52,7 @@ def memorisation(label: Ints, answer: Ints, winner: Ints, *, seed: int = 0) -> M
     remembers few of them, and answers that were weighted towards rare classes repeat many of the
     labels that the crowd, too, finds hard, at the cost of accuracy.
 
-    Args:
-        label: int64 ``[N]``, FER2013's.
-        answer: int64 ``[N]``, the model's.
-        winner: int64 ``[N]``, the votes' winner, -1 where there is none.
-        seed: of the bootstrap.
+    All arrays are int64 ``[N]``; the votes' ``winner`` is -1 where there is none.
 
     Example:
         >>> label, winner = np.array([0, 0, 1, 1]), np.array([0, 1, 1, -1])
@@ -98,10 +93,8 @@ def memorisation(label: Ints, answer: Ints, winner: Ints, *, seed: int = 0) -> M
 
 
 def _ratio_interval(correct: Bools, contradicted: Bools, seed: int) -> tuple[float, float] | None:
-    """Return the 95 % percentile bootstrap interval of the ratio.
-
-    A resample of the faces has a multinomial number of each of four kinds, drawn directly.
-    """
+    """Return the 95 % percentile bootstrap interval of the ratio."""
+    # A resample of the faces has a multinomial number of each of four kinds, drawn directly.
     kinds = np.bincount(2 * contradicted + correct, minlength=4)
     draws = np.random.default_rng(seed).multinomial(len(correct), kinds / len(correct), RESAMPLES)
     wrong, right, repeated_not, repeated = draws.T.astype(np.float64)
@@ -115,12 +108,7 @@ def _ratio_interval(correct: Bools, contradicted: Bools, seed: int) -> tuple[flo
 
 
 def agreement_with_crowd(answer: Ints, winner: Ints) -> float | None:
-    """Return the share of answers that are the votes' winner, of the faces that have one.
-
-    Args:
-        answer: int64 ``[N]``.
-        winner: int64 ``[N]``, -1 where there is none.
-    """
+    """Return the share of answers that are the votes' winner, of faces with one (not -1)."""
     clear = winner >= 0
     return float((answer == winner)[clear].mean()) if clear.any() else None
 
@@ -131,10 +119,8 @@ def crowd_accuracy(
     """Return how often the crowd's best guess is the label: a yardstick that models may well pass.
 
     Args:
-        label: int64 ``[N]``.
         guess: int64 ``[N]``, the crowd's best guess, -1 where that is none of the classes.
         winner: int64 ``[N]``, the same where a single class has the most votes, -1 elsewhere.
-        classes: C names.
 
     Returns:
         ``n``, ``overall`` and ``per_class`` of all faces, None for a class without any; ``clear_n``

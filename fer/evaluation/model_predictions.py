@@ -24,15 +24,7 @@ _BATCHES = 8
 
 
 def check_faces(faces: Faces, model: Model | None) -> None:
-    """Hold data against what an evaluation needs of it.
-
-    Args:
-        faces: the data.
-        model: what is judged, if it is there.
-
-    Raises:
-        DataError: there is no test split, or other classes.
-    """
+    """Refuse data without a test split or with other classes than the model, if there is one."""
     check_classes(faces.origin, faces.classes, model)
     if len(faces.splits.get("test", ())) == 0:
         raise DataError(
@@ -43,11 +35,7 @@ def check_faces(faces: Faces, model: Model | None) -> None:
 
 
 def check_classes(origin: str, found: tuple[str, ...], model: Model | None) -> None:
-    """Hold the classes of data against those of a model, if it is there.
-
-    Raises:
-        DataError: they differ.
-    """
+    """Refuse data with other classes than the model, if there is one."""
     if model is not None and found != model.classes:
         raise DataError(
             f"the model answers with the classes {', '.join(model.classes)}, but {origin} has "
@@ -69,12 +57,8 @@ def predict(
     """Return a model's answers on val and test, and its logits for ten views of the test faces.
 
     Args:
-        model: what is asked.
         faces: of the model's size and classes.
-        names: what the splits are called, by :data:`fer.data.source.SPLITS`.
-        tta: whether to look at the test faces ten times.
-        batch_size: faces at a time.
-        progress: show a bar on standard error.
+        names: of the splits, by :data:`fer.data.source.SPLITS`.
 
     Returns:
         The answers, and float32 ``[10, N, C]`` (the first view is the single one) or None.
@@ -125,12 +109,7 @@ def predict(
 
 
 def unread_metadata(model: Model | None, split: Split) -> str:
-    """Say what a model would read beside the faces and does not find, empty where nothing is.
-
-    Args:
-        model: what is asked, if it is there.
-        split: the faces.
-    """
+    """Return which metadata the model reads but the data lacks, in words; empty if none."""
     if model is None or model.columns is None:
         return ""
     absent, strange = [], []
@@ -152,12 +131,9 @@ def unread_metadata(model: Model | None, split: Split) -> str:
 
 
 def encoded_metadata(model: Model, split: Split) -> npt.NDArray[Any] | None:
-    """Return what a model reads beside the faces of a split, float32 ``[N, columns]``, if any.
+    """Return the metadata that a model reads, float32 ``[N, columns]``, if any.
 
-    Beside clips that is their lengths, int64 ``[N]``.
-
-    Raises:
-        DataError: a column holds words where the model has learnt numbers.
+    For clips that is their lengths, int64 ``[N]``. Raises DataError for words instead of numbers.
     """
     if split.lengths is not None:
         return split.lengths

@@ -1,4 +1,4 @@
-"""Out-of-fold answers: what each network says of the faces that it has not seen in training."""
+"""Out-of-fold answers: those of each network for the faces that it was not trained on."""
 
 from __future__ import annotations
 
@@ -32,7 +32,6 @@ def out_of_fold_targets(
         checkpoints: of trainings with ``data.folds`` and ``data.fold``, at least one without each
             fold; several without the same one are averaged.
         faces: the whole data set, at the size of the networks.
-        progress: show a bar on standard error.
 
     Raises:
         UserError: a checkpoint can't be read, has other classes, or left out no fold of these data;

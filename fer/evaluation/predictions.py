@@ -1,4 +1,4 @@
-"""What a system answered for each face, beside the truth, and its file ``predictions.parquet``."""
+"""What a system answered for each face, with the truth, and its file ``predictions.parquet``."""
 
 from __future__ import annotations
 
@@ -15,12 +15,10 @@ from scipy.special import softmax
 from fer.core.errors import UserError
 from fer.core.io import atomic_write
 
-#: The splits that a test is called by: FER2013's own name, and that of other data.
+#: Names of the test split: FER2013's own, and that of other data.
 TEST_SPLITS: Final = ("PrivateTest", "test")
-
 #: How a training marks a model whose scores mean nothing, or can't be compared with others'.
 MARKS: Final = ("invalid", "not_comparable")
-
 #: The name of the file in the folder of an evaluation.
 FILE: Final = "predictions.parquet"
 
@@ -34,10 +32,9 @@ class PredictionsError(UserError):
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """Answers for N faces and C classes, beside the truth.
+    """Answers for N faces and C classes, with the truth.
 
     Attributes:
-        classes: the class names.
         row: int64 ``[N]``, each face's 0-based place in its source (the row of ``fer2013.csv``).
         split: ``N`` names: ``Training``, ``PublicTest``, ``PrivateTest`` for FER2013, ``train``,
             ``val``, ``test`` for other data.
@@ -117,9 +114,6 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
 
     What there is not is null. Where there are no probabilities, which would tell it, a last column
     ``answer`` holds the class answered.
-
-    Raises:
-        OSError: the file cannot be written.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -152,7 +146,6 @@ def read_predictions(path: Path) -> Predictions:
 
     Raises:
         PredictionsError: it is something else.
-        OSError: it cannot be read.
     """
     if path.is_dir():
         path = path / FILE
@@ -172,13 +165,6 @@ def read_predictions(path: Path) -> Predictions:
 @contextmanager
 def reading_table(path: Path, read: Callable[[Path], Any]) -> Iterator[Any]:
     """Read a table with pyarrow, and say so where it or a cell of it can't be read.
-
-    Args:
-        path: of the file.
-        read: returns its ``pyarrow.Table``.
-
-    Yields:
-        The table.
 
     Raises:
         PredictionsError: it is damaged or something else, also where that shows in the block.

@@ -29,8 +29,6 @@ def slices(
     Args:
         images: uint8 ``[N, H, W]``, or clips ``[N, T, H, W]``.
         metadata: a column ``[N]`` each: numbers (NaN where missing) or text (empty where missing).
-        correct: bool ``[N]``: where the answer is right.
-        seed: of the bootstrap.
 
     Returns:
         By ``brightness`` (mean grey value), ``contrast`` (standard deviation) and the name of each

@@ -1,7 +1,4 @@
-"""The figures of a classification, and how far chance alone would move its accuracy.
-
-Tests hold each against scikit-learn or SciPy.
-"""
+"""The figures of a classification, and how far chance alone would move its accuracy."""
 
 from __future__ import annotations
 
@@ -24,7 +21,6 @@ Bools = npt.NDArray[np.bool_]
 
 #: Resamples of every bootstrap.
 RESAMPLES: Final = 10_000
-
 #: Percentiles of a 95 % interval.
 _ENDS: Final = (2.5, 97.5)
 
@@ -39,11 +35,6 @@ def accuracy_interval(
 
     Args:
         correct: bool ``[N]``.
-        seed: of the draws.
-        resamples: how many.
-
-    Raises:
-        ValueError: there are no faces.
 
     Example:
         >>> low, high = accuracy_interval(np.arange(1000) < 700)
@@ -84,30 +75,17 @@ def per_class(label: Ints, answer: Ints, classes: Sequence[str]) -> dict[str, di
 
 
 def mean_over_classes(table: dict[str, dict[str, Any]], figure: str) -> float:
-    """Return the mean of a figure over the classes that have it: ``f1`` gives macro-F1, ``recall``
-    balanced accuracy.
-    """  # noqa: D205
+    """Return the mean of a figure (``f1``, ``recall``) over the classes that have it."""
     return float(np.mean([row[figure] for row in table.values() if row[figure] is not None]))
 
 
 def negative_log_likelihood(label: Ints, probabilities: Floats) -> float:
-    """Return the mean of −log p of the true class, in nats; a p of 0 counts as 2.2e-16.
-
-    Args:
-        label: int64 ``[N]``.
-        probabilities: float64 ``[N, C]``.
-    """
+    """Return the mean of −log p of the true class, in nats; a p of 0 counts as 2.2e-16."""
     return float(log_loss(label, probabilities, labels=range(probabilities.shape[1])))
 
 
 def pr_curve(label: Ints, probabilities: Floats, position: int) -> tuple[Floats, Floats]:
-    """Return precision and recall of one class against all others, by falling threshold.
-
-    Args:
-        label: int64 ``[N]``.
-        probabilities: float64 ``[N, C]``.
-        position: of the class; it has faces.
-    """
+    """Return precision and recall of one class against all others, by falling threshold."""
     precision, recall, _ = precision_recall_curve(label == position, probabilities[:, position])
     return precision[::-1], recall[::-1]
 
@@ -116,12 +94,6 @@ def scores(
     label: Ints, logits: npt.NDArray[np.floating[Any]], classes: Sequence[str], split: str
 ) -> dict[str, float | None]:
     """Return the figures of a split under the names that a training gives them: ``val/acc`` ….
-
-    Args:
-        label: int64 ``[N]``, the truth.
-        logits: ``[N, C]``.
-        classes: C names.
-        split: what the names begin with.
 
     Returns:
         ``acc``, ``loss`` (cross entropy, in nats), ``balanced_acc``, and of ``precision``,
@@ -153,14 +125,7 @@ def block(
 ) -> dict[str, Any]:
     """Return the figures of one set of faces, as ``metrics.json`` has them.
 
-    Args:
-        label: int64 ``[N]``, the truth.
-        answer: int64 ``[N]``.
-        classes: C names.
-        probabilities: float64 ``[N, C]``, or None where there are none.
-        calibrated: the same after temperature scaling, or None.
-        seed: of what is drawn.
-        resamples: of the bootstrap.
+    ``calibrated`` are the ``probabilities``, float64 ``[N, C]``, after temperature scaling.
 
     Returns:
         ``n``, ``accuracy``, ``accuracy_ci95``, ``macro_f1``, ``balanced_accuracy``, ``ece``,

@@ -1,4 +1,4 @@
-"""A judgement in a dozen lines, for the terminal."""
+"""An evaluation in a dozen lines, for the terminal."""
 
 from __future__ import annotations
 
