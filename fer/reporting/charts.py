@@ -17,14 +17,11 @@ class Chart:
 
     Args:
         title: for screen readers, and above the chart if ``heading``.
-        width: in units of the drawing, as is the height.
-        height: likewise.
-        x: smallest and largest value of the horizontal axis.
-        y: those of the vertical axis.
+        width: in units of the drawing, as are ``height`` and ``left``.
+        x: smallest and largest value of the horizontal axis, as ``y`` of the vertical one.
         x_ticks: the labels of the horizontal axis by their values.
         y_ticks: likewise; each gets a line across the chart.
         left: room for the labels of the vertical axis.
-        heading: show the title.
     """
 
     def __init__(

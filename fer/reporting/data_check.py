@@ -1,9 +1,9 @@
-"""The report as one self-contained HTML page."""
+"""The report of a data check as one self-contained HTML page."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from fer.core.io import write_text
 from fer.core.text import pluralize
@@ -11,16 +11,12 @@ from fer.data.check.report import KINDS, Report, percent
 from fer.data.cleaning.fixes import Fixes
 from fer.reporting.environment import render
 
-#: How many lines a list has at most; all are in the JSON.
+#: Lines of a list at most; all are in the JSON.
 LISTED: Final = 200
 
 
 def write_page(report: Report, fixes: Fixes, path: Path) -> None:
-    """Write a report as HTML: no scripts, no pictures, nothing that is fetched.
-
-    Raises:
-        OSError: the file cannot be written.
-    """
+    """Write a report as HTML: no scripts, no pictures, nothing that is fetched."""
     page = render(
         "data_check.html",
         report=report,
@@ -28,7 +24,7 @@ def write_page(report: Report, fixes: Fixes, path: Path) -> None:
         kinds=KINDS,
         percent=percent,
         listed=LISTED,
-        name=_name(report),
+        name=lambda row: f"{row} ({report.names[row]})" if report.names else str(row),
         # Each split's bars have a scale of their own, so that its balance of classes is seen.
         most={split: max(counts.values()) or 1 for split, counts in report.counts.items()},
         largest=sorted(report.groups, key=lambda rows: (-len(rows), rows))[:LISTED],
@@ -60,17 +56,7 @@ def headline(report: Report) -> list[str]:
         )
     nothing = report.tallies["few_values"].total + report.tallies["placeholders"].total
     if nothing:
-        what = (
-            "is blank or likely a placeholder"
-            if nothing == 1
-            else "are blank or likely placeholders"
-        )
+        one, several = "is blank or likely a placeholder", "are blank or likely placeholders"
+        what = one if nothing == 1 else several
         lines.append(f"{pluralize(nothing, 'picture')} {what}.")
     return lines or ["No copies and no blank pictures were found."]
-
-
-def _name(report: Report) -> Any:
-    def name(row: int) -> str:
-        return f"{row} ({report.names[row]})" if report.names else str(row)
-
-    return name

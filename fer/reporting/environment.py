@@ -15,12 +15,7 @@ _NONE = Markup('<span class="none" title="not available">–</span>')
 
 
 def render(template: str, **context: Any) -> str:
-    """Return a page of ``fer/reporting/templates``.
-
-    Args:
-        template: its path below that folder.
-        context: the values that it shows; text is escaped.
-    """
+    """Return a page of ``fer/reporting/templates``; text in the context is escaped."""
     return _environment().get_template(template).render(**context)
 
 

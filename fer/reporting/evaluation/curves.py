@@ -27,13 +27,7 @@ MAX_CURVES: Final = 24
 
 
 def precision_recall(label: Ints, probabilities: Floats, classes: Sequence[str]) -> list[Markup]:
-    """Draw precision against recall, one chart for each class that has faces.
-
-    Args:
-        label: int64 ``[N]``.
-        probabilities: float64 ``[N, C]``.
-        classes: C names; of more than 24 those with the most faces are drawn.
-    """
+    """Draw precision against recall for each class with faces; of more than 24, the largest."""
     support = np.bincount(label, minlength=len(classes))
     order = np.argsort(-support, kind="stable")[:MAX_CURVES]
     charts = []
@@ -50,13 +44,9 @@ def precision_recall(label: Ints, probabilities: Floats, classes: Sequence[str])
 def reliability_curves(
     label: Ints, probabilities: Floats, calibrated: Floats | None, errors: Sequence[float | None]
 ) -> list[Markup]:
-    """Draw the share of right answers against their probability, before and after temperature.
+    """Draw accuracy against probability, before and after temperature scaling.
 
-    Args:
-        label: int64 ``[N]``.
-        probabilities: float64 ``[N, C]``.
-        calibrated: the same after temperature scaling, or None.
-        errors: the calibration error of each, for the headings.
+    ``errors`` are the calibration errors of both, for the headings.
     """
     shown = [("as answered", probabilities)]
     if calibrated is not None:
@@ -79,11 +69,7 @@ def reliability_curves(
 
 
 def robustness(result: Mapping[str, Any]) -> list[Markup]:
-    """Draw accuracy against severity, one chart for each kind of corruption.
-
-    Args:
-        result: of :func:`fer.evaluation.corruptions.measure`.
-    """
+    """Draw accuracy against severity, one chart for each kind of corruption."""
     charts = []
     for name, kind in result["kinds"].items():
         # Severity 0 is the face as it is.

@@ -33,11 +33,7 @@ class Example:
     """One face of the test split.
 
     Attributes:
-        face: which one: its row in the source, or its file.
-        label: the class of its label.
-        answer: the class that was answered.
-        p_answer: probability of the answer; None where there are no probabilities.
-        p_label: probability of the label, likewise.
+        face: its row in the source, or its file.
         votes: FER+'s votes in words, highest first; empty where there are none.
         sides_with: whether the crowd's winner is the ``answer``, the ``label``, ``neither`` of
             them, or empty where it has none.
@@ -55,13 +51,7 @@ class Example:
 
 
 def confident_errors(case: EvaluationInput, test: Predictions, *, pictures: bool) -> list[Example]:
-    """Return the wrong answers that were given with the highest probability, highest first.
-
-    Args:
-        case: what is judged.
-        test: its answers in the order of the faces, with probabilities.
-        pictures: show the faces.
-    """
+    """Return the wrong answers that were given with the highest probability, highest first."""
     p = test.probabilities
     if p is None:
         return []
@@ -87,11 +77,6 @@ def gradcam_examples(
 
     As many classes as possible are among them. A right example has a map of its answer, a wrong one
     a map of its answer and one of its label.
-
-    Args:
-        case: what is judged.
-        test: its answers in the order of the faces.
-        model: which can be asked for gradients.
     """
     rng = np.random.default_rng(case.seed)
     right = _spread(np.flatnonzero(test.correct), test.label, rng)

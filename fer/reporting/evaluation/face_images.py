@@ -31,11 +31,7 @@ def face_uri(image: Image) -> str:
 
 
 def clip_uri(frames: npt.NDArray[np.uint8]) -> str:
-    """Return nine evenly spaced frames of a clip as one picture, row by row.
-
-    Args:
-        frames: uint8 ``[T, H, W]``; the last one is repeated where there are fewer than nine.
-    """
+    """Return nine evenly spaced frames of a clip ``[T, H, W]`` as one picture, row by row."""
     some = np.array(frames[subsample(len(frames), _ROWS**2)])
     some = some[np.minimum(np.arange(_ROWS**2), len(some) - 1)]
     rows = [np.concatenate(list(row), axis=1) for row in np.split(some, _ROWS)]
@@ -45,9 +41,7 @@ def clip_uri(frames: npt.NDArray[np.uint8]) -> str:
 def overlay_uri(image: Image, heat: npt.NDArray[np.float32]) -> str:
     """Return a face under a map of where a network looked, as a JPEG within a data URI.
 
-    Args:
-        image: uint8 ``[H, W]``.
-        heat: float32 ``[H, W]`` from 0 to 1; 0 leaves the face as it is.
+    ``heat`` is float32 ``[H, W]`` from 0 to 1; 0 leaves the face as it is.
     """
     grey = _scaled(np.array(image)).astype(np.float32)[..., None]
     weight = np.clip(cv2.resize(heat, (_LARGEST, _LARGEST)), 0, 1)[..., None]

@@ -58,18 +58,9 @@ def write_report(
     model: Model | None = None,
     pictures: bool = True,
 ) -> None:
-    """Write the page. What can't be shown is left out with the reason.
+    """Write the page of :func:`fer.evaluation.evaluate.evaluate_source`'s metrics.
 
-    Args:
-        path: the file.
-        metrics: from :func:`fer.evaluation.evaluate.evaluate_source`.
-        case: what was evaluated.
-        model: what answered; None for answers from a file.
-        pictures: show faces; without, no face can be seen in the page.
-
-    Raises:
-        OSError: the file cannot be written.
-        ValueError: the predictions are not of the test faces, each once.
+    What can't be shown is left out with the reason; without ``pictures`` no face can be seen.
     """
     test = case.test()
     marks = {name: metrics[name] for name in MARKS if name in metrics}

@@ -27,25 +27,14 @@ COLUMNS: Final = (
 
 
 def check_session_folder(folder: Path) -> None:
-    """Refuse a folder that no session can be written to.
-
-    Raises:
-        UserError: with the reason.
-    """
+    """Refuse a folder that no session can be written to."""
     problem = why_not_writable(folder)
     if problem is not None:
         raise UserError(f"--session {shown(folder)}: {problem}")
 
 
 def write_session(folder: Path, record: Record) -> list[str]:
-    """Write what may be told of a session; parquet where pyarrow is there.
-
-    Returns:
-        The names of the files.
-
-    Raises:
-        OSError: they can't be written.
-    """
+    """Write what may be shown of a session (parquet if pyarrow is installed); return the names."""
     names = ["timeline.csv", "session.html"]
     kinds = ("share", "at_least", "at_most")
     columns = [*COLUMNS, *(f"{kind}_{name}" for kind in kinds for name in record.classes)]
@@ -57,7 +46,7 @@ def write_session(folder: Path, record: Record) -> list[str]:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
         writer.writerows(["" if value is None else value for value in row] for row in rows)
-    # One of a session before would not say the same.
+    # One left by an earlier session would differ.
     (folder / "timeline.parquet").unlink(missing_ok=True)
     if find_spec("pyarrow") is not None:
         _parquet(folder / "timeline.parquet", columns, rows)

@@ -1,4 +1,4 @@
-"""What is kept of a session: windows, and numbers about it as a whole."""
+"""What is kept of a session: windows, and numbers on all of it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,7 @@ from fer.live.aggregation import Aggregator, TurningPoint, Window, turning_point
 
 @dataclass(slots=True)
 class Record:
-    """A session that is going on, or over.
-
-    Attributes:
-        aggregator: that makes the windows.
-        title: what was watched, as its page calls it.
-        model: what the model is called.
-        windows: so far.
-    """
+    """A session so far; ``title`` is what was watched, as its page calls it."""
 
     aggregator: Aggregator
     title: str = ""
@@ -42,7 +35,7 @@ class Record:
 
     @property
     def told(self) -> list[Window]:
-        """The windows whose emotions are told."""
+        """The windows whose emotions are shown."""
         return [one for one in self.windows if not one.withheld]
 
     @property
@@ -57,7 +50,7 @@ class Record:
 
     @property
     def read(self) -> float:
-        """The share of the counted faces that were read when their window was told."""
+        """The share of the counted faces that were read in their window."""
         faces = sum(one.faces for one in self.told)
         return sum(one.read for one in self.told) / faces if faces else 0.0
 
@@ -68,5 +61,5 @@ class Record:
             yield reason, sum(one.end - one.start for one in some)
 
     def turning(self) -> Sequence[TurningPoint]:
-        """Return when what the group showed became something else."""
+        """Return when what the group showed changed."""
         return turning_points(self.windows, self.aggregator.seconds)
