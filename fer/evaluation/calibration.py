@@ -43,14 +43,12 @@ def fit_temperature(logits: npt.NDArray[np.floating], label: Ints) -> float:
 
 def tempered(logits: npt.NDArray[np.floating], temperature: float) -> Floats:
     """Return float64 ``[…, C]``: the softmax of logits divided by a temperature."""
-    p: Floats = softmax(np.asarray(logits, dtype=np.float64) / temperature, axis=-1)
-    return p
+    return np.asarray(softmax(np.asarray(logits, dtype=np.float64) / temperature, axis=-1))
 
 
 def log_probabilities(probabilities: Floats) -> Floats:
     """Return logarithms that stand in for logits; a probability of 0 counts as 1e-12."""
-    logs: Floats = np.log(np.clip(probabilities, 1e-12, None))
-    return logs
+    return np.log(np.clip(probabilities, 1e-12, None))
 
 
 @dataclass(frozen=True, slots=True)

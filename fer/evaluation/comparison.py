@@ -63,14 +63,12 @@ def _metrics(path: Path) -> Mapping[str, Any]:
         return {}
     try:
         known = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(known, dict):
+            raise ValueError("not an object")
     except ValueError as error:
         raise PredictionsError(
             f"{file} can't be read ({error})", code="not_metrics", where=str(file)
         ) from error
-    if not isinstance(known, dict):
-        raise PredictionsError(
-            f"{file} can't be read (not an object)", code="not_metrics", where=str(file)
-        )
     return known
 
 
@@ -185,7 +183,6 @@ def _summary(model: ModelRuns, correct: Bools) -> dict[str, Any]:
         "seeds": len(accuracies),
         "accuracies": accuracies.tolist(),
         "mean": float(accuracies.mean()),
-        # Of a sample: with n − 1.
         "sd": float(accuracies.std(ddof=1)) if len(accuracies) > 1 else None,
     }
 

@@ -67,7 +67,14 @@ class EvaluationInput:
 
     def test(self) -> Predictions:
         """Return the answers for the test faces, in the order of the faces."""
-        return _in_order(self.predictions, self.faces.splits["test"].rows, self.names["test"])
+        rows, name = self.faces.splits["test"].rows, self.names["test"]
+        test = self.predictions.of(name)
+        order = np.argsort(test.row)
+        if not np.array_equal(test.row[order], np.sort(rows)):
+            raise ValueError(
+                f"the predictions are not of the {len(rows)} faces of {name}, each once"
+            )
+        return test.take(order[np.searchsorted(test.row[order], rows)])
 
 
 def evaluate_predictions(case: EvaluationInput) -> dict[str, Any]:
@@ -103,8 +110,7 @@ def evaluate_predictions(case: EvaluationInput) -> dict[str, Any]:
         mean_calibrated = None
         if temperature is not None:
             mean_calibrated = tempered(case.views, temperature).mean(axis=0)
-        # In use it is the calibrated probabilities that are averaged, and a mean over views is not
-        # the same answer at every temperature.
+        # As in use: the answer of a mean over views depends on the temperature.
         answering = mean if mean_calibrated is None else mean_calibrated
         tta = _blocks(case, answering.argmax(axis=1), mean, mean_calibrated, unavailable)
     parts = slices(faces.images, faces.metadata, test.correct, seed=case.seed)
@@ -236,15 +242,6 @@ def calibrated_probabilities(predictions: Predictions, temperature: float | None
     if predictions.probabilities is None or temperature is None:
         return None
     return tempered(_logits(predictions), temperature)
-
-
-def _in_order(predictions: Predictions, rows: Ints, name: str) -> Predictions:
-    """Return the answers for the test faces in the order of the data."""
-    test = predictions.of(name)
-    order = np.argsort(test.row)
-    if not np.array_equal(test.row[order], np.sort(rows)):
-        raise ValueError(f"the predictions are not of the {len(rows)} faces of {name}, each once")
-    return test.take(order[np.searchsorted(test.row[order], rows)])
 
 
 def _temperature(case: EvaluationInput, unavailable: dict[str, str]) -> float | None:

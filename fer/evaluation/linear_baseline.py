@@ -111,8 +111,7 @@ class LinearModel:
         batch_size: int = 64,  # noqa: ARG002 - as every model
     ) -> Floats:
         """Return float32 ``[N, C]`` of uint8 ``[N, size, size]``."""
-        scores: Floats = self.hog(images) @ self.weights + self.bias
-        return scores
+        return self.hog(images) @ self.weights + self.bias
 
     def answer(
         self, images: Images, metadata: Floats | None = None, *, batch_size: int = 64
@@ -123,7 +122,6 @@ class LinearModel:
 
     def save(self, path: Path) -> None:
         """Write the numbers as ``.npz``: ``weights``, ``bias``, ``classes``, ``size``, ``hog``."""
-        cells = np.array([self.hog.orientations, self.hog.cell, self.hog.block])
         with atomic_write(path) as beside:
             np.savez(
                 beside,
@@ -131,7 +129,7 @@ class LinearModel:
                 bias=self.bias,
                 classes=np.array(self.classes),
                 size=self.size,
-                hog=cells,
+                hog=np.array([self.hog.orientations, self.hog.cell, self.hog.block]),
             )
 
 

@@ -78,8 +78,7 @@ class Predictions:
     @property
     def correct(self) -> npt.NDArray[np.bool_]:
         """Bool ``[N]``: where the answer is the label."""
-        right: npt.NDArray[np.bool_] = self.answer == self.label
-        return right
+        return np.equal(self.answer, self.label)
 
     def take(self, chosen: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> Self:
         """Return the answers at some positions, or where a mask is true."""
