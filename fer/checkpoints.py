@@ -1,4 +1,4 @@
-"""Read checkpoints, of which nothing is executed and which take no more memory than they hold."""
+"""Read checkpoints without executing anything or taking more memory than their size justifies."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from typing import Any, Final
 
 from fer.core.errors import UserError
 
-#: How many times the bytes of the file its weights may take: views share bytes.
+#: How many times the file's bytes its weights may take, since views share bytes.
 _TIMES: Final = 4
-#: Most values in the description of a network and of its making.
+#: Most values in a checkpoint's description of its network and training.
 _VALUES: Final = 100_000
 _DEPTH: Final = 50
-#: Bytes of a number, by the storage that holds it.
+#: Bytes of a number, by storage class.
 _BYTES: Final = {
     "DoubleStorage": 8, "FloatStorage": 4, "HalfStorage": 2, "BFloat16Storage": 2,
     "LongStorage": 8, "IntStorage": 4, "ShortStorage": 2, "CharStorage": 1, "ByteStorage": 1,
@@ -37,22 +37,22 @@ _RENAMED: Final = {
 
 
 class CheckpointError(UserError):
-    """A file is not a checkpoint that a network can be made of; the message says why."""
+    """A file is no usable checkpoint; the message gives the reason."""
 
 
 def not_a_checkpoint(path: Path, why: str) -> CheckpointError:
-    """Return the error for a file that ``python -m fer.train`` has not written."""
+    """Return the error for a file that is no checkpoint of ``python -m fer.train``."""
     return CheckpointError(f"{path} is {OTHER}: {why}", code="not_a_checkpoint", where=str(path))
 
 
 class _UnsafeError(Exception):
-    """A pickle names what is never loaded."""
+    """A pickle refers to code or objects."""
 
 
 def renamed(name: str) -> str:
     """Return the present name of a class, or of its state in a checkpoint.
 
-    A class of this package is identified by its own name, since its module may have moved.
+    Classes of this package lose their module, which may have moved.
 
     Example:
         >>> renamed("fer.learning.callbacks.ExponentialAverage"), renamed("torch.optim.Adam")
@@ -68,17 +68,11 @@ def renamed(name: str) -> str:
 def read_stored(path: Path, *, map_location: Any = "cpu") -> dict[str, Any]:
     """Return the containers and tensors of a checkpoint.
 
-    What its pickle names is looked at before torch reads it with ``weights_only=True``: that
-    executes nothing either, but would take any memory that the file asks for.
-
-    Args:
-        path: the file.
-        map_location: where the tensors are put, as ``torch.load`` takes it.
+    Its pickle is checked before torch reads it with ``weights_only=True``, which executes nothing
+    either but would take any memory that the file asks for.
 
     Raises:
-        CheckpointError: there is no such file, or it is none, damaged, or asks for what it does
-            not hold.
-        OSError: it can't be read.
+        CheckpointError: there is no such file, or it is no checkpoint, damaged or unsafe.
     """
     if not path.is_file():
         raise CheckpointError(
@@ -95,7 +89,7 @@ def read_stored(path: Path, *, map_location: Any = "cpu") -> dict[str, Any]:
                 where=str(path),
             ) from None
         except Exception:
-            # Whatever the bytes are, readers of archives and pickles may raise anything.
+            # Readers of archives and pickles may raise anything.
             why = "the archive can't be read"
     if not why:
         import torch
@@ -119,7 +113,7 @@ def read_stored(path: Path, *, map_location: Any = "cpu") -> dict[str, Any]:
 
 
 def _look(file: Any, size: int) -> str:
-    """Say why an archive is not to be read, if so."""
+    """Return why an archive must not be read, or an empty text."""
     with zipfile.ZipFile(file) as archive:
         entries = archive.infolist()
         if any(one.compress_type != zipfile.ZIP_STORED for one in entries):
@@ -136,9 +130,9 @@ def _look(file: Any, size: int) -> str:
     return ""
 
 
-# The one in Python: that in C takes memory for any place that a damaged pickle puts something in.
+# Python's unpickler: the one in C allocates memory for any memo index in a damaged pickle.
 class _Looker(pickle._Unpickler):
-    """Goes through a pickle and makes containers alone, to see what it names."""
+    """Reads a pickle into plain containers, to check the names in it."""
 
     def __init__(self, content: Any, sizes: Mapping[str, int]) -> None:
         super().__init__(content)
@@ -168,7 +162,7 @@ class _Looker(pickle._Unpickler):
 
 
 class _Storage:
-    """Stands for a class of storages, which nothing is made of here."""
+    """Stands for a class of storages, which is never called here."""
 
     def __init__(self, name: str) -> None:
         self.bytes = _BYTES[name]
@@ -178,7 +172,7 @@ class _Storage:
 
 
 def _misfit(stored: Mapping[Any, Any], size: int) -> str:
-    """Say what of a checkpoint no training writes, if anything."""
+    """Return what in a checkpoint no training writes, or an empty text."""
     weights, options = stored.get("state_dict", {}), stored.get("hyper_parameters", {})
     if not isinstance(weights, Mapping) or not isinstance(options, Mapping):
         return "it has no weights or no description of them"

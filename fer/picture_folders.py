@@ -1,4 +1,4 @@
-"""The picture files in a folder and all below it, and what else lies there."""
+"""The picture files in a folder and its subfolders, and the other files there."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from fer.pictures import SUFFIXES, shown
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What lies in a folder and all below it.
+    """The files in a folder and its subfolders.
 
     Attributes:
-        pictures: files that are called as pictures are, by their names below the folder with ``/``
-            on every system; in their order, those of a folder before those of its folders.
-        others: the names of what else there is by kind: a suffix, ``hidden`` or the like.
+        pictures: paths relative to the folder, with ``/`` on every system; sorted, the files of a
+            folder before those of its subfolders.
+        others: the other paths by kind: a suffix, ``hidden`` or the like.
     """
 
     pictures: list[str] = field(default_factory=list)
@@ -26,18 +26,10 @@ class Listing:
 
 
 def list_pictures(folder: Path, *, leave: Path | None = None, deep: bool = True) -> Listing:
-    """Return the pictures in a folder and all below it.
+    """Return the pictures in a folder and (``deep``) its subfolders, except ``leave``.
 
     Links to folders are followed, but each folder is read once, so that links may go in circles.
     Hidden files and folders are left out.
-
-    Args:
-        folder: where to look.
-        leave: a folder below it that is passed over.
-        deep: look into the folders in it too.
-
-    Raises:
-        OSError: a folder can't be read.
     """
     listing = Listing()
     seen = set() if leave is None else {os.path.realpath(leave)}
@@ -70,7 +62,7 @@ def _list_into(listing: Listing, root: Path, below: str, seen: set[str], *, deep
 
 
 def is_folder(entry: os.DirEntry[str]) -> bool:
-    """Return True for a folder or a link to one; of a link that leads nowhere, False."""
+    """Return True for a folder or a link to one, False for a broken link."""
     try:
         return entry.is_dir()
     except OSError:
@@ -78,10 +70,7 @@ def is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def left_out(others: Mapping[str, Sequence[str]]) -> str:
-    """Return in words what is no picture: how many of each kind, and the first of them.
-
-    Args:
-        others: of a :class:`Listing`.
+    """Describe ``others`` of a :class:`Listing`: how many files of each kind, and the first.
 
     Example:
         >>> left_out({".heic": ["a.heic", "b.heic"], ".txt": ["c.txt"]})

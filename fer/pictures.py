@@ -1,8 +1,6 @@
-"""Picture files: read as pixels or refused with the reason, the same way for training and in use.
+"""Picture files, read by Pillow as pixels or refused with a reason, in training and in use alike.
 
-Pillow reads the files; only the formats that cameras and data sets come in are let through to it.
-Files that would take unusual memory or time are refused by their bytes and header, before they are
-decoded. Whatever a decoder raises is a problem of that one picture.
+Files that would take unusual memory or time are refused by their bytes and header, not decoded.
 """
 
 from __future__ import annotations
@@ -33,12 +31,11 @@ SUFFIXES: Final = (
 #: JPEG of phones are MPO, with further pictures behind the first.
 _FORMATS: Final = ("AVIF", "BMP", "GIF", "JPEG", "MPO", "PNG", "PPM", "TIFF", "WEBP")
 
-#: Pixels beyond which a picture is refused before it is decoded. The largest that a phone or a
-#: camera takes in one shot have 100 to 110 million, a bomb some hundred times more.
+#: One shot of a phone or camera has up to 110 million pixels, a bomb some hundred times more.
 MAX_PIXELS: Final = 130_000_000
 #: Bytes of the largest file that is read.
 MAX_BYTES: Final = 1 << 30
-#: Bytes of memory that decoding may take beside the file itself.
+#: Bytes of memory that decoding may take, without the file itself.
 MAX_MEMORY: Final = 1_300_000_000
 #: Bytes a pixel that decoding takes at its peak: 16.4 of WebP, 12.2 of AVIF, 7.3 of others were
 #: measured. A JPEG in several scans keeps two bytes of coefficients for each of its channels.
@@ -72,31 +69,26 @@ _STRIP: Final = 1 << 21
 
 
 class PictureError(UserError):
-    """A file can't be read as a picture; the message says why, without the file's name."""
+    """A file can't be read as a picture; the message gives the reason, without the file's name."""
 
 
 def read_picture(source: str | os.PathLike[str] | bytes | IO[bytes]) -> Image:
-    """Return the picture in a file.
+    """Return the picture in a file, uint8 ``[H, W, 3]`` RGB, turned as its EXIF data say.
 
-    Turned as its EXIF data say. Grey, palettes and CMYK become RGB, 16 bits become 8, and what is
-    transparent lies on white. Of an MPO or a TIFF of several pages the first picture is read. A
-    grey picture of 16 bits whose values all fit into 12 (or 8) is taken for one of so many, as
-    cameras write them, unless a TIFF says what is white.
+    Grey, palettes and CMYK become RGB, 16 bits become 8, and transparent pixels become white. Of an
+    MPO or a TIFF of several pages the first picture is read. A grey picture of 16 bits whose values
+    all fit into 12 (or 8) is read as 12 (or 8) bits, as cameras write it, unless a TIFF gives its
+    white level.
 
     Args:
-        source: the file's name (one that is no UTF-8 is fine; ``~`` is the user's own folder), its
-            bytes, or the file opened in binary mode, read from where it stands to its end.
-
-    Returns:
-        uint8 ``[H, W, 3]``, RGB.
+        source: a path (``~`` is the user's home folder), bytes, or a file opened in binary mode,
+            which is read from its current position.
 
     Raises:
-        PictureError: it is no picture, is damaged, cut off, animated, has more than
-            :data:`MAX_PIXELS` (fewer in WebP, AVIF and JPEG of several scans, which take more
-            memory), or would take unusually long to decode; or it is no file but a pipe or a
-            device, which may have no end.
+        PictureError: it is no picture, is damaged, cut off, animated, a pipe or a device, has more
+            than :data:`MAX_PIXELS` (fewer in WebP, AVIF and JPEG of several scans, which take more
+            memory), or would take unusually long to decode.
         TypeError: the file was opened as text, or the source is none of these.
-        OSError: the file can't be opened or read.
     """
     if isinstance(source, str | os.PathLike):
         name = os.fspath(source)
@@ -116,18 +108,7 @@ def read_picture(source: str | os.PathLike[str] | bytes | IO[bytes]) -> Image:
 
 
 def decoded(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Image:
-    """Return the picture in the bytes of a file, as :func:`read_picture` does, but grey as grey.
-
-    Args:
-        data: the bytes.
-        max_pixels: of the largest picture that is decoded.
-
-    Returns:
-        uint8 ``[H, W]`` where the file is grey, else ``[H, W, 3]`` RGB.
-
-    Raises:
-        PictureError: as there.
-    """
+    """Decode a file's bytes as :func:`read_picture` does, but grey files into uint8 ``[H, W]``."""
     from PIL import Image as Pillow
     from PIL import UnidentifiedImageError
 
@@ -135,7 +116,7 @@ def decoded(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Image:
         raise PictureError("the file is empty", code="empty")
     scans = _check_bytes(data)
     try:
-        # Its warnings are about damage that it reads past, and about sizes, which are refused here.
+        # Warnings are about damage that Pillow tolerates, and sizes, which are checked here.
         with (
             warnings.catch_warnings(action="ignore"),
             Pillow.open(io.BytesIO(data), formats=_formats()) as image,
@@ -143,7 +124,7 @@ def decoded(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Image:
             _check_header(image, max_pixels, scans)
             pixels = _eight_bits(image)
             orientation = _orientation(image)
-        # Before another is made of it.
+        # Frees its memory before the turned copy is made.
         image.close()
         return _turned(pixels, orientation)
     except PictureError:
@@ -169,15 +150,13 @@ def decoded(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Image:
 
 
 def file_bytes(path: str | os.PathLike[str]) -> bytes:
-    """Return what is in the file of a picture.
+    """Return the content of a picture file.
 
     Raises:
-        PictureError: it is no file but a pipe or a device, which may have no end, or has more than
-            :data:`MAX_BYTES`.
-        OSError: it can't be read.
+        PictureError: it is a pipe or a device, or larger than :data:`MAX_BYTES`.
     """
     state = Path(path).stat()
-    # Of a folder, opening it says so.
+    # Opening a folder fails with a message of its own.
     if not stat.S_ISREG(state.st_mode) and not stat.S_ISDIR(state.st_mode):
         raise PictureError("this is a pipe or a device, not a file", code="not_a_file")
     _check_size(state.st_size)
@@ -185,7 +164,7 @@ def file_bytes(path: str | os.PathLike[str]) -> bytes:
 
 
 def shown(path: str | os.PathLike[str]) -> str:
-    r"""Return a file's name as text that any terminal and file takes.
+    r"""Return a file's name as text that any terminal or file accepts.
 
     Example:
         >>> shown("caf" + chr(0xDCE9) + ".jpg")  # the byte E9, which is no UTF-8
@@ -217,7 +196,7 @@ def _check_size(count: int) -> None:
 
 
 def _check_bytes(data: bytes) -> int:
-    """Return how many scans a JPEG has, 1 of anything else; refuse what would take long to read."""
+    """Return a JPEG's number of scans, else 1; refuse files that would take long to read."""
     _check_size(len(data))
     if data[:2] in (b"P1", b"P2", b"P3") and data.count(b"#") > _COMMENTS:
         raise _too_costly(f"PPM has more than {_COMMENTS:,} comments")
@@ -225,7 +204,7 @@ def _check_bytes(data: bytes) -> int:
         return 1
     at, scans = 2, 0
     for _ in range(_SEGMENTS):
-        # What follows a scan's header is data, in which no such marker can stand.
+        # A scan's data can contain no such marker.
         match = _MARKER.search(data, at)
         if match is None or (marker := data[match.start() + 1]) == _END:
             return max(1, scans)
@@ -247,16 +226,15 @@ def _too_costly(why: str, code: str = "too_costly") -> PictureError:
 
 
 def _check_header(image: Opened, max_pixels: int, scans: int) -> None:
-    """Refuse a picture by its header: too large, a film, or its parts are not as they should be."""
+    """Refuse a picture that is too large, a film or malformed, by its header."""
     kind = image.format or ""
     cost = _COSTS.get(kind, _COST)
     if scans > 1:
         cost = max(cost, _SCANNED + 2 * len(image.getbands()))
     most = min(max_pixels, MAX_MEMORY // cost)
-    pixels = image.width * image.height
     # A tile may be larger than the picture, and is decoded whole.
     across, down = (_tiff_number(image, tag) for tag in _TILE_SIZE)
-    pixels = max(pixels, across * down)
+    pixels = max(image.width * image.height, across * down)
     if pixels > most:
         raise _too_large(most)
     if scans * pixels > _SCANS_OF_LARGEST * max_pixels:
@@ -268,7 +246,7 @@ def _check_header(image: Opened, max_pixels: int, scans: int) -> None:
             raise PictureError(
                 "the picture is corrupt (its strips cover it more than once)", code="corrupt"
             )
-    # Of a TIFF, counting the pages would go through them all.
+    # Not for TIFF, where counting the pages would read them all.
     if kind in _FILMS and (frames := getattr(image, "n_frames", 1)) > 1:
         how = "fer video reads it, or save one frame as a picture"
         if not _FILMS[kind]:
@@ -289,11 +267,12 @@ def _tiff_number(image: Opened, tag: int) -> int:
 def _eight_bits(image: Opened) -> Image:
     """Decode a picture into uint8 ``[H, W]`` or ``[H, W, 3]``."""
     mode = image.mode
-    # Pillow's word for a grey PPM of 16 bits is that of 32 bits.
+    # Pillow gives a grey PPM of 16 bits the mode of 32 bits.
     is_deep = mode.startswith("I;16") or (mode == "I" and image.format == "PPM")
     if mode in {"F", "I"} and not is_deep:
         raise PictureError(
-            "the picture has 32 bits a channel, of which nobody knows the white", code="32_bits"
+            "the picture has 32 bits a channel, whose white level is unknown: save it with 8 bits",
+            code="32_bits",
         )
     if is_deep:
         # Pillow's own conversion clips at 255.
@@ -327,7 +306,7 @@ def _eight_bits(image: Opened) -> Image:
 
 
 def _strips(image: Opened) -> Iterator[tuple[slice, Opened]]:
-    """Yield some rows of a picture after the others, so that no second one is made of it whole."""
+    """Yield a picture in strips of rows, so that no full second copy is made."""
     image.load()
     rows = max(1, _STRIP // image.width)
     for top in range(0, image.height, rows):
@@ -346,7 +325,7 @@ def _depth(image: Opened) -> int:
 
 
 def _on_white(picture: Image) -> Image:
-    """Lay a picture, uint8 ``[H, W, 4]``, on white, a row at a time to spare memory."""
+    """Blend uint8 ``[H, W, 4]`` with white, a row at a time to spare memory."""
     found = np.empty((*picture.shape[:2], 3), dtype=np.uint8)
     for row, (color, alpha) in enumerate(zip(picture[..., :3], picture[..., 3:], strict=True)):
         share = alpha.astype(np.uint16)
@@ -358,12 +337,12 @@ def _orientation(image: Opened) -> int:
     try:
         return int(image.getexif().get(_ORIENTATION, 1))
     except Exception:
-        # Notes beside the picture are damaged, the picture is not: it is shown as it lies.
+        # Damaged EXIF data do not make the picture unreadable.
         return 1
 
 
 def _turned(pixels: Image, orientation: int) -> Image:
-    """Return a picture upright; EXIF counts eight ways to hold a camera, of which 1 is upright."""
+    """Return a picture upright; EXIF has eight orientations, of which 1 is upright."""
     if orientation in {5, 6, 7, 8}:
         pixels = pixels.swapaxes(0, 1)
     if orientation in {2, 3, 6, 7}:

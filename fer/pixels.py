@@ -1,7 +1,6 @@
-"""The one way from any picture to the square grey face that a model reads.
+"""Any picture as the square grey face that a model reads, in training and inference alike.
 
-Training data and inference both come through here, so they can't disagree. What follows (scaling,
-normalising) belongs to the model and travels with it.
+Scaling and normalising belong to the model and are stored with it.
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ FITS: Final[tuple[Fit, ...]] = ("pad", "stretch")
 
 Image = npt.NDArray[np.uint8]
 
-#: Pixels of a square that is built to pad a picture: so many, or so many times those of the
-#: picture. A line of 300,000 pixels in a file of 400 bytes would become one of 84 GiB.
+#: A padded square has at most so many pixels, or so many times those of the picture: a line of
+#: 300,000 pixels in a file of 400 bytes would become 84 GiB.
 _BUILT: Final = 1 << 22
 _TIMES: Final = 4
 
@@ -35,11 +34,8 @@ def square_grey(image: Image, size: int, fit: Fit = "pad") -> Image:
 
     Returns:
         uint8 ``[size, size]``: luma by ITU-R BT.601; averaged over blocks where it is at least
-        twice as large, each axis by the whole factor that fits, then bicubic. A grey picture of
-        that size is returned as it is.
-
-    Raises:
-        ValueError: another type or shape, or an unknown fit.
+        twice as large, each axis by the largest whole factor, then bicubic. A grey picture of that
+        size is returned unchanged, not copied.
 
     Example:
         >>> square_grey(np.zeros((20, 10, 3), dtype=np.uint8), 48).shape
@@ -63,8 +59,8 @@ def square_grey(image: Image, size: int, fit: Fit = "pad") -> Image:
         image = _padded(image, side)
     if image.shape == (size, size):
         return image
-    # Averaging alone blurs what shrinks by less than two, by more than what the faces of FER2013
-    # show; bicubic alone would skip pixels of what shrinks by more.
+    # Averaging alone blurs pictures that shrink by less than two; bicubic alone skips pixels of
+    # those that shrink by more.
     factors = (max(1, side // size) for side in image.shape)
     rows, columns = (side // factor for side, factor in zip(image.shape, factors, strict=True))
     means = image
@@ -87,21 +83,13 @@ def _padded(image: Image, side: int) -> Image:
 
 
 def _thin_means(image: Image, cells: int) -> Image:
-    """Return what averaging makes of a padded picture, without the square, which may be huge.
-
-    Args:
-        image: uint8 ``[H, W]``, not square.
-        cells: height and width of the result, at most the longer side.
-
-    Returns:
-        uint8 ``[cells, cells]``, to within one of what comes by way of the square.
-    """
+    """Average a padded picture into uint8 ``[cells, cells]`` without building the huge square."""
     if image.shape[0] > image.shape[1]:
         return np.ascontiguousarray(_thin_means(np.ascontiguousarray(image.T), cells).T)
     height, side = image.shape
     # Each axis is averaged by itself, and rounded once, in the end.
     along = cv2.resize(image.astype(np.float32), (cells, height), interpolation=cv2.INTER_AREA)
-    # Where each row of the picture begins and ends in the square: the outer ones fill what is left.
+    # Where each row of the picture begins and ends in the square; the outer ones fill the rest.
     rows = np.arange(height + 1) + (side - height) // 2
     rows[[0, -1]] = 0, side
     edges = np.linspace(0, side, cells + 1)

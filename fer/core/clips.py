@@ -1,7 +1,6 @@
-"""Clips of different lengths as one array: the one way, used by data and inference alike.
+"""Clips (a face over time) of different lengths as one array, for training and inference alike.
 
-A clip is a face over time. Clips that are shorter than the longest of their array are filled up
-with their last frame, which no model looks at: it is told how many frames are real.
+Shorter clips are filled up with their last frame; models get the lengths and ignore the filling.
 """
 
 from __future__ import annotations
@@ -16,10 +15,7 @@ Lengths = npt.NDArray[np.int64]
 
 
 def subsample(length: int, most: int) -> npt.NDArray[np.intp]:
-    """Return which frames stay of a clip that may have ``most``: all, or evenly spaced ones.
-
-    Raises:
-        ValueError: one of them is below 1.
+    """Return the indices of at most ``most`` frames of a clip: all, or evenly spaced ones.
 
     Example:
         >>> subsample(3, 8).tolist(), subsample(9, 3).tolist()
@@ -35,16 +31,10 @@ def subsample(length: int, most: int) -> npt.NDArray[np.intp]:
 
 
 def pad_clips(clips: Sequence[Frames]) -> tuple[Frames, Lengths]:
-    """Return clips as one array, and how many frames of each are real.
-
-    Args:
-        clips: at least one, uint8 ``[T, S, S]`` each, T at least 1 and different from clip to clip.
+    """Return clips, uint8 ``[T, S, S]`` with any T, as one array and their lengths.
 
     Returns:
         uint8 ``[N, longest, S, S]`` and int64 ``[N]``.
-
-    Raises:
-        ValueError: there is none, one has no frame, or sizes differ.
 
     Example:
         >>> images, lengths = pad_clips([np.zeros((n, 4, 4), dtype=np.uint8) for n in (2, 5)])
@@ -53,7 +43,7 @@ def pad_clips(clips: Sequence[Frames]) -> tuple[Frames, Lengths]:
     """
     lengths = np.array([len(clip) for clip in clips], dtype=np.int64)
     if len(clips) == 0 or lengths.min() < 1:
-        raise ValueError("every clip needs at least one frame, and there must be a clip")
+        raise ValueError("there must be at least one clip, and each needs at least one frame")
     sizes = {clip.shape[1:] for clip in clips}
     if len(sizes) > 1:
         raise ValueError(f"the frames of all clips must have one size, not {sorted(sizes)}")

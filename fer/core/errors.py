@@ -1,16 +1,16 @@
-"""The error that says what a user can mend."""
+"""The error for problems that a user can fix."""
 
 from __future__ import annotations
 
 
 class UserError(ValueError):
-    """Something that its user can mend; the message says what is wrong, where and what to do.
+    """A problem that the user can fix; the message says what is wrong, where and what to do.
 
-    Commands print it without a traceback and end with code 2. Any other ``ValueError`` is a defect
-    of this package and is shown whole.
+    Commands print it without a traceback and exit with code 2. Any other ``ValueError`` is a defect
+    of this package.
 
     Args:
-        message: for people to read; its wording may change.
+        message: its wording may change.
         code: what is wrong, for programs and tests: snake case, and stable.
         where: the file, with its line where there is one (``faces.csv:12``), or the key.
     """

@@ -1,4 +1,4 @@
-"""The one table of emotions: order, names, aliases and each data set's mapping."""
+"""The emotions: order, names, synonyms and each data set's mapping."""
 
 from __future__ import annotations
 
@@ -9,18 +9,11 @@ from typing import Final
 
 #: The seven emotions in the order of FER2013's label numbers (Goodfellow et al. 2013).
 EMOTIONS: Final[tuple[str, ...]] = (
-    "angry",
-    "disgust",
-    "fear",
-    "happy",
-    "sad",
-    "surprise",
-    "neutral",
-)
+    "angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"
+)  # fmt: skip
 
-#: Other words for the same seven emotions, as folder names and papers spell them. "Contempt" is
-#: deliberately absent: some papers write it where FER2013 has "disgust", but FER+ has a real
-#: contempt class, so treating it as an alias would mislabel faces.
+#: Synonyms in folder names and papers. "Contempt" is deliberately absent: some papers write it for
+#: FER2013's "disgust", but it is a class of its own in FER+.
 ALIASES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "anger": "angry",
@@ -58,10 +51,7 @@ FERPLUS: Final[Mapping[str, str | None]] = MappingProxyType(
 
 
 def canonical(name: str) -> str:
-    """Return the project's name of an emotion, whatever case or common synonym it is given in.
-
-    Raises:
-        ValueError: the name is none of the seven emotions nor a synonym of one.
+    """Return the project's name of an emotion, given in any case or as a common synonym.
 
     Example:
         >>> canonical("Happiness")
@@ -81,16 +71,13 @@ def classes_of(
 ) -> tuple[tuple[str, ...], dict[str, str]]:
     """Return the classes of a data set, and the class that each of its words means.
 
-    Where the words of the training split are the seven emotions or synonyms of them, the classes
-    are the emotions in the project's order. Otherwise each word is a class, and they are sorted.
-
-    Args:
-        train: the words that label training faces.
-        others: those of the other splits; the ones that mean none of the classes are left out.
+    Where the words of the training split are all seven emotions or synonyms of them, the classes
+    are the emotions in the project's order. Otherwise each word is a class, sorted. Words of the
+    ``others`` splits that mean none of the classes are left out.
 
     Example:
-        >>> classes_of(["joy", "sad"], ["sad", "angry"])
-        (('joy', 'sad'), {'joy': 'joy', 'sad': 'sad'})
+        >>> classes_of(["joy", "sad"], ["sad", "angry"])[0]
+        ('joy', 'sad')
     """
     train = {*train}
     words = train.union(others)
@@ -101,7 +88,7 @@ def classes_of(
 
 
 def is_basic_seven(names: Sequence[str]) -> bool:
-    """Say whether ``names`` are exactly the seven emotions, in the project's order.
+    """Return True if ``names`` are exactly the seven emotions, in the project's order.
 
     Example:
         >>> is_basic_seven(EMOTIONS), is_basic_seven(("cat", "dog"))

@@ -1,4 +1,4 @@
-"""Locks on files, which end with the process that holds them: one that was killed blocks nobody."""
+"""Locks on files, which end with the process that holds them, also if it is killed."""
 
 from __future__ import annotations
 
@@ -9,22 +9,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-#: What a file system says that has no locks, as some of clusters have none.
+#: Errors of file systems without locks, which some clusters have.
 _WITHOUT: Final = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
-#: The descriptors of the locks that this process has taken.
+#: The descriptors of the locks that this process holds.
 _taken: Final[set[int]] = set()
 
 
 def try_lock(path: Path) -> int | None:
     """Take a lock and return its file descriptor; None where another process holds it.
 
-    The descriptor may be handed to a command that works in the folder. So the lock is held until
-    both have ended, and a command that was killed leaves its trainings' folders locked as long as
-    those still run. Forked processes, as those that load data, don't hold it. Windows and some file
-    systems know no such lock: there nobody is kept out.
-
-    Raises:
-        OSError: the file cannot be written.
+    The descriptor may be passed to a child command: then the lock is held until both have ended.
+    Forked processes, such as data loaders, don't hold it. Windows and some file systems have no
+    such lock: there nothing is locked.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     while True:
@@ -35,12 +31,12 @@ def try_lock(path: Path) -> int | None:
         if os.fstat(handle).st_nlink:
             _taken.add(handle)
             return handle
-        # Removed by its holder between the two steps.
+        # Its holder removed it between the two steps.
         os.close(handle)
 
 
 def lock(handle: int, *, wait: bool = True) -> bool:
-    """Lock an open file, if need be once another lets it go; False where another does not."""
+    """Lock an open file; if another process holds it, wait for that or return False."""
     if sys.platform != "win32":
         import fcntl
 
@@ -55,7 +51,7 @@ def lock(handle: int, *, wait: bool = True) -> bool:
 
 
 def unlock(handle: int) -> None:
-    """Let go of a lock; a child that has inherited it still holds it."""
+    """Release a lock; a child that has inherited it still holds it."""
     _taken.discard(handle)
     os.close(handle)
 
@@ -70,7 +66,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def remove_unlocked(path: Path) -> None:
-    """Remove a file that no process holds; leave it where one does, or nobody can know."""
+    """Remove a file unless a process holds its lock or that can't be known."""
     with suppress(OSError):
         if sys.platform == "win32":
             path.unlink()  # Fails where it is open.

@@ -1,8 +1,6 @@
-"""What is known beside a face (age, gender, context): which columns, and how they become numbers.
+"""Metadata of faces (age, gender, context) as numbers, by a *description* in the checkpoint.
 
-A *description* says of each column what a model has to know to read it, in plain containers, so it
-travels in the checkpoint: ``{"age": {"mean": 31.0, "std": 12.5}, "gender": {"values": ["female",
-"male"]}}``.
+It looks like ``{"age": {"mean": 31.0, "std": 12.5}, "gender": {"values": ["female", "male"]}}``.
 """
 
 from __future__ import annotations
@@ -18,14 +16,10 @@ Columns = Mapping[str, Column]
 
 
 def describe(metadata: Mapping[str, npt.NDArray[np.generic]]) -> dict[str, dict[str, Any]]:
-    """Describe columns by their values; those that say nothing are left out.
+    """Describe numbers by mean and standard deviation, text by its values; leave constants out.
 
     Args:
-        metadata: one array ``[N]`` a column: numbers, NaN where one is missing, or text, empty
-            where it is missing.
-
-    Returns:
-        for numbers their mean and standard deviation, for text its sorted values.
+        metadata: one array ``[N]`` a column: numbers, NaN if missing, or text, empty if missing.
 
     Example:
         >>> describe({"age": np.array([20.0, 40.0]), "gender": np.array(["m", "", "f"])})
@@ -48,7 +42,7 @@ def describe(metadata: Mapping[str, npt.NDArray[np.generic]]) -> dict[str, dict[
 def encode(
     metadata: Mapping[str, Sequence[Any] | npt.NDArray[np.generic]], columns: Columns, n: int
 ) -> npt.NDArray[np.float32]:
-    """Return metadata as a model takes it.
+    """Return metadata as a model's input.
 
     Args:
         metadata: one sequence of ``n`` values a column; columns may be missing, others are ignored.
@@ -56,8 +50,8 @@ def encode(
         n: number of faces.
 
     Returns:
-        float32 ``[n, len(columns)]``: numbers as they are, words by their place in the description,
-        NaN for what is missing or was never described.
+        float32 ``[n, len(columns)]``: numbers unchanged, words as their index in the description,
+        NaN for values that are missing or not described.
 
     Raises:
         ValueError: a column has another length or holds words where numbers are described.

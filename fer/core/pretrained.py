@@ -1,8 +1,7 @@
-"""The models that come with the package: which there are, and where their files lie.
+"""The models that come with the package, three files each in ``fer/weights``.
 
-Each is three files of one name in ``fer/weights``: ``NAME.onnx`` is what users ask, ``NAME.pt``
-the same network as tensors to begin a training with, and ``NAME.json`` says what it is and how it
-was made.
+``NAME.onnx`` is for inference, ``NAME.pt`` has the tensors for fine-tuning, ``NAME.json`` says how
+it was trained.
 """
 
 from __future__ import annotations
@@ -13,12 +12,11 @@ from typing import Final
 from fer.core.errors import UserError
 from fer.core.io import expand_user
 
-#: Where they lie.
 WEIGHTS_FOLDER: Final = Path(__file__).resolve().parents[1] / "weights"
 
 
 def is_pretrained_name(model: str | Path) -> bool:
-    """Say whether text is a bare name, as models that come with the package have, and no path.
+    """Return True for text that is a bare name, as of models of the package, and no path.
 
     Example:
         >>> [is_pretrained_name(name) for name in ("default", "best.ckpt", "a/b")]
@@ -29,11 +27,11 @@ def is_pretrained_name(model: str | Path) -> bool:
 
 
 def weights_path(model: str | Path, suffix: str = ".onnx") -> Path:
-    """Return the file of a model that comes with the package, or that is named itself.
+    """Return the file of a model that comes with the package, or the path that was given.
 
     Args:
-        model: a name, or a path, which need not be there.
-        suffix: of the file that is meant by a name: ``.onnx``, or ``.pt`` for its tensors.
+        model: a name, or a path, which need not exist.
+        suffix: of a name's file: ``.onnx``, or ``.pt`` for its tensors.
 
     Raises:
         UserError: there is neither a model nor a file of that name.

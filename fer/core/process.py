@@ -1,4 +1,4 @@
-"""Processes: child commands and their environment, signals, and work that Ctrl-C must not cut."""
+"""Child processes and their environment, signals, and work that Ctrl-C must not interrupt."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
-#: Seconds that a process gets to end by itself before it is ended.
+#: Seconds that a process gets to end by itself before it is killed.
 _GRACE: Final = 60.0
 
 
 def stop_processes(processes: Sequence[subprocess.Popen[bytes]]) -> None:
-    """End processes: gently, so that they keep what is finished, then by force."""
+    """Interrupt processes, so that they keep finished work; kill those that do not end."""
     alive = [process for process in processes if process.poll() is None]
     for process in alive:
         process.send_signal(signal.SIGINT)
@@ -32,13 +32,10 @@ def stop_processes(processes: Sequence[subprocess.Popen[bytes]]) -> None:
 
 
 def child_environment(jobs: int, *, threads: int | None = None) -> dict[str, str]:
-    """Return the environment of a command; several have one thread each, as far as not asked for.
+    """Return the environment of one of several commands that run at a time.
 
-    Two processes of one thread outrun one of two.
-
-    Args:
-        jobs: how many commands run at a time.
-        threads: of each, where nobody has said otherwise.
+    Of several ``jobs`` each has one thread by default (two processes of one thread are faster than
+    one of two); a variable that the user has set stays.
     """
     if threads is None and jobs > 1:
         threads = 1
@@ -48,7 +45,7 @@ def child_environment(jobs: int, *, threads: int | None = None) -> dict[str, str
 
 @contextmanager
 def interrupt_on_signals() -> Iterator[None]:
-    """Let a request to end, or a terminal that is closed, be an interrupt."""
+    """Turn SIGTERM and SIGHUP into ``KeyboardInterrupt``."""
     names = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
@@ -57,7 +54,7 @@ def interrupt_on_signals() -> Iterator[None]:
     try:
         before = {name: signal.signal(name, interrupt) for name in names}
     except ValueError:
-        # Not in the main thread, where nobody can listen.
+        # Only the main thread can handle signals.
         before = {}
     try:
         yield
@@ -67,19 +64,16 @@ def interrupt_on_signals() -> Iterator[None]:
 
 
 def log_lines(log: Path) -> list[str]:
-    """Return the lines of a command's output; of a progress bar, what it showed last."""
+    """Return the lines of a command's output; of a progress bar, its last state."""
     said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    # A progress bar is one line that was written again and again.
     return [line.rpartition("\r")[2] for line in said]
 
 
 class InterruptGuard:
-    """Holds Ctrl-C back while a step is written down; use it as a context manager around the work.
+    """Context manager that delays Ctrl-C within :meth:`defer_interrupts`; a second one is not.
 
-    Outside :meth:`defer_interrupts`, Ctrl-C raises ``KeyboardInterrupt`` as ever. A second one
-    always does. SIGTERM, which would end the process on the spot and leave half a file behind,
-    counts as Ctrl-C unless others handle it. Where signals can't be caught (in a thread), or are
-    ignored, nothing is changed.
+    SIGTERM counts as Ctrl-C unless others handle it. Where signals can't be caught (in a thread) or
+    are ignored, nothing changes.
     """
 
     def __init__(self) -> None:
@@ -101,7 +95,7 @@ class InterruptGuard:
 
     @contextmanager
     def defer_interrupts(self) -> Iterator[None]:
-        """Hold one Ctrl-C back until the block's end, where it is raised."""
+        """Delay one Ctrl-C until the end of the block."""
         self._is_held = True
         try:
             yield

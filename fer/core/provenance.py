@@ -1,4 +1,4 @@
-"""Where a number came from: command, code, versions, machine, data and seed."""
+"""How a result was made: command, code, versions, machine, data and seed."""
 
 from __future__ import annotations
 
@@ -13,31 +13,17 @@ from pathlib import Path
 from typing import Any, Final
 
 _PACKAGES: Final = (
-    "fer-framework",
-    "torch",
-    "lightning",
-    "torchmetrics",
-    "hydra-core",
-    "albumentations",
-    "timm",
-    "numpy",
-    "opencv-python-headless",
-    "onnxruntime",
-    "wandb",
-)
+    "fer-framework", "torch", "lightning", "torchmetrics", "hydra-core", "albumentations", "timm",
+    "numpy", "opencv-python-headless", "onnxruntime", "wandb",
+)  # fmt: skip
 
 
 def describe(*, seed: int, data_fingerprint: str, data_origin: str) -> dict[str, Any]:
-    """Return what is needed to make a run again, as plain containers.
-
-    Args:
-        seed: of the run.
-        data_fingerprint: what identifies the data.
-        data_origin: where the data came from, in words.
+    """Return what is needed to repeat a run, as plain containers.
 
     Returns:
-        ``command``, ``time`` (UTC), ``commit`` and ``dirty`` (null outside a git checkout),
-        ``seed``, ``data``, ``versions`` of what is installed, ``python``, ``machine``.
+        ``command``, ``time`` (UTC), ``commit`` and ``dirty`` (None outside a git checkout),
+        ``seed``, ``data``, ``versions`` of installed packages, ``python``, ``machine``.
     """
     commit, dirty = _git()
     return {
@@ -58,10 +44,9 @@ def describe(*, seed: int, data_fingerprint: str, data_origin: str) -> dict[str,
 
 
 def command_line() -> str:
-    """Return the command that this process runs, as a shell would read it."""
-    script = sys.argv[0]
+    """Return the command of this process as shell text."""
     module = getattr(getattr(sys.modules.get("__main__"), "__spec__", None), "name", None)
-    start = ["python", "-m", module] if module else [Path(script).name]
+    start = ["python", "-m", module] if module else [Path(sys.argv[0]).name]
     return shlex.join([*start, *sys.argv[1:]])
 
 
@@ -76,7 +61,7 @@ def _versions() -> dict[str, str]:
 
 
 def _git() -> tuple[str | None, bool | None]:
-    """Return commit and dirty flag of the checkout this package runs from, if it is one."""
+    """Return commit and dirty flag of the checkout that this package runs from, if any."""
     folder = Path(__file__).resolve().parents[2]
     if not (folder / ".git").exists():
         return None, None

@@ -1,4 +1,4 @@
-"""Types with ranges, for constructors: the check of a configuration reads them there."""
+"""Types with ranges for constructors, by which a configuration is checked."""
 
 from __future__ import annotations
 
@@ -26,5 +26,5 @@ FrameCount = Annotated[int, Ge(1), Le(1024)]
 
 
 def is_odd(value: int) -> bool:
-    """Return True if a whole number is odd, as the side of a filter with a centre is."""
+    """Return True if a whole number is odd, as the size of a filter with a centre is."""
     return value % 2 == 1

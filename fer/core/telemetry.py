@@ -1,8 +1,6 @@
-"""What libraries report to their makers by themselves, switched off before any of them is loaded.
+"""Telemetry of libraries, switched off before they are imported; child processes inherit it.
 
-Each library reads its variable when it is imported or begins, hence this is the first thing that
-``import fer`` does; processes that are started inherit it. Who has set a variable has chosen: it
-stays.
+Variables that the user has set stay. ``import fer`` calls this first.
 """
 
 from __future__ import annotations
@@ -12,17 +10,16 @@ import sys
 import warnings
 from typing import Final
 
-#: The variables, and what each switches off.
 OFF: Final = {
     # ONNX Runtime from 1.29: a device's identifier in the user's cache, and events to a collector.
     "ORT_DISABLE_TELEMETRY": "1",
     # Asks the package index for a newer version whenever it is imported.
     "NO_ALBUMENTATIONS_UPDATE": "1",
-    # Reports of wandb's own errors. The runs themselves go where the logger is told to send them.
+    # Reports of wandb's own errors, not the logged runs.
     "WANDB_ERROR_REPORTING": "false",
     # What a cluster is used for, from the processes that Ray starts.
     "RAY_USAGE_STATS_ENABLED": "0",
-    # What is told with the weights that timm downloads on request.
+    # Sent with the weights that timm downloads on request.
     "HF_HUB_DISABLE_TELEMETRY": "1",
     # For whatever else comes along with them: https://donottrack.sh
     "DO_NOT_TRACK": "1",
@@ -39,9 +36,9 @@ def disable_telemetry() -> None:
             stacklevel=3,
         )
     for name, value in OFF.items():
-        # Libraries take an empty variable for none.
+        # Libraries treat an empty variable as unset.
         if not os.environ.get(name):
             os.environ[name] = value
-    # All that it heeds when it was loaded before, and on Windows before 1.29.
+    # The only way once it is loaded, and on Windows before 1.29.
     if runtime is not None and os.environ["ORT_DISABLE_TELEMETRY"] == OFF["ORT_DISABLE_TELEMETRY"]:
         runtime.disable_telemetry_events()

@@ -1,4 +1,4 @@
-"""Numbers, times and names as text for people, on terminals that may lack letters."""
+"""Numbers, times and names as text for people."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 
 
 def pluralize(number: int, noun: str) -> str:
-    """Return a number of things.
+    """Return a number with a noun in singular or plural.
 
     Example:
         >>> pluralize(1, "face"), pluralize(1200, "face")
@@ -17,7 +17,7 @@ def pluralize(number: int, noun: str) -> str:
 
 
 def format_duration(seconds: float) -> str:
-    """Return a time as people write it.
+    """Return seconds as ``M:SS`` or ``H:MM:SS``.
 
     Example:
         >>> format_duration(75.4), format_duration(3675)
@@ -29,7 +29,7 @@ def format_duration(seconds: float) -> str:
 
 
 def printable(text: str) -> str:
-    r"""Return text for a message: as it is, or quoted where it would do more than show itself.
+    r"""Return text for a message, quoted if it holds characters that can't be printed.
 
     Example:
         >>> print(printable("a b.jpg"), printable("a\nb.jpg"))
@@ -39,7 +39,7 @@ def printable(text: str) -> str:
 
 
 def escape_unencodable_output() -> None:
-    """Let standard output and error write what their encoding has no letter for as its number."""
+    """Let standard output and error write characters outside their encoding as escapes."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -35,7 +35,7 @@ def test_short_clips_end_with_their_last_frame() -> None:
 @pytest.mark.parametrize(
     ("clips", "words"),
     [
-        ([], "there must be a clip"),
+        ([], "there must be at least one clip"),
         ([np.zeros((0, 2, 2), np.uint8)], "at least one frame"),
         ([np.zeros((1, 2, 2), np.uint8), np.zeros((1, 3, 3), np.uint8)], "one size"),
     ],
