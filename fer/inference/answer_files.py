@@ -1,4 +1,4 @@
-"""What was found in pictures, as a JSON or CSV file that is there whole or not at all."""
+"""The faces found in pictures as a JSON or CSV file, written completely or not at all."""
 
 from __future__ import annotations
 
@@ -14,26 +14,16 @@ from fer.inference.prediction import Face
 
 
 class AnswerFile(Protocol):
-    """Takes the answers about one picture after the other."""
+    """Writes the answers about pictures one by one."""
 
     def add(self, picture: str, faces: Sequence[Face], problem: str = "") -> None:
-        """Write what was found.
-
-        Args:
-            picture: its name.
-            faces: in it, none is an answer too.
-            problem: why it could not be read, if it could not.
-        """
+        """Write the faces of a picture, or why it could not be read."""
         ...
 
 
 @contextmanager
 def json_file(path: Path, classes: Sequence[str], model: str) -> Iterator[AnswerFile]:
-    """Yield what writes an object with ``model``, ``classes`` and ``pictures``, one a line.
-
-    Raises:
-        OSError: the file can't be written.
-    """
+    """Write an object with ``model``, ``classes`` and ``pictures``, one a line."""
     with atomic_write(path) as beside, beside.open("w", encoding="utf-8", newline="\n") as file:
         head = json.dumps({"model": model, "classes": list(classes)})
         file.write(head.removesuffix("}") + ', "pictures": [')
@@ -68,11 +58,7 @@ class _Json:
 
 @contextmanager
 def csv_file(path: Path, classes: Sequence[str]) -> Iterator[AnswerFile]:
-    """Yield what writes one row a face, and one for each picture without any.
-
-    Raises:
-        OSError: the file can't be written.
-    """
+    """Write one row a face, and one for each picture without any."""
     with atomic_write(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         columns = ["picture", "face", "x", "y", "w", "h", "score", "label"]

@@ -1,4 +1,4 @@
-"""A checkpoint of a training, in use: without Lightning, Hydra or what it was trained with."""
+"""Inference with a checkpoint, without Lightning or Hydra."""
 
 from __future__ import annotations
 
@@ -21,16 +21,13 @@ from fer.pixels import FITS, Fit
 if TYPE_CHECKING:
     from torch import nn
 
-#: Under which key a checkpoint holds the temperature of its probabilities, a plain float.
+#: The key of a checkpoint's temperature, a float.
 TEMPERATURE: Final = "temperature"
-
-#: Under which key it holds how it was made, see ``fer.config.run_folder.making``.
+#: The key of how it was made, see ``fer.config.run_folder.making``.
 MAKING: Final = "fer"
-
-#: Bytes of the largest thing that a batch may become within a network.
+#: Bytes of a batch's largest tensor within a network.
 _ROOM: Final = 2**30
-
-#: What the weights of the network are called in a checkpoint of the learner around it.
+#: The prefix of the network's weights, which the learner around it adds.
 PREFIX: Final = "network."
 
 
@@ -40,23 +37,21 @@ class CheckpointModel:
 
     Attributes:
         network: in evaluation mode, float32: uint8 ``[B, 1, size, size]`` → logits ``[B, C]``.
-        classes: the class names.
-        size: height and width of the faces that it reads, in pixels.
-        fit: how pictures that are not square become so, see :func:`fer.pixels.square_grey`.
-        temperature: that its logits are divided by for calibrated probabilities, fitted on the
-            validation split; None where training did not come to that.
-        columns: description of the metadata that it reads beside the faces, or None.
+        size: height and width of the input faces, in pixels.
+        fit: how pictures become square, see :func:`fer.pixels.square_grey`.
+        temperature: divides the logits for calibrated probabilities; fitted on the validation
+            split; None if training ended before that.
+        columns: description of the metadata that it reads, or None.
         frames: the most frames of the clips that it learnt from; None for single faces.
-        invalid: why what it scores is no score (test faces among its training faces); empty where
-            nothing is wrong.
-        not_comparable: why it can't be held against scores on the data's own labels; empty where
-            it can.
-        threads: how many cores it uses; None: as torch is set.
-        largest: the most numbers of anything that one face becomes within the network; 0 where
-            that is not known. Batches are cut so that these take no more than a gigabyte.
-        configuration: what the network was made of.
-        made: how: ``data``, ``fingerprint``, ``protocol``, ``seed``, ``commit``, ``metrics`` and
-            more; empty where training did not come to its end.
+        invalid: why its scores do not count (test faces among its training faces), or empty.
+        not_comparable: why its scores can't be compared with those on the data's own labels, or
+            empty.
+        threads: cores it uses; None: torch's setting.
+        largest: the most numbers in a tensor of the network for one face, 0 if unknown. Batches are
+            cut so that they take at most a gigabyte.
+        configuration: of the network.
+        made: ``data``, ``fingerprint``, ``protocol``, ``seed``, ``commit``, ``metrics`` and more;
+            empty if training did not finish.
     """
 
     network: nn.Module
@@ -80,10 +75,7 @@ class CheckpointModel:
         *,
         batch_size: int = 64,
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        """Return calibrated probabilities and logits, float32 ``[N, C]`` each, see :meth:`logits`.
-
-        Where no temperature was fitted, the probabilities are those of the bare softmax.
-        """
+        """Return probabilities (uncalibrated without a temperature) and :meth:`logits`."""
         logits = self.logits(images, metadata, batch_size=batch_size)
         return softmax(logits / np.float32(self.temperature or 1.0)), logits
 
@@ -94,17 +86,13 @@ class CheckpointModel:
         *,
         batch_size: int = 64,
     ) -> npt.NDArray[np.float32]:
-        """Return the logits of faces, computed in float32.
+        """Return the logits of faces, float32 ``[N, C]``.
 
         Args:
             images: uint8 ``[N, size, size]``; of clips ``[N, T, size, size]``.
-            metadata: float32 ``[N, len(columns)]``, for a network that reads it; None where
-                nothing is known. Of clips their lengths, int64 ``[N]``; None where all frames are
-                real.
-            batch_size: faces at a time; changes nothing but time and memory.
-
-        Returns:
-            float32 ``[N, C]``.
+            metadata: float32 ``[N, len(columns)]``, or None if unknown. For a clip model the
+                clips' lengths, int64 ``[N]``, or None if all frames are real.
+            batch_size: changes nothing but time and memory.
         """
         import torch
 
@@ -132,12 +120,10 @@ class CheckpointModel:
 
 @contextmanager
 def one_thread_a_batch(device: str, workers: int | None = None) -> Iterator[ThreadPoolExecutor]:
-    """Yield workers that each take a batch, on one thread of torch, in place of all at one batch.
-
-    There are as many as torch has threads, unless told otherwise, and one for a device.
+    """Yield workers for a batch each with one thread of torch: by default as many as its threads.
 
     On layers this small, threads that share a batch wait for each other longer than they compute,
-    and many times as long where other work takes a core from one of them.
+    and far longer when other programs use the cores. On a device there is one worker.
     """
     import torch
 
@@ -167,20 +153,19 @@ def load_checkpoint(
 ) -> CheckpointModel:
     """Read a checkpoint of ``python -m fer.train`` and make its network.
 
-    Nothing of the file is executed: it is read with ``weights_only=True``, and its network may
-    consist of parts of :data:`fer.models.build.ROOTS` alone, and of what is allowed here.
+    Nothing in the file is executed: it is read with ``weights_only=True``, and its network may only
+    have parts from :data:`fer.models.build.ROOTS` and the modules in ``allow``, which are imported.
 
     Args:
         path: the file.
-        device: where the network computes, as torch calls it.
-        threads: how many cores it may use; None: as torch is set.
-        allow: further modules that it may name, which are imported then.
+        device: torch's name of it.
+        threads: cores it may use; None: torch's setting.
+        allow: further modules that it may name.
 
     Raises:
         UserError: this machine has no such device.
         CheckpointError: there is no such file, it is no such checkpoint, or it names code that is
             not allowed.
-        OSError: it cannot be read.
     """
     import torch
 

@@ -1,4 +1,4 @@
-"""From a detector's box to the square around a face that a model reads."""
+"""From a detector's box to the squares around a face that a model reads."""
 
 from __future__ import annotations
 
@@ -9,41 +9,29 @@ import numpy as np
 
 from fer.pixels import Image
 
-#: How much longer the side of the two squares that a found face is read in is than the longer side
-#: of its box, as a share of it, and how far they lie below the box, as a share of its height. Two,
-#: since no detector's boxes are as tight as what the models learnt from, each time anew: read so,
-#: faces keep the label of their bare picture more often than in any single square
+#: A found face is read in two squares: how much longer their sides are than the box's longer side,
+#: as a share of it, and how far below the box they lie, as a share of its height. With two, faces
+#: keep the label of their bare picture more often than with any single square
 #: (``benchmarks/crop_margin.py``).
 MARGINS: Final = (-0.1, 0.03)
 DROP: Final = 0.03
 
 
 def face_crops(image: Image, box: tuple[int, int, int, int]) -> list[Image]:
-    """Return the squares that a found face is read in, see :data:`MARGINS`.
-
-    Args:
-        image: uint8 ``[H, W, 3]`` or ``[H, W]``.
-        box: ``(x, y, w, h)`` in pixels, inside the picture.
-    """
+    """Return the squares that a found face is read in, see :data:`MARGINS`."""
     return [square_crop(image, box, margin, drop=DROP) for margin in MARGINS]
 
 
 def square_crop(
     image: Image, box: tuple[int, int, int, int], margin: float = 0.0, *, drop: float = 0.0
 ) -> Image:
-    """Return the square around a box, with the box in its middle.
-
-    Where the square leaves the picture, the picture's edge is repeated.
+    """Return the square around a box, a view if possible; outside, the picture's edge is repeated.
 
     Args:
         image: uint8 ``[H, W, 3]`` or ``[H, W]``.
         box: ``(x, y, w, h)`` in pixels, inside the picture.
-        margin: how much longer the side is than the longer side of the box, as a share of it;
-            negative where it is shorter.
-        drop: how far below the middle of the box the square's lies, as a share of its height.
-
-    Returns:
-        uint8 ``[S, S, 3]`` or ``[S, S]``: a view of the picture where that is possible.
+        margin: how much longer the side is than the box's longer side, as a share of it.
+        drop: how far the square's middle lies below the box's, as a share of its height.
 
     Example:
         >>> square_crop(np.zeros((90, 90, 3), dtype=np.uint8), (80, 10, 10, 30), 0.2).shape

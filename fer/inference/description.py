@@ -1,4 +1,4 @@
-"""What an exported model says of itself: it travels inside the file, so it can't be lost."""
+"""The description of an exported model, which is stored in its file."""
 
 from __future__ import annotations
 
@@ -12,47 +12,42 @@ from typing import Any, Final, Literal
 from fer.core.errors import UserError
 from fer.pixels import FITS, Fit
 
-#: The key of an ONNX file's metadata under which the description lies, as JSON.
+#: The key of the description, as JSON, in an ONNX file's metadata.
 KEY: Final = "fer"
-
-#: Height and width of the largest faces, as the configuration of a training has it: what a damaged
-#: file says beyond it would fill the memory.
+#: Largest height and width of faces, as in training configurations: a damaged file may say more
+#: than fits into memory.
 LARGEST: Final = 1024
-
 #: Stands where the checksum of the file will be, see :mod:`fer.inference.onnx_file`.
 NO_CHECKSUM: Final = "0" * 64
-
-#: Raised when older versions of this package could no longer read what is written.
+#: To be raised when older versions of this package can't read a new description.
 FORMAT: Final = 1
-
-
-#: Whole numbers of JSON may be larger, and are no float then.
+#: Whole numbers in JSON may be too large for a float.
 _MAX: Final = sys.float_info.max
-#: Kinds of letters that steer a terminal, or that no file can hold.
+#: Unicode categories of control characters and of surrogates, which no file can hold.
 _NO_TEXT: Final = ("Cc", "Cs")
 
 
 class ModelFileError(UserError):
-    """A file is no exported model of this package; the message says why."""
+    """A file is no exported model of this package; the message gives the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What one has to know of a model to use it rightly, in plain values.
+    """What is needed to use a model, in plain values.
 
     Attributes:
-        classes: the class names, in the order of the outputs.
-        size: height and width of the faces that it reads, in pixels.
-        fit: how pictures that are not square become so, see :func:`fer.pixels.square_grey`.
-        temperature: that its logits are divided by before the softmax.
-        columns: description of the metadata that it reads beside the faces, or None.
+        classes: in the order of the outputs.
+        size: height and width of the input faces, in pixels.
+        fit: how pictures become square, see :func:`fer.pixels.square_grey`.
+        temperature: divides the logits before the softmax.
+        columns: description of the metadata that it reads, or None.
         frames: the most frames of the clips that a clip model learnt from (it reads any number), or
             None for single faces.
-        precision: ``float32`` or ``int8``, of its arithmetic.
-        storage: ``float32`` or ``float16``, of the weights in the file.
-        not_comparable: why its scores can't be held against others' on the data's own labels.
-        recipe: what it was made of (``model``, its configuration) and how, as far as that is known:
-            ``data``, ``fingerprint``, ``protocol``, ``seed``, ``commit``, ``version``, ``metrics``.
+        precision: of its arithmetic.
+        storage: of the weights in the file.
+        not_comparable: why its scores can't be compared with those on the data's own labels.
+        recipe: how it was made, as far as known: ``model`` (its configuration), ``data``,
+            ``fingerprint``, ``protocol``, ``seed``, ``commit``, ``version``, ``metrics``.
     """
 
     classes: tuple[str, ...]
@@ -73,14 +68,10 @@ class Description:
 
     @classmethod
     def from_json(cls, text: str, path: object) -> Description:
-        """Read a description.
-
-        Args:
-            text: JSON of :meth:`as_json`.
-            path: where it was found, for messages.
+        """Read the JSON of :meth:`as_json`; ``path`` is for messages.
 
         Raises:
-            ModelFileError: it is none, or one of a later version.
+            ModelFileError: it is no description, or one of a later version.
         """
         try:
             stored = json.loads(text)
@@ -133,7 +124,7 @@ def _is_sound(known: Mapping[str, Any]) -> bool:
 
 
 def are_names(value: Any) -> bool:
-    """Return True if a value is a list of class names that can be written, each of them once."""
+    """Return True for a list of unique, printable class names."""
     return (
         isinstance(value, list | tuple)
         and len(value) > 0
@@ -147,7 +138,7 @@ def _is_text(name: str) -> bool:
 
 
 def are_columns(value: Any) -> bool:
-    """Return True if a value describes metadata (:mod:`fer.core.metadata`) or says none."""
+    """Return True for a description of metadata (:mod:`fer.core.metadata`) or None."""
     return value is None or (
         isinstance(value, Mapping)
         and len(value) > 0

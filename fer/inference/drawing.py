@@ -14,7 +14,7 @@ from fer.core.io import atomic_write
 from fer.inference.prediction import UNCERTAIN, Face
 from fer.pixels import Image
 
-#: Red, green, blue. Told apart by brightness too.
+#: Red, green, blue; they differ in brightness too.
 _KNOWN: Final = (255, 209, 102)
 _UNSURE: Final = (200, 200, 200)
 _INK: Final = (20, 20, 20)
@@ -34,15 +34,11 @@ def caption(face: Face) -> str:
 
 
 def annotated(image: Image, faces: Sequence[Face], captions: Sequence[str] = ()) -> Image:
-    """Return a copy of a picture with each face framed and named.
+    """Return a copy of a picture, uint8 ``[H, W, 3]`` RGB, with boxes and captions.
 
-    Args:
-        image: uint8 ``[H, W, 3]`` RGB.
-        faces: in it.
-        captions: in place of what :func:`caption` says.
+    Without ``captions``, those of :func:`caption` are written.
     """
     drawn = np.array(image)
-    # Lines and letters that can be read at any size of picture.
     unit = max(1.0, max(image.shape[:2]) / 800)
     for face, text in zip(faces, captions or [caption(face) for face in faces], strict=True):
         color = _UNSURE if face.label == UNCERTAIN else _KNOWN
@@ -54,7 +50,7 @@ def annotated(image: Image, faces: Sequence[Face], captions: Sequence[str] = ())
 
 def _write(drawn: Image, text: str, corner: tuple[int, int], color: Sequence[int],
            unit: float) -> None:  # fmt: skip
-    """Write a line above a corner, or below it at the picture's edge, on a ground of its own."""
+    """Write text on a filled box above a corner, or below it at the picture's edge."""
     scale, thick = 0.5 * unit, max(1, round(unit))
     (width, height), base = cv2.getTextSize(text, _FONT, scale, thick)
     pad = round(3 * unit)
@@ -67,13 +63,7 @@ def _write(drawn: Image, text: str, corner: tuple[int, int], color: Sequence[int
 
 
 def write_picture(path: Path, image: Image) -> None:
-    """Write a picture, uint8 ``[H, W, 3]`` RGB, whole or not at all, in the format of its suffix.
-
-    Nothing but the pixels is written: no place, time or camera of the original.
-
-    Raises:
-        OSError: it can't be written.
-    """
+    """Write a picture, uint8 ``[H, W, 3]`` RGB, without metadata, in the format of the suffix."""
     from PIL import Image as Pillow
 
     kind = Pillow.registered_extensions()[path.suffix.lower()]
@@ -81,7 +71,7 @@ def write_picture(path: Path, image: Image) -> None:
     try:
         Pillow.fromarray(image).save(buffer, kind, quality=92)
     except (OSError, ValueError) as error:
-        # JPEG has sides of 65,500 pixels at most, WebP of 16,383.
+        # A JPEG's sides have at most 65,500 pixels, a WebP's 16,383.
         raise OSError(f"{path} can't be written as {kind} ({error})") from error
     with atomic_write(path) as beside:
         beside.write_bytes(buffer.getvalue())

@@ -1,4 +1,4 @@
-"""From a checkpoint to one ONNX file that holds everything from grey values to probabilities."""
+"""Export of a checkpoint as one ONNX file from grey values to probabilities."""
 
 from __future__ import annotations
 
@@ -17,14 +17,7 @@ from fer.inference.checkpoint import MAKING, PREFIX, TEMPERATURE, CheckpointMode
 from fer.inference.description import Description
 from fer.inference.half import store_fp16, to_fp16, with_fp16_weights
 from fer.inference.onnx_file import as_file
-from fer.inference.onnx_model import (
-    FACES,
-    LENGTHS,
-    LOGITS,
-    METADATA,
-    PROBABILITIES,
-    OnnxModel,
-)
+from fer.inference.onnx_model import FACES, LENGTHS, LOGITS, METADATA, PROBABILITIES, OnnxModel
 from fer.inference.parity import Parity, compare
 
 if TYPE_CHECKING:
@@ -32,15 +25,14 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-#: Largest difference between torch's and ONNX Runtime's numbers that is let pass.
+#: Largest allowed difference between the answers of torch and ONNX Runtime.
 TOLERANCE: Final = 1e-4
-_OPSET: Final = 18
-#: Frames of the clips that a graph is made by.
+#: Frames of the example that a clip model is traced with; no other number in the graph is the same.
 _EXAMPLE: Final = 11
 
 
 class ExportError(UserError):
-    """A model can't be exported, or what was exported answers otherwise; the message says why."""
+    """A model can't be exported, or the exported one answers differently."""
 
 
 def export(
@@ -48,26 +40,22 @@ def export(
 ) -> Parity:
     """Write a network as an ONNX file and compare its answers with the network's.
 
-    The graph goes from ``faces``, uint8 ``[N, size, size]`` with any N (and ``metadata``, float32
-    ``[N, columns]`` with NaN for what is unknown, where the network reads it), to
-    ``probabilities``, float32 ``[N, C]``, softmax of the logits divided by the temperature, and
-    ``logits``, float32 ``[N, C]``. That of a clip model takes ``faces`` as uint8
-    ``[N, T, size, size]`` with any T, and ``lengths``, int64 ``[N]``: how many frames of each are
-    real, at least 1; what lies behind them changes nothing. The file takes the place of an older
-    one when all is well.
+    Inputs are ``faces``, uint8 ``[N, size, size]`` with any N, and, if the network reads it,
+    ``metadata``, float32 ``[N, columns]`` with NaN for unknown values. A clip model takes ``faces``
+    as uint8 ``[N, T, size, size]`` with any T, and ``lengths``, int64 ``[N]``, the number of real
+    frames of each, at least 1. Outputs are ``probabilities``, the softmax of the logits divided by
+    the temperature, and ``logits``, float32 ``[N, C]`` each.
 
     Args:
-        model: what is exported.
-        path: of the file to write.
-        recipe: what the file says of its making, see :class:`Description`.
+        model: of a checkpoint.
+        path: the file to write.
+        recipe: see :class:`Description`.
         half: store the weights rounded to half precision, see :func:`fer.inference.half.to_fp16`.
-            The file is compared with the network of these very weights; what the rounding itself
-            changes, comparing the two networks shows.
+            The file is compared with the network that has these rounded weights.
 
     Raises:
         ExportError: the network learnt from test faces, can't be exported, or the file's answers
             differ by more than :data:`TOLERANCE`.
-        OSError: the file can't be written.
     """
     _refuse_invalid(model)
     model = with_fp16_weights(model) if half else model
@@ -105,24 +93,20 @@ def export(
 
 
 def export_checkpoint(path: Path, to: Path, *, allow: Iterable[str] = ()) -> Parity:
-    """Write a checkpoint of the network alone, without what only resuming its training needs.
+    """Write a small checkpoint with the network alone and compare its answers with the original's.
 
-    It is read wherever a checkpoint is, with ``weights_only=True``, and has a quarter of the bytes
-    or less: no optimiser, and matrices and kernels as float16 (:func:`fer.inference.half.to_fp16`).
-    Of a training that averaged its weights, these are the averages.
+    It can be used like any checkpoint except for resuming, and has at most a quarter of the bytes:
+    no optimiser, and matrices and kernels as float16 (:func:`fer.inference.half.to_fp16`). If
+    weights were averaged in training, these are the averages.
 
     Args:
-        path: a checkpoint of ``python -m fer.train``, or one of these.
-        to: the file to write; it takes the place of an older one when all is well.
+        path: a checkpoint of ``python -m fer.train`` or of this function.
+        to: the file to write.
         allow: see :func:`~fer.inference.checkpoint.load_checkpoint`.
-
-    Returns:
-        How far its answers are from those of the checkpoint.
 
     Raises:
         CheckpointError: there is no such checkpoint.
-        ExportError: the network learnt from test faces, or answers with what are no numbers.
-        OSError: the file can't be written.
+        ExportError: the network learnt from test faces, or answers with NaN.
     """
     import torch
 
@@ -133,14 +117,12 @@ def export_checkpoint(path: Path, to: Path, *, allow: Iterable[str] = ()) -> Par
     weights = {n: w for n, w in stored["state_dict"].items() if n.startswith(PREFIX)}
     kept: dict[str, Any] = {name: stored[name] for name in ("hyper_parameters", TEMPERATURE, MAKING)
             if name in stored}  # fmt: skip
-    # By way of memory: torch's own writer reports a full disk as a RuntimeError, and the name that
-    # it gives to what is within is that of the file.
+    # In memory: torch's writer reports a full disk as RuntimeError and stores the file's name.
     content = io.BytesIO()
     torch.save(kept | {"state_dict": to_fp16(weights)}, content)
     with atomic_write(to) as beside:
         beside.write_bytes(content.getbuffer())
         parity = compare(model, load_checkpoint(beside, allow=allow))
-        # NaN is not below anything.
         if not parity.logits < float("inf"):
             raise ExportError(
                 f"{path} answers with NaN; nothing was written", code="export_nan", where=str(path)
@@ -149,11 +131,10 @@ def export_checkpoint(path: Path, to: Path, *, allow: Iterable[str] = ()) -> Par
 
 
 def _refuse_invalid(model: CheckpointModel) -> None:
-    """Raise an error for a network that learnt from test faces."""
     if model.invalid:
         raise ExportError(
-            f"this network is INVALID ({model.invalid}): what it scores is no score, so it can't "
-            "be exported. Train with data.protocol=official",
+            f"this network is INVALID ({model.invalid}): its scores do not count, so it can't be "
+            "exported. Train with data.protocol=official",
             code="invalid_network",
         )
 
@@ -163,12 +144,10 @@ def _graph(model: CheckpointModel, description: Description) -> onnx.ModelProto:
     import torch
 
     half = description.storage == "float16"
-    # No number that anything else of the graph has.
     steps = () if description.frames is None else (_EXAMPLE,)
     shape = (2, *steps, model.size, model.size)
     inputs: list[torch.Tensor] = [torch.zeros(shape, dtype=torch.uint8)]
     names = [FACES]
-    # One name for the size of all inputs' batches, which are the same.
     batch = torch.export.Dim("batch")
     shapes: list[dict[int, Any]] = [{0: batch}]
     if description.frames is not None:
@@ -189,7 +168,7 @@ def _graph(model: CheckpointModel, description: Description) -> onnx.ModelProto:
                 input_names=names,
                 output_names=[PROBABILITIES, LOGITS],
                 dynamic_shapes=tuple(shapes),
-                opset_version=_OPSET,
+                opset_version=18,
                 optimize=not half,
                 dynamo=True,
                 verbose=False,
@@ -207,8 +186,8 @@ def _graph(model: CheckpointModel, description: Description) -> onnx.ModelProto:
         return program.model_proto
     from onnxscript import optimizer
 
-    # All that its optimiser does but for folding batch normalisation into weights, which would be
-    # other numbers then, and none of half precision. ONNX Runtime does that when it loads the file.
+    # All of its optimiser but folding batch normalisation into weights, which would not stay
+    # float16 numbers then. ONNX Runtime does that when it loads the file.
     optimizer.fold_constants(program.model)
     optimizer.remove_unused_nodes(program.model)
     graph = program.model_proto
@@ -238,13 +217,12 @@ def _whole(network: nn.Module, temperature: float) -> nn.Module:
 def _write(graph: onnx.ModelProto, description: Description, path: Path) -> None:
     import onnx
 
-    # Where each node came from: source lines of the machine that exported.
+    # The exporting machine's source lines.
     for node in graph.graph.node:
         del node.metadata_props[:]
         node.doc_string = ""
     if description.frames is not None:
-        # ONNX Runtime finds the sizes of what is within by itself; those noted here may be the
-        # example's.
+        # Shapes in here may be the example's; ONNX Runtime infers them by itself.
         del graph.graph.value_info[:]
     onnx.checker.check_model(graph)
     path.write_bytes(as_file(graph, description))
@@ -252,12 +230,11 @@ def _write(graph: onnx.ModelProto, description: Description, path: Path) -> None
 
 @contextlib.contextmanager
 def _fresh_lstm() -> Iterator[None]:
-    """Have torch look up anew how an LSTM is taken apart, before an export and after it.
+    """Clear torch's cache of LSTM kernels before and after an export.
 
-    For an export it puts a loop over the steps in the table of an LSTM's kernels, but leaves what
-    was looked up there before (``torch/export/_patches.py`` of torch 2.14). Every export looks the
-    usual form up at its end, so the next one of the same process found that, one copy of a cell for
-    each step of the example, and took the example's number of steps for the only one.
+    For an export, torch replaces these kernels by a loop over the steps, but does not clear the
+    cache (``torch/export/_patches.py`` of torch 2.14). A second export of the same process would
+    unroll the loop and accept only the example's number of steps.
     """
     import torch
 
@@ -271,7 +248,7 @@ def _fresh_lstm() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the exporter's remarks about its own progress to itself."""
+    """Silence the exporter's progress messages."""
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

@@ -1,4 +1,4 @@
-"""Rewrites of an int8 ONNX graph that do less for the same answers."""
+"""Rewrites of an int8 ONNX graph that make it faster with the same answers."""
 
 from __future__ import annotations
 
@@ -12,18 +12,15 @@ from fer.inference.onnx_model import FACES
 if TYPE_CHECKING:
     import onnx
 
-#: What moves numbers and does not change them.
+#: Operations that move numbers without changing them.
 _MOVES: Final = ("Reshape", "Transpose")
 
 
 def read_uint8_input(model: onnx.ModelProto) -> None:
-    """Feed the faces' bytes to the graph as the quantized numbers that they are.
+    """Use the faces' bytes as quantized numbers, in place.
 
     Faces are cast to float, multiplied by a constant, moved and quantized to bytes again: only the
-    moving remains. A graph that does anything else with its faces stays as it is.
-
-    Args:
-        model: with ``QuantizeLinear`` and ``DequantizeLinear``; changed in place.
+    moving remains. A graph that does anything else with its faces is not changed.
     """
     from onnx import numpy_helper
 
@@ -59,21 +56,17 @@ def read_uint8_input(model: onnx.ModelProto) -> None:
             reader.input[0], reader.input[1], reader.input[2] = end, *names
         for node in (quantize, scale, cast):
             graph.node.remove(node)
-        # These values have another type now, which whoever loads the file infers.
+        # These values have another type now, which is inferred on loading.
         _forget_types(graph, inner)
     _remove_unread(graph)
 
 
 def space_to_depth_by_rows(model: onnx.ModelProto) -> None:
-    """Turn squares of a grey face into channels by copying their rows, channels last.
+    """Turn squares of a grey face into channels by copying their rows, channels last, in place.
 
-    As PyTorch exports it, this takes the picture apart pixel by pixel. Int8 kernels have their
-    channels last anyway, where the pixels of a square's row stay side by side. The answers are the
-    same; other graphs stay as they are.
-
-    Args:
-        model: a graph that begins with ``Unsqueeze``, ``Reshape``, ``Transpose`` and ``Reshape``;
-            changed in place.
+    PyTorch exports this as a copy of single pixels (``Unsqueeze``, ``Reshape``, ``Transpose``,
+    ``Reshape``). Int8 kernels have their channels last anyway, where the pixels of a square's row
+    stay together. Other graphs are not changed.
     """
     from onnx import helper, numpy_helper
 

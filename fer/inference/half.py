@@ -1,4 +1,4 @@
-"""Weights in half precision: half the bytes, computed with in float32 as ever."""
+"""Weights stored in half precision and computed with in float32."""
 
 from __future__ import annotations
 
@@ -15,20 +15,15 @@ if TYPE_CHECKING:
     import onnx
     from torch import Tensor
 
-#: By what share of itself rounding to half precision changes a number at most: it has eleven bits.
+#: Rounding to half precision (11 bits) changes a number by at most this share of itself.
 _STEP: Final = 2.0**-11
 
 
 def to_fp16(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return weights with the large ones of them rounded to float16.
+    """Return a ``state_dict`` with matrices and kernels rounded to float16.
 
-    Matrices and kernels are. Vectors and single numbers stay as they are: biases, scales, the
-    statistics of batch normalisation and preprocessing are few, and sums depend on them. So does a
-    tensor that is out of half precision's range, above or below: where rounding would change it by
-    more than half precision's own step.
-
-    Args:
-        weights: as ``state_dict`` gives them.
+    Vectors and single numbers stay: biases, scales and statistics are few, and sums depend on them.
+    So does a tensor outside the range of half precision.
 
     Example:
         >>> import torch
@@ -44,24 +39,21 @@ def _in_half(tensor: Tensor) -> Tensor:
         return tensor
     half, exact = tensor.half(), tensor.float()
     changed = (half.float() - exact).abs().max()
-    # What is no number is not rounded either: every comparison with it is false.
+    # NaN stays too: every comparison with it is false.
     return half if changed <= _STEP * exact.abs().max() else tensor
 
 
 def with_fp16_weights(model: CheckpointModel) -> CheckpointModel:
-    """Return a model with the weights that half precision keeps of its own, see :func:`to_fp16`."""
+    """Return a copy of a model with its weights rounded as by :func:`to_fp16`."""
     network = deepcopy(model.network)
     network.load_state_dict(to_fp16(network.state_dict()))
     return dataclasses.replace(model, network=network)
 
 
 def store_fp16(model: onnx.ModelProto) -> None:
-    """Store a graph's weights as float16 where that changes nothing, and cast them where used.
+    """Store a graph's weights as float16 where that changes no value, in place.
 
-    ONNX Runtime casts them once, when the model is loaded, and computes in float32 from there on.
-
-    Args:
-        model: of which matrices and kernels are numbers of half precision; changed in place.
+    ONNX Runtime casts them once, when it loads the model, and computes in float32.
     """
     from onnx import TensorProto, helper, numpy_helper
 

@@ -1,4 +1,4 @@
-"""Which pictures a command was given, and where those that it draws go."""
+"""The pictures that a command reads, and the paths of those that it draws."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fer.core.io import real_path
 from fer.picture_folders import left_out, list_pictures
 from fer.pictures import SUFFIXES, shown
 
-#: Formats that annotated pictures are written in; those of other pictures become PNG.
+#: Formats of annotated pictures; those of other pictures become PNG.
 DRAWN: Final = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
 
@@ -22,8 +22,8 @@ class Picture:
     """A picture to read.
 
     Attributes:
-        path: where it lies.
-        place: below which name an annotated copy goes into a folder.
+        path: of the file.
+        place: of an annotated copy, relative to its folder.
     """
 
     path: Path
@@ -31,7 +31,7 @@ class Picture:
 
     @property
     def name(self) -> str:
-        """Its path as text that any terminal and file takes."""
+        """Its path as text that any terminal or file accepts."""
         return shown(self.path)
 
 
@@ -41,20 +41,15 @@ def list_inputs(
     leave: Path | None = None,
     others: dict[str, list[str]] | None = None,
 ) -> list[Picture]:
-    """Return the pictures that files and folders name, each once.
-
-    Of a file the name does not matter. In folders, and all below them, files are taken that are
-    called as pictures are, in the order of their names; hidden ones are left out (see
-    :func:`fer.picture_folders.list_pictures`).
+    """Return the given files, whatever their names, and the pictures in the folders, each once.
 
     Args:
-        arguments: files and folders.
-        leave: a folder that results go to: what lies in it is left out.
-        others: gets what else lies in folders, by kind.
+        arguments: files and folders, see :func:`fer.picture_folders.list_pictures`.
+        leave: a folder for results, which is left out.
+        others: gets the other files of the folders, by kind.
 
     Raises:
-        UserError: one is not there, or there is no picture in a folder.
-        OSError: a folder can't be read.
+        UserError: one does not exist, or a folder has no picture.
     """
     found: dict[Path, Picture] = {}
     for argument in map(Path, arguments):
@@ -79,16 +74,15 @@ def list_inputs(
 
 
 def drawing_paths(pictures: Sequence[Picture], out: Path, *, one_file: bool) -> list[Path]:
-    """Return where the annotated copy of each picture goes.
+    """Return the path of each picture's annotated copy.
 
     Args:
-        pictures: what is read.
-        out: what the user named.
+        pictures: that are read.
+        out: a folder, or the file if ``one_file``.
         one_file: a single file was given rather than a folder or several.
 
     Raises:
-        UserError: a copy would take the place of a picture that is read, or ``out`` is of the
-            wrong kind.
+        UserError: a copy would replace a picture that is read, or ``out`` is of the wrong kind.
     """
     if one_file and not out.is_dir():
         if out.suffix.lower() not in DRAWN:
@@ -99,7 +93,9 @@ def drawing_paths(pictures: Sequence[Picture], out: Path, *, one_file: bool) -> 
             raise UserError(
                 f"--draw {shown(out)} is a file; of several pictures it must be a folder"
             )
-        places = _apart([out / _as_drawn(picture.place) for picture in pictures])
+        names = [picture.place for picture in pictures]
+        drawn = [n if n.suffix.lower() in DRAWN else n.with_suffix(".png") for n in names]
+        places = _apart([out / name for name in drawn])
     originals = {real_path(picture.path) for picture in pictures}
     for place in places:
         if real_path(place) in originals:
@@ -110,12 +106,8 @@ def drawing_paths(pictures: Sequence[Picture], out: Path, *, one_file: bool) -> 
     return places
 
 
-def _as_drawn(place: Path) -> Path:
-    return place if place.suffix.lower() in DRAWN else place.with_suffix(".png")
-
-
 def _apart(places: Sequence[Path]) -> list[Path]:
-    """Return the paths with a number added to those that others have taken."""
+    """Return the paths with a number added to repeated ones."""
     taken: set[Path] = set()
     found = []
     for place in places:

@@ -1,4 +1,4 @@
-"""From a name or a path to a model in use."""
+"""Load a model by name or path."""
 
 from __future__ import annotations
 
@@ -33,26 +33,22 @@ def load(
     """Return a recognizer.
 
     Args:
-        model: the name of a model that comes with the package (``default``, ``fast``), the path
-            of an exported model (``.onnx``), or of a checkpoint of ``fer train``, which needs the
-            extra ``train``.
-        threads: how many cores it may use; None: as many as this process may.
+        model: the name of a model that comes with the package (``default``, ``fast``), or the path
+            of an exported model (``.onnx``) or of a checkpoint, which needs the extra ``train``.
+        threads: cores it may use; None: all that this process may use.
         confidence: probability of the likeliest class below which a face is ``uncertain``.
         min_face: pixels of the shorter side of a found face below which it is ``uncertain``.
-        detector: finds the faces of whole pictures: ``default``, ``yunet:PATH``, or anything with
-            a method ``detect``. It is loaded when the first picture comes.
-        detect_size: pixels of the long side on which faces are looked for; larger finds smaller
-            faces and takes longer.
-        allow: modules of your own that a checkpoint may name for its parts. They are imported, so
-            their code runs; nothing else of a file does.
+        detector: of faces in whole pictures: ``default``, ``yunet:PATH``, or an object with a
+            method ``detect``. It is loaded with the first picture.
+        detect_size: pixels of the long side that pictures are scaled down to for detection; larger
+            finds smaller faces and takes longer.
+        allow: modules of your own that a checkpoint may use. They are imported, so their code runs;
+            nothing else of a file is executed.
 
     Raises:
-        ModelFileError: there is no such model, the file is none or damaged, or its weights are no
-            numbers.
-        CheckpointError: the file is no checkpoint that can be read, or names code that is not
-            allowed.
-        UserError: what a checkpoint needs is not installed.
-        OSError: the file can't be read.
+        ModelFileError: there is no such model, the file is no model, or it is damaged.
+        CheckpointError: the file is no readable checkpoint, or names code that is not allowed.
+        UserError: a package that a checkpoint needs is not installed.
 
     Example:
         >>> import fer
@@ -79,7 +75,7 @@ def load(
 
 
 def _try_out(recognizer: Recognizer, model: str | Path) -> None:
-    """Ask about one grey face: weights that are no numbers are told before the work."""
+    """Classify a grey face, so that weights with NaN are reported before the work."""
     side = recognizer.model.size
     face = np.full((1, side, side), 127, dtype=np.uint8)
     try:
@@ -99,13 +95,9 @@ def load_model(
     device: str = "cpu",
     allow: Iterable[str] = (),
 ) -> Model:
-    """Return a model that comes with the package, or that of a file; see :func:`load`.
+    """Return a model by name or path, see :func:`load`.
 
-    Args:
-        model: name or path.
-        threads: how many cores it may use; None: as many as this process may.
-        device: where a checkpoint computes, as torch calls it; exported models compute on the CPU.
-        allow: see :func:`load`.
+    ``device`` is torch's name of it, for a checkpoint; exported models compute on the CPU.
     """
     path = weights_path(model)
     if path.suffix != ".onnx":

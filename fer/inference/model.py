@@ -1,4 +1,4 @@
-"""What a user of a model knows of it: a checkpoint is one, an exported model is another."""
+"""The protocol that checkpoints and exported models implement."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Model(Protocol):
-    """Answers faces with logits."""
+    """Classifies faces."""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -23,23 +23,23 @@ class Model(Protocol):
 
     @property
     def size(self) -> int:
-        """Height and width of the faces that it reads, in pixels."""
+        """Height and width of the input faces, in pixels."""
 
     @property
     def fit(self) -> Fit:
-        """How pictures that are not square become so."""
+        """How pictures become square."""
 
     @property
     def temperature(self) -> float | None:
-        """What its logits are divided by for calibrated probabilities, if it is known."""
+        """Divides the logits for calibrated probabilities; None if unknown."""
 
     @property
     def columns(self) -> Mapping[str, Any] | None:
-        """Description of the metadata that it reads beside the faces, if it reads any."""
+        """Description of the metadata that it reads, if any."""
 
     @property
     def made(self) -> Mapping[str, Any]:
-        """How it was made, as far as that is known: ``data``, ``seed`` and more."""
+        """How it was made, as far as known: ``data``, ``seed`` and more."""
 
     def answer(
         self,
@@ -50,8 +50,8 @@ class Model(Protocol):
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Return calibrated probabilities and logits, float32 ``[N, C]`` each.
 
-        Of uint8 ``[N, size, size]``, and float32 ``[N, columns]`` where it reads metadata; or, for
-        a model of clips, of uint8 ``[N, T, size, size]`` and their lengths, int64 ``[N]``.
+        Inputs are uint8 ``[N, size, size]`` and, if it reads metadata, float32 ``[N, columns]``; of
+        a clip model uint8 ``[N, T, size, size]`` and the clips' lengths, int64 ``[N]``.
         """
 
     def logits(
@@ -65,12 +65,12 @@ class Model(Protocol):
 
 
 def frames_of(model: object) -> int | None:
-    """Return the most frames of the clips that a model reads; None for one of single faces."""
+    """Return the most frames of a clip that a model reads; None for a model of single faces."""
     frames: int | None = getattr(model, "frames", None)
     return frames
 
 
 def network_of(model: Model) -> nn.Module | None:
-    """Return the torch network of a checkpoint; None for a model that has none, such as ONNX."""
+    """Return the torch network of a checkpoint; None for other models, such as ONNX."""
     network: nn.Module | None = getattr(model, "network", None)
     return network

@@ -1,8 +1,7 @@
-"""Check an exported model of unknown origin in a process that can be ended.
+"""Check an exported model of unknown origin in a child process with a deadline.
 
-A checksum tells damage, not intent: whoever writes a file can seal it. ONNX Runtime can't be
-stopped while it folds constants or runs one node, so the first load and the first answer happen in
-a child process with a deadline.
+A checksum shows damage, not malice, and ONNX Runtime can't be stopped while it folds constants or
+runs a node.
 """
 
 from __future__ import annotations
@@ -17,8 +16,7 @@ from fer.inference.description import ModelFileError
 
 #: Seconds for loading and the first answer. The largest shipped model takes under two.
 DEADLINE: Final = 30
-
-#: Bytes that it may take beside several times the file: constants may be folded into larger ones.
+#: Bytes that it may take in addition to four times the file: folded constants may be large.
 _MEMORY: Final = 4 * 2**30
 _REFUSED: Final = 2
 
@@ -43,15 +41,10 @@ except (UserError, OSError) as error:
 
 
 def check_in_child(path: Path, threads: int) -> None:
-    """Load an exported model and ask it about one face, in a child process.
-
-    Args:
-        path: the file.
-        threads: how many cores it may use.
+    """Load an exported model and classify one face, in a child process.
 
     Raises:
         ModelFileError: it can't be loaded, crashes, or takes longer than :data:`DEADLINE` seconds.
-        OSError: there is no such file.
     """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     # -P: a module in the working folder must not shadow one of ours.

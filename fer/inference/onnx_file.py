@@ -1,9 +1,7 @@
-"""What an ONNX file holds, read without ONNX Runtime: its description, its checksum, its make-up.
+"""Description, checksum and checks of an ONNX file, read without ONNX Runtime.
 
-The checksum tells damage: a flipped bit, a file cut off. It is no signature, so it does not protect
-against an author who means harm. What such a file can do is bounded otherwise: weights must be in
-the file, it may hold no loop, and ONNX Runtime gets a bounded share of memory
-(:mod:`fer.inference.onnx_model`).
+The checksum shows damage; it is no signature. Against malicious files, weights must be in the file,
+loops are refused, and ONNX Runtime gets limited memory (:mod:`fer.inference.onnx_session`).
 """
 
 from __future__ import annotations
@@ -26,17 +24,12 @@ _OP_TYPE, _ATTRIBUTE = 4, 5
 _TENSOR_OF, _GRAPH_OF, _TENSORS_OF, _GRAPHS_OF, _SPARSE_OF = 5, 6, 10, 11, (22, 23)
 _DIMS, _EXTERNAL, _LOCATION = 1, 13, 14
 
-#: Numbers of the narrowest kinds that a byte of the file may stand for.
+#: Numbers that a byte of the file may hold, in the narrowest types.
 _A_BYTE: Final = 4
 
 
 def as_file(graph: onnx.ModelProto, description: Description) -> bytes:
-    """Return the content of an ONNX file that says of itself what it is, with its checksum.
-
-    Args:
-        graph: what it computes; its metadata are replaced.
-        description: what it is.
-    """
+    """Return the content of an ONNX file with its description and checksum as only metadata."""
     del graph.metadata_props[:]
     entry = graph.metadata_props.add()
     entry.key, entry.value = KEY, description.as_json()
@@ -48,15 +41,11 @@ def as_file(graph: onnx.ModelProto, description: Description) -> bytes:
 
 
 def read_description(content: bytes, path: Path) -> Description:
-    """Return the description of an ONNX file, and check the file against it.
-
-    Args:
-        content: of the file.
-        path: where it was found, for messages.
+    """Return the description in an ONNX file's content after checking it; ``path`` is for messages.
 
     Raises:
-        ModelFileError: it is no ONNX file, none of this package, damaged, or asks for memory or
-            time without bounds.
+        ModelFileError: it is no ONNX file, not of this package, damaged, or could take unlimited
+            memory or time.
     """
     try:
         fields = list(_fields(memoryview(content)))
@@ -116,7 +105,7 @@ def _check_sum(content: bytes, checksum: str, path: Path) -> None:
 
 
 def _complaint(graph: memoryview) -> str:
-    """Return what of a graph may ask for more memory or time than its file, or nothing."""
+    """Return what in a graph may take unlimited memory or time, or an empty text."""
     for number, value in _fields(graph):
         why = ""
         if number == _SPARSE:
@@ -160,23 +149,14 @@ def _of_tensor(tensor: memoryview) -> str:
 
 
 def bytes_of(value: int | memoryview) -> memoryview:
-    """Return a field that must not be a number.
-
-    Raises:
-        ValueError: it is one.
-    """
+    """Return a field that must not be a number; raise ``ValueError`` if it is one."""
     if isinstance(value, int):
         raise ValueError("a number in place of content")
     return value
 
 
 def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """Yield number and value of the fields of a protobuf message: numbers, or content.
-
-    Raises:
-        ValueError: it is none.
-        IndexError: it is cut off.
-    """
+    """Yield a protobuf message's fields, numbers or bytes; if cut off, raise IndexError."""
     place = 0
     while place < len(data):
         tag, place = _varint(data, place)

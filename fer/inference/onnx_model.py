@@ -1,4 +1,4 @@
-"""An exported model in use, by ONNX Runtime."""
+"""Inference with an exported model by ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -24,10 +24,9 @@ LENGTHS: Final = "lengths"
 PROBABILITIES: Final = "probabilities"
 LOGITS: Final = "logits"
 
-#: Larger files are none that ONNX can be.
+#: ONNX files are smaller.
 _LARGEST_FILE: Final = 2**31
-
-#: Faces at a time: maps of more than some tens leave the cache that a core has for itself.
+#: Faces at a time: feature maps of many more do not fit into a core's own cache.
 _BATCH: Final = 32
 
 
@@ -36,18 +35,16 @@ class OnnxModel:
 
     Args:
         path: the file.
-        threads: how many cores it may use; None: as many as the process may.
+        threads: cores it may use; None: all that the process may use.
 
     Attributes:
-        description: what the file says of itself.
-        classes: and the following are those of the description, see :class:`Description`.
+        classes: like the others, from the description, see :class:`Description`.
         made: its ``recipe``.
         invalid: empty, since a network that learnt from test faces is not exported.
 
     Raises:
         ModelFileError: there is no such file, it is no model of this package, it is damaged, or it
-            can't answer about a face.
-        OSError: it can't be read.
+            can't classify a face.
     """
 
     def __init__(self, path: str | Path, *, threads: int | None = None) -> None:
@@ -85,17 +82,16 @@ class OnnxModel:
 
         Args:
             images: uint8 ``[N, size, size]``, or ``[N, T, size, size]`` for a clip model.
-            metadata: float32 ``[N, len(columns)]``, for a model that reads it; None where nothing
-                is known. For a clip model the lengths of the clips, int64 ``[N]``; None where all
-                frames are real.
-            batch_size: faces at a time; changes nothing but time and memory.
+            metadata: float32 ``[N, len(columns)]``, or None if unknown. For a clip model the
+                clips' lengths, int64 ``[N]``, or None if all frames are real.
+            batch_size: changes nothing but time and memory.
         """
         n = len(images)
         if n <= batch_size:
             try:
                 return self._run(images, metadata)
             except runtime_errors() as error:
-                # Of the room for all models, see _room().
+                # With too little memory (_room), try smaller batches.
                 if n < 2 or "Available memory" not in str(error):
                     raise UserError(
                         f"{self.path} can't answer: {first_line(error)}",
@@ -124,7 +120,7 @@ class OnnxModel:
         return self.answer(images, metadata, batch_size=batch_size)[1]
 
     def _try_out(self) -> None:
-        """Ask about a grey face: what can't answer is told before the work."""
+        """Classify a grey face, so that a broken model is reported before the work."""
         import onnxruntime as ort
 
         steps = () if self.frames is None else (1,)
@@ -134,7 +130,7 @@ class OnnxModel:
         try:
             found = self._run(face, None, options)
         except Exception as error:
-            # Its errors have no common class, and whatever a file brings about is the file's fault.
+            # ONNX Runtime's errors have no common class; any is the file's fault.
             raise ModelFileError(
                 f"{self.path} can't answer: {first_line(error)}",
                 code="cant_answer",
@@ -190,7 +186,7 @@ def _quota() -> int | None:
 def _check_graph(session: InferenceSession, description: Description, path: Path) -> None:
     side, classes = description.size, len(description.classes)
     clips = description.frames is not None
-    # None: any number.
+    # None stands for any number.
     inputs: dict[str, tuple[int | None, ...]] = {FACES: (None, *((None,) * clips), side, side)}
     if description.columns is not None:
         inputs[METADATA] = (None, len(description.columns))

@@ -1,4 +1,4 @@
-"""ONNX Runtime, with a bounded share of memory."""
+"""ONNX Runtime with limited memory."""
 
 from __future__ import annotations
 
@@ -12,20 +12,14 @@ from fer.inference.description import ModelFileError
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-#: Bytes that all exported models of a process may take beside their weights: a file of anybody may
-#: ask for any.
+#: Bytes, without the weights, for all exported models of a process.
 _ROOM: Final = 3 * 2**29
-#: Of ONNX Runtime's logs: what fails is raised.
+#: ONNX Runtime's log level; errors are raised anyway.
 FATAL: Final = 4
 
 
 def opened(content: bytes, path: Path, threads: int) -> InferenceSession:
-    """Return a session of an exported model, in bounded memory.
-
-    Args:
-        content: of its file.
-        path: of that, for messages.
-        threads: how many cores it may use.
+    """Return a session of an exported model from its file's content; ``path`` is for messages.
 
     Raises:
         ModelFileError: ONNX Runtime can't read it.
@@ -38,15 +32,15 @@ def opened(content: bytes, path: Path, threads: int) -> InferenceSession:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    # Threads that wait by spinning would take a core from whatever else the program does.
+    # Threads that spin while they wait would take cores from the rest of the program.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     _room()
     options.add_session_config_entry("session.use_env_allocators", "1")
-    # Weights, of which the file says the bytes, lie outside that room.
+    # Weights, whose size the file limits, are not counted.
     options.add_session_config_entry("session.use_device_allocator_for_initializers", "1")
     options.log_severity_level = FATAL
     try:
-        # Its own way of trying again prints.
+        # The fallback prints.
         return ort.InferenceSession(
             content, options, providers=["CPUExecutionProvider"], enable_fallback=0
         )
@@ -61,7 +55,7 @@ def opened(content: bytes, path: Path, threads: int) -> InferenceSession:
 
 @cache
 def _room() -> None:
-    """Bound the memory that this process's exported models may take together."""
+    """Limit the memory of all exported models of this process."""
     import onnxruntime as ort
 
     where = ort.OrtMemoryInfo(
@@ -71,12 +65,12 @@ def _room() -> None:
 
 
 def first_line(error: Exception) -> str:
-    """Return the beginning of what an error says."""
+    """Return the first line of an error's message, cut to 200 characters."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
 def runtime_errors() -> tuple[type[Exception], ...]:
-    """Return what ONNX Runtime raises: its errors have no common class but ``Exception``."""
+    """Return ONNX Runtime's errors, which have no common class but ``Exception``."""
     from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
     names = (

@@ -1,4 +1,4 @@
-"""How far two forms of a network are from each other."""
+"""Compare the answers of two forms of a network."""
 
 from __future__ import annotations
 
@@ -11,19 +11,17 @@ import numpy as np
 from fer.inference.checkpoint import CheckpointModel
 from fer.inference.model import Model
 
-#: Batch sizes at which they are compared; none is that of the example which a graph is made by.
+#: None is the batch size of the example that a graph is exported with.
 _BATCHES: Final = (1, 3, 16, 65)
 
 
 @dataclass(frozen=True, slots=True)
 class Parity:
-    """How far a model is from the network it was made of.
+    """Largest absolute differences of a model's answers from its network's.
 
     Attributes:
-        probabilities: largest absolute difference of a probability.
-        logits: largest absolute difference of a logit.
         batches: the batch sizes that were tried.
-        frames: the numbers of frames of clips that were tried, one a batch.
+        frames: the clip lengths that were tried, one a batch.
     """
 
     probabilities: float
@@ -33,28 +31,25 @@ class Parity:
 
 
 def compare(model: CheckpointModel, other: Model) -> Parity:
-    """Return how far an exported or rounded model is from its network.
+    """Compare an exported or rounded model with its network on random faces, or clips.
 
-    They are asked about random faces in several batches; a model of clips about clips of several
-    lengths, which differ within a batch. Where one answers with what is no number, so does this.
+    Lengths of clips differ within a batch too. Where one answers NaN, the result is NaN.
     """
     rng = np.random.default_rng(0)
     worst_probability = worst_logit = 0.0
-    # One frame, the most that it learnt from, beyond that, and some.
     frames = () if model.frames is None else (1, model.frames, model.frames + 3, 5)
     for place, batch in enumerate(_BATCHES):
         shape = (batch, *frames[place : place + 1], model.size, model.size)
         faces = rng.integers(0, 256, shape, dtype=np.uint8)
-        # Extremes too: all black, all white.
+        # All black, all white.
         faces[0], faces[-1] = 0, 255
         beside = _some_beside(model, shape, rng)
         wanted = model.logits(faces, beside)
-        temperature = other.temperature or 1.0
-        shifted = wanted.astype(np.float64) / temperature
+        shifted = wanted.astype(np.float64) / (other.temperature or 1.0)
         shifted = np.exp(shifted - shifted.max(axis=1, keepdims=True))
         probabilities, logits = other.answer(faces, beside, batch_size=batch)
         expected = shifted / shifted.sum(axis=1, keepdims=True)
-        # Unlike Python's max, it keeps what is no number.
+        # Unlike Python's max, it keeps NaN.
         worst_probability = np.maximum(worst_probability, np.abs(probabilities - expected).max())
         worst_logit = np.maximum(worst_logit, np.abs(logits - wanted).max())
     return Parity(float(worst_probability), float(worst_logit), frames=frames)

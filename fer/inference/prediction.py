@@ -1,4 +1,4 @@
-"""What a model answers."""
+"""Answers of a model."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-#: The label of a face that is too small or whose emotion is too little sure.
+#: The label of a face that is too small or whose emotion has too low a probability.
 UNCERTAIN: Final = "uncertain"
 
 Numbers = npt.NDArray[np.float32]
@@ -21,8 +21,8 @@ class Prediction:
     Attributes:
         probabilities: float32 ``[N, C]``, calibrated; each row sums to one.
         logits: float32 ``[N, C]``, before the temperature; with test-time augmentation their mean.
-        labels: of each face the likeliest class, or :data:`UNCERTAIN`.
-        classes: the C class names, in the order of the columns.
+        labels: the likeliest class of each face, or :data:`UNCERTAIN`.
+        classes: in the order of the columns.
     """
 
     probabilities: Numbers
@@ -45,7 +45,7 @@ class Face:
     """A face that was found in a picture.
 
     Attributes:
-        box: ``(x, y, w, h)``, the detector's, in whole pixels of the picture, cut to it.
+        box: the detector's ``(x, y, w, h)`` in whole pixels, cut to the picture.
         score: the detector's confidence that this is a face, 0 to 1.
         label: the likeliest class, or :data:`UNCERTAIN`.
         probabilities: float32 ``[C]``, calibrated.
@@ -60,7 +60,7 @@ class Face:
 def labels_of(
     probabilities: Numbers, classes: tuple[str, ...], confidence: float
 ) -> tuple[str, ...]:
-    """Return of each face the likeliest class, or "uncertain" below a probability."""
+    """Return the likeliest class of each face, or "uncertain" below a probability."""
     best = probabilities.argmax(axis=1)
     sure = probabilities[np.arange(len(best)), best] >= confidence
     return tuple(

@@ -1,4 +1,4 @@
-"""From whatever a caller has to the square grey faces that a model reads."""
+"""Convert pictures and clips into the square grey faces that a model reads."""
 
 from __future__ import annotations
 
@@ -14,14 +14,12 @@ from fer.core.errors import UserError
 from fer.pixels import Fit, square_grey
 
 Crops = npt.NDArray[np.uint8] | Sequence[npt.NDArray[np.uint8]]
-
-
 #: The frames of one face, in order.
 Clip = npt.NDArray[np.uint8] | Sequence[npt.NDArray[np.uint8]]
 
 
 class FacesError(UserError):
-    """An array is none of pictures; the message says what it is and what it should be."""
+    """Faces or clips have the wrong type or shape; the message says what is needed."""
 
 
 def _faces_error(message: str) -> FacesError:
@@ -29,16 +27,13 @@ def _faces_error(message: str) -> FacesError:
 
 
 def preprocess(faces: Crops, size: int, fit: Fit) -> npt.NDArray[np.uint8]:
-    """Return faces as a model of that size reads them.
+    """Return faces as uint8 ``[N, size, size]``.
 
     Args:
         faces: uint8 ``[N, H, W]`` grey or ``[N, H, W, 3]`` RGB, or a sequence of ``[H, W]`` and
             ``[H, W, 3]`` of any sizes.
-        size: height and width of the result, in pixels.
-        fit: how pictures that are not square become so.
-
-    Returns:
-        uint8 ``[N, size, size]``.
+        size: in pixels.
+        fit: see :func:`fer.pixels.square_grey`.
 
     Raises:
         FacesError: another type or shape.
@@ -54,23 +49,21 @@ def preprocess(faces: Crops, size: int, fit: Fit) -> npt.NDArray[np.uint8]:
         try:
             small[place] = square_grey(face, size, fit)
         except (ValueError, AttributeError) as error:
-            raise _faces_error(f"face {place}: {_why(face, error)}") from None
+            why = error if isinstance(face, np.ndarray) else f"must be an array, not {_kind(face)}"
+            raise _faces_error(f"face {place}: {why}") from None
     return small
 
 
 def preprocess_clips(
     clips: Sequence[Clip], size: int, fit: Fit, most: int
 ) -> list[npt.NDArray[np.uint8]]:
-    """Return clips as a model of clips reads them.
+    """Return each clip as uint8 ``[T, size, size]``.
 
     Args:
         clips: uint8 ``[T, H, W]`` grey or ``[T, H, W, 3]`` RGB each, or sequences of pictures.
-        size: height and width of the result, in pixels.
-        fit: how pictures that are not square become so.
-        most: frames of a clip; of longer ones evenly spaced ones are taken.
-
-    Returns:
-        Of each clip uint8 ``[T, size, size]``.
+        size: in pixels.
+        fit: see :func:`fer.pixels.square_grey`.
+        most: frames of a clip; of longer ones evenly spaced frames are taken.
 
     Raises:
         FacesError: another type or shape, or a clip without frames.
@@ -91,7 +84,7 @@ def preprocess_clips(
         try:
             found.append(preprocess([clip[i] for i in taken], size, fit))
         except FacesError as error:
-            # Frames are counted as the caller has them.
+            # Frames are numbered as in the caller's clip.
             number = re.search(r"\bface (\d+)", str(error))
             was = f"frame {taken[int(number[1])]}" if number else "frame"
             told = str(error).replace(number[0] if number else "face", was, 1)
@@ -116,9 +109,5 @@ def _check(faces: npt.NDArray[Any]) -> None:
     raise _faces_error(f"faces must be [N, H, W] or [N, H, W, 3], not {list(faces.shape)}{hint}")
 
 
-def _why(face: object, error: Exception) -> str:
-    return str(error) if isinstance(face, np.ndarray) else f"must be an array, not {_kind(face)}"
-
-
 def _kind(value: object) -> str:
-    return f"{type(value).__name__}"
+    return type(value).__name__

@@ -1,4 +1,4 @@
-"""From an exported model to one that computes in eight bits."""
+"""Quantize an exported model to int8."""
 
 from __future__ import annotations
 
@@ -25,20 +25,19 @@ if TYPE_CHECKING:
 #: Most that macro-F1 may fall, in points.
 ALLOWED_FALL: Final = 1.0
 _BATCH: Final = 64
+_QUANTIZED: Final = (
+    "Conv", "Gemm", "MatMul", "Add", "Relu", "MaxPool", "AveragePool", "Concat", "ReduceMean",
+    "Reshape", "Transpose",
+)  # fmt: skip
 
 
 class QuantizationError(UserError):
-    """The model in eight bits answers too much worse; the message says by how much."""
+    """The int8 model is too much worse; the message says by how much."""
 
 
 @dataclass(frozen=True, slots=True)
 class Quantized:
-    """What eight bits cost.
-
-    Attributes:
-        before: macro-F1 of the float32 model on the held-out faces, 0 to 1.
-        after: that of the int8 model.
-    """
+    """Macro-F1 on the held-out faces, 0 to 1, of the float32 model and the int8 model."""
 
     before: float
     after: float
@@ -54,21 +53,18 @@ def quantize(
 ) -> Quantized:
     """Write an exported model with weights and activations of eight bits.
 
-    Static quantisation (Jacob et al. 2018): weights per channel, activations by the range that
-    they have on calibration faces. LSTMs stay in float32, which ONNX Runtime has no eight-bit form
-    of with static ranges.
+    Static quantisation (Jacob et al. 2018): weights per channel, activations by their range on the
+    calibration faces. LSTMs stay in float32: ONNX Runtime has no static int8 form of them.
 
     Args:
         source: the float32 model, see :func:`fer.inference.export.export`.
-        path: of the file to write.
+        path: the file to write.
         calibration: training faces, uint8 ``[N, size, size]``.
-        faces: faces that it did not learn from, to measure what is lost, uint8
-            ``[M, size, size]``.
+        faces: held-out faces, uint8 ``[M, size, size]``.
         labels: their classes, int64 ``[M]``.
 
     Raises:
         QuantizationError: macro-F1 falls by more than :data:`ALLOWED_FALL` points.
-        OSError: the file can't be written.
     """
     model = OnnxModel(source, threads=1)
     before = macro_f1(model, faces, labels)
@@ -118,7 +114,7 @@ def _quantize(
         def get_next(self) -> dict[str, npt.NDArray[Any]] | None:
             return next(self.batches, None)
 
-    # It tells of its own doings on the root logger.
+    # The quantizer logs its progress on the root logger.
     logging.getLogger().addFilter(_is_no_remark)
     try:
         with tempfile.TemporaryDirectory() as folder:
@@ -132,22 +128,10 @@ def _quantize(
                 per_channel=True,
                 weight_type=QuantType.QInt8,
                 activation_type=QuantType.QUInt8,
-                op_types_to_quantize=[
-                    "Conv",
-                    "Gemm",
-                    "MatMul",
-                    "Add",
-                    "Relu",
-                    "MaxPool",
-                    "AveragePool",
-                    "Concat",
-                    "ReduceMean",
-                    "Reshape",
-                    "Transpose",
-                ],
-                # Some hundred weights, whose answer is wanted in float32.
+                op_types_to_quantize=list(_QUANTIZED),
+                # The logits stay float32; this layer is small.
                 nodes_to_exclude=_last_layer(folded),
-                # The sum of a residual block goes on to its ReLU in float, and is rounded once.
+                # A residual sum enters its ReLU as float, so it is rounded once.
                 extra_options={"OpTypesToExcludeOutputQuantization": ["Add"]},
             )
     finally:

@@ -1,4 +1,4 @@
-"""Faces in, emotions out."""
+"""Classify faces and the faces in pictures."""
 
 from __future__ import annotations
 
@@ -23,19 +23,14 @@ from fer.pixels import Image
 
 
 class Recognizer:
-    """A model in use.
-
-    What it answers is the label that annotators would give a face, not what a person feels.
+    """Predicts the label that annotators would give a face, which is not what a person feels.
 
     Args:
         model: an exported model or a checkpoint.
         confidence: probability of the likeliest class below which a face is ``uncertain``.
         min_face: pixels of the shorter side of a found face below which it is ``uncertain``.
-        detector: finds the faces of whole pictures, or what makes one when the first comes; crops
-            need none. None: the default one.
-
-    Raises:
-        ValueError: ``confidence`` is no probability, or ``min_face`` no size.
+        detector: of faces in whole pictures, or a function that makes one for the first picture;
+            None: the default one.
     """
 
     def __init__(
@@ -57,7 +52,7 @@ class Recognizer:
 
     @property
     def frames(self) -> int | None:
-        """How many frames it reads at a time; None for a model of single faces."""
+        """The most frames of a clip that it reads; None for a model of single faces."""
         return frames_of(self.model)
 
     @property
@@ -67,25 +62,18 @@ class Recognizer:
 
     @cached_property
     def detector(self) -> Detector:
-        """What finds the faces of whole pictures.
-
-        Raises:
-            UserError: it can't be used.
-        """
+        """The detector of faces in whole pictures, loaded at first use."""
         made = self._detector
         if made is None:
             return make_detector()
         return made if hasattr(made, "detect") else made()
 
     def analyze(self, image: Image, *, tta: bool = False) -> list[Face]:
-        """Find the faces in a picture and say what each shows.
+        """Find and classify the faces in a picture, sorted by descending detection score.
 
         Args:
             image: uint8 ``[H, W, 3]`` RGB, or ``[H, W]`` grey, upright.
-            tta: look at each face ten times, see :meth:`classify`.
-
-        Returns:
-            The faces, the surest found first; none is a result too.
+            tta: average ten views of each face, see :meth:`classify`.
 
         Raises:
             FacesError: the array is no such picture.
@@ -95,32 +83,21 @@ class Recognizer:
         return self.read(picture, self.detector.detect(picture), tta=tta)
 
     def read(self, image: Image, found: Sequence[Detection], *, tta: bool = False) -> list[Face]:
-        """Say what faces show that were found in a picture, all of them in one batch.
+        """Classify the faces found in a picture, uint8 ``[H, W, 3]`` RGB, in one batch.
 
-        Each is read in two squares (:func:`~fer.inference.crops.face_crops`), and the mean is told.
-
-        Args:
-            image: uint8 ``[H, W, 3]`` RGB.
-            found: the faces in it.
-            tta: see :meth:`classify`.
+        The result is the mean of two squares (:func:`~fer.inference.crops.face_crops`).
         """
         if not found:
             return []
         squares = [square for one in found for square in face_crops(image, one.box)]
         answer = self.classify(squares, tta=tta)
-        # Of each face one after the other.
         shape = len(found), -1, len(self.classes)
         probabilities = answer.probabilities.reshape(shape).mean(axis=1)
         logits = answer.logits.reshape(shape).mean(axis=1)
         return self._faces(found, self._prediction(probabilities, logits))
 
     def read_clips(self, found: Sequence[Detection], clips: Sequence[Clip]) -> list[Face]:
-        """Say what faces show of which the frames so far are known, all of them in one batch.
-
-        Args:
-            found: the faces in the last frame.
-            clips: of each its crops up to that frame, see :meth:`classify_clips`.
-        """
+        """Classify the faces found in a frame by their crops so far, see :meth:`classify_clips`."""
         return self._faces(found, self.classify_clips(clips)) if found else []
 
     def _faces(self, found: Sequence[Detection], answer: Prediction) -> list[Face]:
@@ -143,19 +120,18 @@ class Recognizer:
         *,
         tta: bool = False,
     ) -> Prediction:
-        """Say what each face shows.
+        """Classify crops of faces.
 
         Args:
-            faces: crops of faces: uint8 ``[N, H, W]`` grey or ``[N, H, W, 3]`` RGB of any size, or
-                a list of pictures of different sizes.
-            metadata: what is known beside the faces, one sequence of N values a column, for a
-                model that reads it; others ignore it.
-            tta: look at each face ten times, mirrored and shifted: ten times the work, a little
-                more accuracy.
+            faces: uint8 ``[N, H, W]`` grey or ``[N, H, W, 3]`` RGB of any size, or a list of
+                pictures of different sizes.
+            metadata: one sequence of N values a column; ignored by models that read none.
+            tta: average ten views, mirrored and shifted: ten times the work, a little more
+                accuracy.
 
         Raises:
             FacesError: the faces are no such array, or the model reads clips.
-            UserError: the model answers with what is no number.
+            UserError: the model answers with NaN.
             ValueError: the metadata don't fit the faces.
         """
         if self.frames is not None:
@@ -176,16 +152,16 @@ class Recognizer:
         return self._prediction(probabilities, logits)
 
     def classify_clips(self, clips: Sequence[Clip]) -> Prediction:
-        """Say what each face shows over time, with a model of clips.
+        """Classify clips, one a face, with a model of clips.
 
         Args:
-            clips: for each face its frames in order: uint8 ``[T, H, W]`` grey or ``[T, H, W, 3]``
-                RGB of any size, or a list of pictures; T may differ. Of more frames than the model
-                learnt from (:attr:`frames`), so many are read, evenly spaced.
+            clips: the frames of each face in order: uint8 ``[T, H, W]`` grey or ``[T, H, W, 3]``
+                RGB of any size, or a list of pictures; T may differ. Of more than :attr:`frames`
+                frames, that many evenly spaced ones are read.
 
         Raises:
             FacesError: they are no such clips, or the model reads single faces.
-            UserError: the model answers with what is no number.
+            UserError: the model answers with NaN.
         """
         if self.frames is None:
             raise FacesError(
@@ -202,7 +178,7 @@ class Recognizer:
 
     def _prediction(self, probabilities: Numbers, logits: Numbers) -> Prediction:
         if not np.isfinite(probabilities).all():
-            # Of NaN no class is the likeliest: it would pass for a face that is uncertain.
+            # NaN would be reported as an uncertain face.
             raise UserError(
                 "the model answers with NaN in place of probabilities: its weights are damaged, or "
                 "its training failed. Use another model, or another checkpoint of that training",
@@ -221,7 +197,6 @@ class Recognizer:
 
 
 def _whole_picture(image: Image) -> Image:
-    """Return a picture as uint8 ``[H, W, 3]``."""
     if not isinstance(image, np.ndarray):
         raise FacesError(
             f"a picture must be a uint8 array, not {type(image).__name__}: "

@@ -1,4 +1,4 @@
-"""Test-time augmentation: a face looked at ten times, mirrored and a little shifted."""
+"""Test-time augmentation: ten views of a face, mirrored and slightly shifted."""
 
 from __future__ import annotations
 
@@ -9,18 +9,16 @@ import numpy.typing as npt
 
 Images = npt.NDArray[np.uint8]
 
-#: Down and right, in steps: as it is first, so that a single view is the first of the ten.
+#: Down and right, in steps.
 _SHIFTS = ((0, 0), (-1, -1), (-1, 1), (1, -1), (1, 1))
 
 
 def views(images: Images) -> Iterator[Images]:
-    """Yield ten views of faces: as they are, shifted towards each corner, and all of that mirrored.
+    """Yield ten views of uint8 ``[N, H, W]`` or clips ``[N, T, H, W]``; the first is unchanged.
 
-    The shift is a 24th of the size, 2 of 48 pixels; what comes into view repeats the edge. The
-    first view is the images themselves. Source: the ten crops of Krizhevsky et al. 2012.
-
-    Args:
-        images: uint8 ``[N, H, W]``, or clips ``[N, T, H, W]``, whose frames change alike.
+    They are the faces, shifted towards each corner, and all of that mirrored (after the ten crops
+    of Krizhevsky et al. 2012). The shift is a 24th of the size, 2 of 48 pixels; the edge is
+    repeated.
 
     Example:
         >>> sum(1 for _ in views(np.zeros((2, 48, 48), dtype=np.uint8)))

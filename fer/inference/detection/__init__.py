@@ -1,4 +1,4 @@
-"""Where the faces in a picture are."""
+"""Face detection."""
 
 from fer.inference.detection.boxes import box_iou
 from fer.inference.detection.detector import (

@@ -9,14 +9,7 @@ Boxes = npt.NDArray[np.float64]
 
 
 def box_iou(boxes: Boxes, others: Boxes) -> Boxes:
-    """Return the intersection over union of each box with each other one.
-
-    Args:
-        boxes: ``[N, 4]``, x, y, width and height.
-        others: ``[M, 4]``.
-
-    Returns:
-        float64 ``[N, M]``, from 0 to 1.
+    """Return the intersection over union, float64 ``[N, M]``, of boxes ``[N, 4]`` and ``[M, 4]``.
 
     Example:
         >>> box_iou(np.array([[0, 0, 2, 2.0]]), np.array([[1, 0, 2, 2.0]])).round(2).tolist()
@@ -33,14 +26,10 @@ def box_iou(boxes: Boxes, others: Boxes) -> Boxes:
 
 
 def nms(boxes: Boxes, scores: Boxes, *, limit: float) -> list[int]:
-    """Return the indices of the boxes that non-maximum suppression keeps, best first.
+    """Return the indices of the boxes ``[N, 4]`` that non-maximum suppression keeps, best first.
 
-    Greedy; equal scores keep their order, which ``cv2.dnn.NMSBoxes`` does not.
-
-    Args:
-        boxes: ``[N, 4]``.
-        scores: ``[N]``.
-        limit: intersection over union above which two boxes are the same thing.
+    Greedy; equal scores keep their order, unlike in ``cv2.dnn.NMSBoxes``. ``limit`` is the
+    intersection over union above which two boxes are the same thing.
     """
     overlaps = box_iou(boxes, boxes)
     kept: list[int] = []
@@ -51,7 +40,7 @@ def nms(boxes: Boxes, scores: Boxes, *, limit: float) -> list[int]:
 
 
 def to_whole_pixels(box: Boxes, width: int, height: int) -> tuple[int, int, int, int] | None:
-    """Return a box in whole pixels, cut to a picture; None where nothing of it lies inside.
+    """Return a box in whole pixels, cut to a picture; None if it lies outside.
 
     Example:
         >>> to_whole_pixels(np.array([-3.2, 4.4, 10.0, 99.0]), 40, 30)

@@ -1,4 +1,4 @@
-"""Face detectors behind one protocol."""
+"""The protocol of face detectors, and their making."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from fer.core.errors import UserError
 from fer.inference.detection.boxes import Boxes, nms, to_whole_pixels
 from fer.pixels import Image
 
-#: Intersection over union above which two boxes are one face. Faces side by side, even in a crowd,
-#: overlap less; two boxes of one face more.
+#: Intersection over union above which two boxes are one face; neighbours in a crowd overlap less.
 _SAME: Final = 0.4
 _YUNET: Final = "yunet:"
 
@@ -24,7 +23,7 @@ class Detection:
     """A face that was found.
 
     Attributes:
-        box: ``(x, y, w, h)`` in whole pixels of the picture, cut to it.
+        box: ``(x, y, w, h)`` in whole pixels, cut to the picture.
         score: confidence that it is a face, 0 to 1.
     """
 
@@ -33,7 +32,7 @@ class Detection:
 
 
 class Detector(Protocol):
-    """Finds faces. Anything with this method can be handed to :func:`fer.load`."""
+    """Finds faces. Anything with this method can be passed to :func:`fer.load`."""
 
     def detect(self, image: Image) -> list[Detection]:
         """Return the faces in a picture, uint8 ``[H, W, 3]`` RGB, the best first."""
@@ -41,27 +40,23 @@ class Detector(Protocol):
 
 
 class Finder(Protocol):
-    """A face detection library, on a picture that is small enough."""
+    """A face detection library."""
 
     def find(self, image: Image) -> Boxes:
-        """Return float64 ``[N, 5]``: x, y, width, height and score of N boxes.
+        """Return x, y, width, height and score (0 to 1), float64 ``[N, 5]``, of the faces in RGB.
 
-        Of uint8 ``[H, W, 3]`` RGB; the score goes from 0 to 1, boxes may stick out and overlap.
+        Boxes may overlap and extend beyond the picture.
         """
         ...
 
 
 class ScaledDetector:
-    """Looks for faces on a picture scaled down, and reports each once.
+    """Detects faces in a downscaled picture, each once.
 
     Args:
-        finder: finds them.
-        detect_size: pixels of the long side that pictures are scaled down to; smaller ones stay as
-            they are.
+        finder: finds boxes.
+        detect_size: pixels of the long side that pictures are scaled down to, at least 32.
         min_score: boxes with a lower score are left out, 0 to 1.
-
-    Raises:
-        ValueError: a size below 32 pixels, or a score outside 0 to 1.
     """
 
     def __init__(
@@ -112,9 +107,8 @@ def make_detector(
     Args:
         name: ``default`` comes with the package and needs no file and no network; ``yunet:PATH``
             is YuNet with the weights in that file.
-        threads: how many cores it may use.
         detect_size: see :class:`ScaledDetector`.
-        min_score: see there; None: what suits the detector.
+        min_score: see there; None: the detector's usual one.
 
     Raises:
         UserError: there is no such detector.

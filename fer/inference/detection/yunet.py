@@ -12,24 +12,20 @@ from fer.inference.detection.boxes import Boxes
 from fer.inference.detection.errors import DetectorError
 from fer.pixels import Image
 
-#: As OpenCV's own examples have it is 0.9, which loses small faces; below 0.6 come false ones.
+#: OpenCV's examples use 0.9, which loses small faces; below 0.6 there are false ones.
 MIN_SCORE: Final = 0.7
-
-#: What YuNet looks at is a multiple of this.
+#: YuNet's input sizes are multiples of this.
 _STEP: Final = 32
 
 
 class YuNet:
-    """Finds faces with YuNet.
-
-    It uses as many threads as ``cv2.setNumThreads`` says, which is one number for a process.
+    """Finds faces with YuNet, on as many threads as ``cv2.setNumThreads`` sets for the process.
 
     Args:
         path: the ONNX file, such as ``face_detection_yunet_2023mar.onnx``.
 
     Raises:
         DetectorError: there is no such file, or it is no YuNet.
-        OSError: it can't be read.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -39,7 +35,7 @@ class YuNet:
                 code="no_such_file",
                 where=str(path),
             )
-        # As bytes: OpenCV takes no name that is no UTF-8.
+        # As bytes: OpenCV accepts only UTF-8 names.
         weights = np.frombuffer(Path(path).read_bytes(), dtype=np.uint8)
         log = cv2.utils.logging
         level = log.setLogLevel(log.LOG_LEVEL_SILENT)

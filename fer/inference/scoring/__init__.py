@@ -1,4 +1,4 @@
-"""Whole tables of pictures or faces, scored part by part: ``fer predict TABLE --to FOLDER``."""
+"""Score tables of pictures or faces part by part: ``fer predict TABLE --to FOLDER``."""
 
 from fer.inference.scoring.job import (
     ScoringJob,

@@ -1,4 +1,4 @@
-"""Scoring a table into a folder: one file a part, so that finished parts are never done again."""
+"""Score a table into a folder, one file a part, so that finished parts are not repeated."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from fer.pixels import square_grey
 if TYPE_CHECKING:
     import pyarrow as pa
 
-#: Says what a folder is for; readers of parquet folders pass it over.
+#: Describes the folder's job; readers of parquet folders ignore it.
 JOB_FILE: Final = "_job.json"
 _FORMAT: Final = 1
 _EXAMPLES: Final = 10
@@ -34,15 +34,11 @@ _EXAMPLES: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class ScoringOptions:
-    """How a table is scored, as far as it changes the answers.
+    """The options that change the answers; for the others see :func:`fer.inference.load`.
 
     Attributes:
-        crops: the pictures that rows name are faces, so none is looked for in them.
-        tta: look at each face ten times.
-        confidence: see :class:`fer.inference.Recognizer`.
-        min_face: see there.
-        detector: see :func:`fer.inference.load`.
-        detect_size: see there.
+        crops: the pictures that rows name are faces, so no detector is used.
+        tta: average ten views of each face.
     """
 
     crops: bool = False
@@ -58,10 +54,8 @@ class ScoringJob:
     """A table, a model, and the folder for the answers.
 
     Attributes:
-        table: what is scored.
         folder: gets a file a part.
         model: name or path.
-        options: how.
         threads: cores of one recognizer.
         allow: see :func:`fer.inference.load`.
     """
@@ -75,15 +69,14 @@ class ScoringJob:
 
     @property
     def detects(self) -> bool:
-        """Whether faces are looked for in the pictures."""
+        """Whether faces are detected in the pictures."""
         return self.table.kind == "pictures" and not self.options.crops
 
     def recognizer(self) -> Recognizer:
-        """Return the recognizer, ready to work.
+        """Return the recognizer, with its detector loaded.
 
         Raises:
             UserError: the model or the detector can't be used, or the model reads clips.
-            OSError: the model can't be read.
         """
         import cv2
 
@@ -108,12 +101,12 @@ class ScoringJob:
                 where="--model",
             )
         if self.detects:
-            # A detector that can't be used is reported before the work.
+            # Loaded now, so that errors are reported before the work.
             _ = recognizer.detector
         return recognizer
 
     def file(self, part: Part) -> Path:
-        """Return where the answers of a part lie when it is done."""
+        """Return the file of a part's answers."""
         return self.folder / f"part-{part.number:06}.parquet"
 
     def score(self, recognizer: Recognizer, parts: Sequence[Part]) -> Iterator[Part]:
@@ -121,7 +114,6 @@ class ScoringJob:
 
         Raises:
             UserError: the table is damaged.
-            OSError: something can't be read or written.
         """
         import pyarrow.parquet as pq
 
@@ -138,17 +130,14 @@ def score_locally(
     advance: Callable[[int], object],
     recognizer: Recognizer | None = None,
 ) -> None:
-    """Score parts in this process.
+    """Score parts of a job in this process.
 
     Args:
-        job: what they are of.
-        parts: which.
-        advance: called with the number of rows of each part that is done.
+        advance: called with the number of rows of each finished part.
         recognizer: that of the job, if it is loaded already.
 
     Raises:
         UserError: the model can't be used or the table is damaged.
-        OSError: something can't be read or written.
     """
     for part in job.score(recognizer or job.recognizer(), parts):
         advance(part.rows)
@@ -157,20 +146,11 @@ def score_locally(
 def score_part(
     recognizer: Recognizer, part: Part, rows: Rows, *, detect: bool, tta: bool
 ) -> pa.Table:
-    """Return the answers about the rows of a part.
+    """Return the answers about a part: a row for each face, and one with nulls where there is none.
 
-    Args:
-        recognizer: what is asked.
-        part: which rows.
-        rows: what they hold.
-        detect: look for faces in the pictures; else each picture is a face.
-        tta: look at each face ten times.
-
-    Returns:
-        The columns ``row``, ``path`` (where the table has names), ``face``, ``x``, ``y``, ``w``,
-        ``h``, ``score`` (where faces were looked for), ``label``, ``p_CLASS``, ``problem``. A row
-        a face, and one with nulls for a row of the table without any. Its metadata count ``rows``,
-        ``faces`` and ``problems``.
+    Without ``detect``, each picture is a face. The columns are ``row``, ``path`` (if the table has
+    names), ``face``, ``x``, ``y``, ``w``, ``h``, ``score`` (if faces were detected), ``label``,
+    ``p_CLASS``, ``problem``. The metadata count ``rows``, ``faces`` and ``problems``.
     """
     import pyarrow as pa
 
@@ -181,7 +161,7 @@ def score_part(
     probabilities: Any = []
     crops = np.empty((0 if detect else part.rows, size, size), dtype=np.uint8)
     good = 0
-    # Of each row of the answers: which row of the part, and which face, -1 for none.
+    # For each row of the answers: its row of the part and its face, -1 for none.
     index, answer = list[int](), list[int]()
     for i in range(part.rows):
         try:
@@ -230,15 +210,13 @@ def score_part(
 
 @contextmanager
 def claim_output_dir(job: ScoringJob, shard: int = 0, shards: int = 1) -> Iterator[list[Part]]:
-    """Claim one shard of a job, and yield its parts that are not done yet.
+    """Claim one shard of a job (every ``shards``-th part), and yield its unfinished parts.
 
-    Every ``shards``-th part is of one shard. Several processes that see the folder may work on
-    different shards at once. Load the recognizer before: what can't be used must claim no folder,
-    or the corrected command would be refused.
+    Several processes may work on different shards at once. Load the recognizer before: if it fails
+    after the folder is claimed, the corrected command is refused.
 
     Raises:
         UserError: the folder holds something else, or another process works on the shard.
-        OSError: it can't be written to.
     """
     folder, where = job.folder, "--to"
     if (why := why_not_writable(folder)) is not None:
@@ -270,14 +248,13 @@ def claim_output_dir(job: ScoringJob, shard: int = 0, shards: int = 1) -> Iterat
 
 
 def write_or_check_job_file(job: ScoringJob) -> None:
-    """Write what the job's folder is for, or check that it is for this job.
+    """Write the job file of the folder, or check that it is of this job.
 
     Raises:
-        UserError: it is for another job, or can't be read; or there is no such model.
-        OSError: it can't be read or written.
+        UserError: it is of another job or damaged, or there is no such model.
     """
     wanted, path = _description(job), job.folder / JOB_FILE
-    # Shards may begin at the same moment.
+    # Shards may start at the same moment.
     with filelock.FileLock(job.folder / ".job.lock"):
         if not path.is_file():
             write_json(path, wanted)
@@ -336,11 +313,9 @@ def _description(job: ScoringJob) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class ScoringSummary:
-    """What the finished parts of a folder hold.
+    """Counts over the finished parts of a folder.
 
     Attributes:
-        rows: of the table that were done.
-        faces: that were answered.
         problems: rows that could not be read.
         examples: the first of those: row, name and reason.
     """
@@ -352,7 +327,7 @@ class ScoringSummary:
 
 
 def summarize(job: ScoringJob, shard: int = 0, shards: int = 1) -> ScoringSummary:
-    """Count what the finished parts of a shard hold, with ten examples of problems at most.
+    """Count over the finished parts of a shard, with at most ten examples of problems.
 
     Raises:
         UserError: a part is damaged.

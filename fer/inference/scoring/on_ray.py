@@ -1,7 +1,6 @@
-"""Scoring a table on Ray Data: the same parts by the same code, on all cores or a cluster.
+"""Score a table with Ray Data on all cores or a cluster.
 
-Ray deals out which parts are to be done; each is read, scored and written as without it. So the
-answers are the same byte for byte, and finished parts are kept whatever dies.
+Ray only distributes the parts: the files are the same byte for byte as without it.
 """
 
 from __future__ import annotations
@@ -18,12 +17,12 @@ from fer.core.errors import UserError
 from fer.inference.scoring.job import ScoringJob
 from fer.inference.scoring.table import Part
 
-#: Parts of one row group that a worker does in a row: it reads that group from its start.
+#: Consecutive parts of one row group for a worker, which reads that group from its start.
 _RUN: Final = 16
 
 
 class _Scorer:
-    """An actor: it loads the model once and scores the parts that come."""
+    """An actor that loads the model once and scores parts."""
 
     def __init__(self, job: ScoringJob) -> None:
         self._job = job
@@ -35,18 +34,17 @@ class _Scorer:
 
 
 def score_on_ray(job: ScoringJob, parts: Sequence[Part], advance: Callable[[int], object]) -> None:
-    """Score parts by actors of one recognizer each, as ``score_locally`` does.
+    """Score parts like ``score_locally``, by actors with a recognizer each.
 
-    A cluster that ``RAY_ADDRESS`` names is used; it must see the table, the model and the folder at
-    the same places. Otherwise Ray starts on this machine, and stops in the end.
+    The cluster of ``RAY_ADDRESS`` must see the table, the model and the folder at the same paths.
+    Without one, Ray is started on this machine and stopped in the end.
     """
     import ray
     from ray.data import ActorPoolStrategy, DataContext
     from ray.exceptions import RayError
 
-    # It reports its plans at length.
     logging.getLogger("ray.data").setLevel(logging.ERROR)
-    # Actors work in other folders, where relative paths mean nothing.
+    # Actors have other working folders, so paths must be absolute.
     job = replace(
         job,
         folder=job.folder.absolute(),
@@ -81,9 +79,8 @@ def score_on_ray(job: ScoringJob, parts: Sequence[Part], advance: Callable[[int]
 def _started() -> Iterator[None]:
     """Start Ray unless it runs, and stop it in the end.
 
-    While it starts, it finds no cloud to ask about itself: it looks for one on behalf of its usage
-    statistics, switched off or not (2.60), and for TPUs. Its own processes speak by gRPC, which
-    heeds no proxy there.
+    A dead proxy keeps it from querying cloud metadata at its start, which it does for usage
+    statistics, even if switched off (2.60), and for TPUs. Its own gRPC ignores the proxy.
     """
     import ray
 

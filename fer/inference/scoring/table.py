@@ -1,7 +1,7 @@
-"""A table to be scored: which rows make which part, and the pictures of a part.
+"""A table to be scored, its parts and their pictures.
 
-A *part* is some thousand consecutive rows. It is read, scored and written at once, and is the most
-that a kill costs. Every engine makes the same parts, hence the same batches and the same answers.
+A *part* is some hundred or thousand consecutive rows that are read, scored and written at once, the
+same with and without Ray, so that batches and answers are the same.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ Kind = Literal["pictures", "crops"]
 
 #: Rows a part by default.
 ROWS: Final = {"pictures": 256, "crops": 4096}
-#: Bytes of a part at most, about: large pictures make smaller parts.
+#: Approximate limit of a part's bytes.
 _PART_BYTES: Final = 1 << 26
-#: Bytes of a parquet column that are read at a time, so that memory does not follow the file.
+#: Bytes of a parquet column that are read at a time, to limit memory.
 _BYTES: Final = 1 << 20
-#: The columns that are looked for, in this order.
+#: Default columns, the first that exists.
 _COLUMNS: Final = ("image", "path")
 
 _ADVICE: Final = (
@@ -51,11 +51,11 @@ class Part:
 
     Attributes:
         number: of the part, from 0.
-        file: index of the table's file that holds it.
-        group: row group of that file; 0 of CSV.
+        file: index of its file in the table.
+        group: row group of that file; 0 for CSV.
         skip: rows before it in that row group.
         first: its first row, counted from 0 through all files.
-        rows: how many it has.
+        rows: their number.
     """
 
     number: int
@@ -71,10 +71,9 @@ class Rows:
     """The rows of a part.
 
     Attributes:
-        folder: that relative names begin at.
-        names: the picture that each row names, if the table has such a column; None: empty cell.
-        cells: of a table of faces: each an encoded picture, or ``n*n`` grey bytes.
-        are_pixels: the cells are grey bytes.
+        folder: where relative names start.
+        names: of the rows' pictures, None for an empty cell; None without such a column.
+        cells: of a table of faces: encoded pictures, or ``n*n`` grey bytes (``are_pixels``).
     """
 
     folder: Path
@@ -87,7 +86,6 @@ class Rows:
 
         Raises:
             PictureError: the row has none, or one that can't be read.
-            OSError: the file can't be read.
         """
         if self.cells is None:
             name = self.names[row] if self.names is not None else None
@@ -105,14 +103,12 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table as it was found.
+    """A table of pictures or faces.
 
     Attributes:
-        files: of it, in order.
         kind: whether its rows name ``pictures`` or hold ``crops``, which are faces.
-        column: the one that does so.
+        column: of the names or the faces.
         path: the column with the pictures' names, if there is one.
-        parts: all of it.
         sha256: of the contents of the files.
     """
 
@@ -125,16 +121,11 @@ class Table:
 
     @property
     def rows(self) -> int:
-        """How many rows it has."""
+        """Number of rows."""
         return sum(part.rows for part in self.parts)
 
     def read(self, parts: Sequence[Part]) -> Iterator[tuple[Part, Rows]]:
-        """Yield parts, which are in order, and their rows.
-
-        Raises:
-            TableError: the table is damaged.
-            OSError: it can't be read.
-        """
+        """Yield parts, which must be in order, and their rows; a damaged table is a TableError."""
         for (number, group), members in groupby(parts, key=lambda part: (part.file, part.group)):
             file, wanted = self.files[number], list(members)
             if file.suffix.lower() == ".csv":
@@ -150,7 +141,7 @@ class Table:
     def _read_group(
         self, file: Path, group: int, parts: Sequence[Part]
     ) -> Iterator[tuple[Part, pa.Table]]:
-        """Yield parts of a row group, which is read as a stream and no further than needed."""
+        """Yield parts of a row group, which is streamed only as far as needed."""
         import pyarrow as pa
 
         columns = [name for name in dict.fromkeys((self.column, self.path)) if name]
@@ -187,16 +178,15 @@ class Table:
 
 
 def open_table(path: Path, *, column: str | None = None, rows: int | None = None) -> Table:
-    """Look at a table, all of whose bytes are read for their checksum.
+    """Open a table, all of whose bytes are read for the checksum.
 
     Args:
         path: a CSV or parquet file, or a folder of parquet files, read in the order of their names.
-        column: that names the pictures or holds the faces; None: ``image``, else ``path``.
-        rows: of a part; None: as many as suit the kind.
+        column: of the pictures' names or the faces; None: ``image``, else ``path``.
+        rows: of a part; None: :data:`ROWS`, fewer for large pictures.
 
     Raises:
         TableError: it is not such a table.
-        OSError: it can't be read.
     """
     files = [path]
     if path.is_dir():
@@ -225,13 +215,13 @@ def _error(file: Path, code: str, what: str) -> TableError:
 
 @contextmanager
 def _damage_of(file: Path) -> Iterator[None]:
-    """Turn what Arrow raises about a file's content into a :class:`TableError`."""
+    """Turn Arrow's errors about a file's content into a :class:`TableError`."""
     import pyarrow as pa
 
     try:
         yield
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
-        # Arrow raises OSError for bytes that make no sense too, but without a number.
+        # Arrow raises OSError for damaged content too, but without errno.
         if isinstance(error, OSError) and error.errno is not None:
             raise
         why = str(error).partition("\n")[0]
@@ -282,7 +272,7 @@ def _open_csv(file: Path, column: str, rows: int) -> Table:
 
 
 def _csv_names(file: Path, column: str) -> Any:
-    """Return a stream of a column of names, as bytes: file names need not be UTF-8."""
+    """Return a stream of a column of names as bytes, which need not be UTF-8."""
     import pyarrow as pa
     from pyarrow.csv import ConvertOptions, ParseOptions, ReadOptions, open_csv
 
@@ -330,7 +320,7 @@ def _open_parquet(file: Path) -> Any:
 
 
 def _kind(file: Path, schema: pa.Schema, column: str) -> tuple[Kind, str, str | None]:
-    """Return what the rows are, the column that says so, and the one with names, if any."""
+    """Return kind, column and path column of a :class:`Table`."""
     import pyarrow as pa
 
     types, kind = pa.types, schema.field(column).type
@@ -364,7 +354,7 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _text(column: pa.ChunkedArray) -> list[str | None]:
-    """Return names; those that are not UTF-8 stay the names that they are."""
+    """Return names; bytes that are not UTF-8 are kept as surrogates."""
     import pyarrow as pa
 
     if not pa.types.is_binary(column.type):
@@ -374,7 +364,7 @@ def _text(column: pa.ChunkedArray) -> list[str | None]:
 
 
 def _rows_of_part(group: Any, kind: Kind, column: str) -> int:
-    """Return how many rows of a row group suit a part."""
+    """Return how many rows of a row group make a part."""
     chunks = (group.column(i) for i in range(group.num_columns))
     size: int = sum(
         chunk.total_uncompressed_size
