@@ -307,17 +307,14 @@ def measure_robustness(
     Args:
         images: uint8 ``[N, H, W]``, or clips ``[N, T, H, W]``.
         labels: int ``[N]``, positions in the model's classes.
-        metadata: float32 ``[N, F]``, for a network that reads it, or the lengths of clips; never
-            corrupted.
+        metadata: float32 ``[N, F]``, if the network reads it, or lengths of clips; not corrupted.
         kinds: some of :data:`KINDS`; all of them by default.
-        at_most: so many faces, spread evenly over those there are, with the corruptions that they
-            have among all; None: all of them.
+        at_most: so many faces, spread evenly, with the same corruptions as among all; None: all.
 
     Returns:
-        Plain containers: ``n``, ``seed``, ``clean`` (accuracy on the faces as they are), ``kinds``
-        (by name: ``family``, ``strength``, ``values``, ``accuracy`` of severity 1 to 5, their
-        ``mean``), ``mean`` over the kinds, and ``ratio`` of that to ``clean`` (``None`` where that
-        is zero).
+        ``n``, ``seed``, ``clean`` (accuracy on the faces as they are), ``kinds`` (by name:
+        ``family``, ``strength``, ``values``, ``accuracy`` of severity 1 to 5, their ``mean``),
+        ``mean`` over the kinds, and ``ratio`` of that to ``clean`` (None where that is zero).
 
     Raises:
         UserError: no faces, other labels than the model has classes, or no such kind.

@@ -39,13 +39,11 @@ def read_external_predictions(path: Path, faces: Faces, names: Mapping[str, str]
     Every test face is needed once; faces of other splits may be there too. Where there are columns
     ``p_CLASS``, the answer is the class with the highest, and a column ``label`` is not read.
 
+    The answers come in the order of the splits, then rows.
+
     Args:
         path: CSV or parquet, recognised by its content.
-        faces: the data that the rows are of.
-        names: of its splits, by :data:`fer.data.source.SPLITS`.
-
-    Returns:
-        The answers in the order of the splits, then rows.
+        names: of the splits, by :data:`fer.data.source.SPLITS`.
 
     Raises:
         PredictionsError: the file is something else, or rows are missing, duplicated, unknown or

@@ -27,8 +27,7 @@ class Memorisation:
     """How a model answers where FER+ contradicts FER2013.
 
     Attributes:
-        n: how many faces have a winner among FER+'s votes that is one of the seven emotions and not
-            their FER2013 label.
+        n: faces whose FER+ winner is one of the seven emotions and not their FER2013 label.
         rate: the share of these where the model repeats the label; None where there are none.
         ratio: that divided by the accuracy on all other faces; None where it can't be.
         ratio_ci95: the 95 % percentile bootstrap interval of the ratio, over the faces.
@@ -46,11 +45,10 @@ class Memorisation:
 def memorisation(label: Ints, answer: Ints, winner: Ints, *, seed: int = 0) -> Memorisation:
     """Judge whether answers can come from a model that has not seen the labels.
 
-    A better model repeats more of the contradicted labels honestly, so their share is measured by
+    A better model repeats more of the contradicted labels honestly, so their share is divided by
     the accuracy on the other faces. Honest networks have ratios from 0.34 to 0.62; one trained on
     the test split nears 1. The verdict is evidence, no proof: a short training on the test labels
-    remembers few of them, and answers that were weighted towards rare classes repeat many of the
-    labels that the crowd, too, finds hard, at the cost of accuracy.
+    remembers few, and answers weighted towards rare classes repeat many labels that are hard.
 
     All arrays are int64 ``[N]``; the votes' ``winner`` is -1 where there is none.
 

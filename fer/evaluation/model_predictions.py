@@ -1,4 +1,4 @@
-"""Ask a model about every face of a data set, with a progress bar."""
+"""Run a model on every face of a data set, with a progress bar."""
 
 from __future__ import annotations
 

@@ -140,11 +140,7 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
 def read_predictions(path: Path) -> Predictions:
     """Read what :func:`write_predictions` wrote.
 
-    Args:
-        path: the file, or the folder of an evaluation, or another file in that folder.
-
-    Raises:
-        PredictionsError: it is something else.
+    The path is that file, the folder of an evaluation, or another file in it.
     """
     if path.is_dir():
         path = path / FILE
