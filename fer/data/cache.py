@@ -32,7 +32,6 @@ _LARGE: Final = 1 << 28
 #: Set to 1, every checksum is compared whenever an entry is opened.
 VERIFY: Final = "FER_CACHE_VERIFY"
 
-
 _VERIFYING: Final[ContextVar[bool]] = ContextVar("verifying", default=False)
 
 
@@ -87,17 +86,9 @@ def default_folder() -> Path:
 
 
 def file_key(path: Path, kind: str, version: int) -> str:
-    """Name the entry for a file as it is now: another path or a changed file is another entry.
+    """Return the key of a file's entry, from its path, size and times but not its contents.
 
-    The file's contents are not looked at, only what the file system says about it.
-
-    Args:
-        path: the file that is parsed.
-        kind: what is made of it, the start of the key.
-        version: of that making; raise it when the same file would give other arrays.
-
-    Raises:
-        OSError: the file's state cannot be read.
+    The key starts with ``kind``; raise ``version`` when the same file would give other arrays.
     """
     real = path.resolve()
     stat = real.stat()
@@ -114,25 +105,15 @@ def file_key(path: Path, kind: str, version: int) -> str:
 
 
 def folder_key(root: Path, files: Iterable[object], kind: str, version: int, *more: object) -> str:
-    """Return the name of the entry for the files of a folder as they are now.
+    """Return the key of the entry for the files of a folder as they are now.
 
-    Args:
-        root: the folder.
-        files: what is known of each file, its name, size and time of change among it.
-        kind: what is made of it, the start of the key.
-        version: of that making.
-        more: what else decides what is made: sizes, settings.
+    ``files`` holds name, size and time of change of each, ``more`` the settings that matter.
     """
     return _key(kind, chain((str(root.resolve()), version, *more, _LAYOUT), files))
 
 
 def recipe_key(kind: str, recipe: str) -> str:
-    """Name the entry for what is made of nothing but its description.
-
-    Args:
-        kind: what is made, the start of the key.
-        recipe: everything that decides what is made, versions included.
-    """
+    """Return the key of generated data; ``recipe`` is all that decides it, versions included."""
     return _key(kind, (recipe, _LAYOUT))
 
 
@@ -151,7 +132,7 @@ def _key(kind: str, identity: Iterable[object]) -> str:
 class Cache:
     """A folder of entries, each a folder of ``.npy`` files and a ``meta.json``.
 
-    An entry is built in a folder beside (``KEY.partial``) and renamed when it is whole, under a
+    An entry is built in the folder ``KEY.partial`` and renamed when it is whole, under a
     lock (``KEY.lock``), so of several processes one builds and the others find it. What a killed
     build leaves is removed by the next. Everything in the folder may be deleted at any time when no
     process runs.
@@ -159,9 +140,6 @@ class Cache:
     Checksums are taken when an entry is built. Opening it compares the size of every file, and the
     checksums of those up to 256 MB; of larger ones too where :data:`VERIFY` is set, and within
     :func:`verifying`, as ``fer data check`` does.
-
-    Args:
-        folder: where the entries lie; created when something is stored.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -170,14 +148,11 @@ class Cache:
     def get(self, key: str, build: Callable[[Path], Entry]) -> Entry:
         """Return the entry ``key``, built first where it is missing or damaged.
 
-        Args:
-            key: of the entry.
-            build: makes it; it gets the folder in which it may write large arrays itself, as
-                ``NAME.npy``, rather than return them.
+        ``build`` gets a folder where it may write large arrays itself, as ``NAME.npy``, rather than
+        return them. When it raises, nothing is stored.
 
         Raises:
             CacheError: the entry cannot be written: no permission, no room, a file in the way.
-            Exception: whatever ``build`` raises; nothing is stored then.
         """
         path = self.folder / key
         try:

@@ -25,8 +25,6 @@ class FaceDataModule(lightning.LightningDataModule):
     """Hands a source's faces to the trainer; it neither parses nor cleans.
 
     Args:
-        source: where the faces come from.
-        augmentation: what may happen to training faces.
         size: height and width that the network reads, in pixels; other faces are scaled once.
         fit: how faces that are not square become so, see :func:`fer.pixels.square_grey`.
         batch_size: faces a step and process.
@@ -35,7 +33,6 @@ class FaceDataModule(lightning.LightningDataModule):
         workers: processes that read and transform training faces which are not resident; ``None``
             for one, where there is such work and a second core.
         columns: the description of the metadata that the model reads, see :mod:`fer.core.metadata`.
-        seed: of order and augmentation.
 
     Raises:
         UserError: faces are to be resident and have transforms.

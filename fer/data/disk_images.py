@@ -25,9 +25,7 @@ class DiskImages:
     The pages of a memory map count as this process' memory once they were read, until the system
     wants them back; these are read into each batch and forgotten. Loader processes get the path.
 
-    Args:
-        images: a memory map of the whole file, uint8 ``[N, H, W]``.
-        positions: int64, which of them, in this order.
+    ``images`` is a memory map of the whole file, uint8 ``[N, H, W]``; ``positions`` are int64.
     """
 
     def __init__(self, images: np.memmap[Any, np.dtype[np.uint8]], positions: Any) -> None:
@@ -106,12 +104,7 @@ def rows_of(images: npt.NDArray[np.uint8], chosen: npt.NDArray[np.int64]) -> npt
 
 
 def in_memory(faces: Faces, *names: str) -> Faces:
-    """Return a data set some of whose splits are in memory, for what looks at all of their faces.
-
-    Args:
-        faces: the data set.
-        names: of the splits, where they are there.
-    """
+    """Return a data set with the named splits in memory, for work on all of their faces."""
     read = {
         name: replace(split, images=np.asarray(split.images))
         for name, split in faces.splits.items()

@@ -1,4 +1,4 @@
-"""What a judgement on a data set needs to know of it: its split names, copies, and the crowd."""
+"""What evaluations need to know of FER2013: its split names, copies, and the votes of FER+."""
 
 from __future__ import annotations
 
@@ -39,14 +39,7 @@ def split_names(source: Source) -> Mapping[str, str]:
 
 
 def has_earlier_copy(faces: Faces) -> npt.NDArray[np.bool_]:
-    """Return which test faces have exactly the pixels of one in train or val.
-
-    Args:
-        faces: before they are scaled, which could make copies.
-
-    Returns:
-        bool ``[N]``.
-    """
+    """Return which (unscaled) test faces have the pixels of one in train or val, bool ``[N]``."""
     seen = {
         pixel_hash(image)
         for name in ("train", "val")
@@ -62,9 +55,6 @@ class WithOfficialRows(WrappedSource):
 
     A picture whose pixels the manifest does not know gets a row behind those of the file. Anything
     else stays as it is.
-
-    Args:
-        source: where the faces come from.
     """
 
     def load(self) -> Faces:
@@ -74,7 +64,6 @@ class WithOfficialRows(WrappedSource):
             DataNotFoundError: there is no such manifest.
             DataError: it is not a manifest, most of the pixels are unknown to it, or the data is
                 broken.
-            OSError: a file cannot be read.
         """
         faces, inner = self.source.load(), _innermost(self)
         if not isinstance(inner, Fer2013 | FerPlus) or not faces.names or inner.manifest is None:
@@ -92,10 +81,6 @@ class WithOfficialRows(WrappedSource):
 
 def check_rows_tell(source: Source, faces: Faces) -> None:
     """Check that a row names the same face for everybody, so that answers can be joined by it.
-
-    Args:
-        source: of the faces.
-        faces: after :class:`WithOfficialRows`.
 
     Raises:
         DataError: they are FER2013 as folders of pictures, of which no manifest tells the rows of
@@ -127,7 +112,6 @@ class AnnotatorVotes:
             highest number of votes among the ten; -1 where it is tied or for none of the seven.
         guess: int64 ``[R]``, the same with the first of tied columns; -1 where that is none of the
             seven, or nobody voted.
-        sha256: of the table.
     """
 
     counts: npt.NDArray[np.int64]
@@ -137,11 +121,10 @@ class AnnotatorVotes:
 
 
 def read_annotator_votes(source: Source, faces: Faces) -> AnnotatorVotes:
-    """Return the votes that lie beside FER2013.
+    """Return the votes that lie next to FER2013.
 
     Raises:
         DataError: there are none for this data; the message says why.
-        OSError: the table cannot be read.
     """
     inner = _innermost(source)
     if isinstance(inner, FerPlus):
@@ -177,11 +160,7 @@ def read_annotator_votes(source: Source, faces: Faces) -> AnnotatorVotes:
 
 
 def annotator_votes_or_reason(source: Source, faces: Faces) -> tuple[AnnotatorVotes | None, str]:
-    """Return the votes of FER+ on this data, or why there are none.
-
-    Raises:
-        OSError: the table cannot be read.
-    """
+    """Return the votes of FER+ on this data, or why there are none."""
     try:
         return read_annotator_votes(source, faces), ""
     except DataError as error:

@@ -22,10 +22,6 @@ def fold_of_each(split: Split, folds: int) -> npt.NDArray[np.int64]:
     that, each class is spread evenly over the folds. The division depends on the pixels and the
     labels alone, in their order.
 
-    Args:
-        split: the faces.
-        folds: how many folds, at least 2.
-
     Raises:
         DataError: there are fewer different faces than folds.
     """
@@ -53,13 +49,7 @@ class WithoutFold(WrappedSource):
 
     A network that was trained so has not seen that fold: its answers there are *out of fold*.
 
-    Args:
-        source: where the faces come from.
-        folds: how many folds there are.
-        fold: the fold that is left out, counted from 0.
-
-    Raises:
-        ValueError: there are fewer than two folds, or there is no such fold.
+    ``fold``, counted from 0, is the one of ``folds`` that is left out.
     """
 
     def __init__(
@@ -80,7 +70,6 @@ class WithoutFold(WrappedSource):
 
         Raises:
             DataError: the data is missing or broken, or has too few faces.
-            OSError: it could not be read.
         """
         faces = self.source.load()
         train = faces.splits["train"]

@@ -38,7 +38,7 @@ class Finding:
 
     Attributes:
         row: the face's 0-based place in its source.
-        split: its split; empty where a broken row does not tell.
+        split: empty where a broken row does not tell.
         what: one of :data:`KINDS`.
         action: what was done because of it.
         group: for copies, the lowest row among them; copies of each other share it.

@@ -1,4 +1,4 @@
-"""Metadata from a table beside any data set: ``data.metadata=FILE``."""
+"""Metadata from a table for any data set: ``data.metadata=FILE``."""
 
 from __future__ import annotations
 
@@ -21,11 +21,7 @@ class WithMetadata(WrappedSource):
     Its column ``row`` names the face as predictions do (the 0-based data row of a CSV file, the
     position of a picture among all sorted by path); every other column is a feature, of numbers or
     of text. Faces that the table does not name, and empty cells, are missing. Columns that the
-    source brings itself stay, unless the table has the same.
-
-    Args:
-        source: where the faces come from.
-        file: the table, CSV or parquet.
+    source brings itself stay, unless the table has the same. The table is CSV or parquet.
     """
 
     def __init__(self, source: Source, file: str) -> None:
@@ -44,7 +40,6 @@ class WithMetadata(WrappedSource):
 
         Raises:
             DataError: the data or the table is missing or broken.
-            OSError: it could not be read.
         """
         if not self.file.is_file():
             raise DataError(

@@ -13,12 +13,8 @@ from fer.pixels import Fit, square_grey
 def scaled(faces: Faces, size: int, fit: Fit = "pad") -> Faces:
     """Return a data set whose faces are uint8 ``[N, size, size]``; itself where they are already.
 
-    The frames of clips, ``[N, T, H, W]``, are scaled alike.
-
-    Args:
-        faces: the data set.
-        size: height and width, in pixels.
-        fit: how faces that are not square become so, see :func:`fer.pixels.square_grey`.
+    The frames of clips, ``[N, T, H, W]``, are scaled alike. ``size`` is in pixels; for ``fit`` see
+    :func:`fer.pixels.square_grey`.
     """
     return replace(
         faces, splits={name: _scaled(split, size, fit) for name, split in faces.splits.items()}

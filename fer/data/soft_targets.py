@@ -22,7 +22,6 @@ class SoftTargets:
     """What networks answer for faces that another one is to learn from.
 
     Attributes:
-        classes: the class names.
         rows: int64 ``[N]``, the row of each face in its data set, rising.
         probabilities: float32 ``[N, C]``.
         checksums: uint16 ``[N]`` of the pixels, by :func:`checksums_of`, which tell faces of other
@@ -37,11 +36,7 @@ class SoftTargets:
     made: Mapping[str, Any] = field(default_factory=dict)
 
     def write(self, path: Path) -> None:
-        """Write them, in half precision.
-
-        Raises:
-            OSError: the file cannot be written.
-        """
+        """Write them, in half precision."""
         about = {"classes": self.classes, "made": dict(self.made)}
         with atomic_write(path) as beside, beside.open("wb") as file:
             np.savez_compressed(
@@ -82,12 +77,8 @@ def checksums_of(split: Split) -> npt.NDArray[np.uint16]:
 def read_soft_targets(paths: Sequence[Path]) -> SoftTargets:
     """Read soft targets; those of several files, as of several folds, are put together.
 
-    Args:
-        paths: files of the same data set, each face in one of them.
-
     Raises:
         DataError: a file is missing, is something else or is damaged, or they don't go together.
-        OSError: one cannot be read.
     """
     parts = [_read(path) for path in paths]
     first = parts[0]

@@ -122,17 +122,12 @@ class Source(Protocol):
 
         Raises:
             DataError: the data is missing or broken.
-            OSError: it could not be read.
         """
         ...
 
 
 class WrappedSource:
-    """A source made of another one, which says the same of itself unless a subclass knows better.
-
-    Args:
-        source: where the faces come from.
-    """
+    """A source made of another one, with the same classes and metadata by default."""
 
     def __init__(self, source: Source) -> None:
         self.source = source

@@ -1,4 +1,4 @@
-"""Tables beside pictures, CSV or parquet: what a row is about, and columns of numbers or words."""
+"""Tables about pictures, CSV or parquet, with columns of numbers or words."""
 
 from __future__ import annotations
 
@@ -28,8 +28,6 @@ class Table:
     """A table as it was read.
 
     Attributes:
-        path: of the file.
-        sha256: of the file.
         keys: what each row is about, N of them.
         lines: the number of each row in the file, 1 being the header.
         cells: the text of each other column, N of them.
@@ -54,11 +52,7 @@ class Table:
         """Return an array for each column in the order of ``names``, and which rows have no name.
 
         A column whose values are all numbers becomes float32, NaN where one is missing; any other
-        becomes text, empty where it is missing.
-
-        Args:
-            keys: what the rows are about, cleaned.
-            names: what there is.
+        becomes text, empty where it is missing. ``keys`` are what the rows are about.
 
         Raises:
             DataError: two rows have the same key, a word stands among numbers, or a number is not
@@ -128,7 +122,6 @@ def read_table(path: Path, key: str) -> Table:
 
     Raises:
         DataError: it is not such a table, or a row is too long or too short.
-        OSError: it cannot be read.
     """
     data = path.read_bytes()
     read = _read_parquet if path.suffix.lower() == ".parquet" else _read_csv
@@ -227,19 +220,11 @@ def read_metadata(
 
     The column ``path`` names the picture, below the table's folder; every other column is a
     feature, see :meth:`Table.columns`. Pictures that the table does not name, and empty cells, are
-    missing.
-
-    Args:
-        path: the table.
-        names: of the pictures.
-
-    Returns:
-        An array ``[N]`` for each feature, in the order of ``names``, and the SHA-256 of the table.
+    missing. Returns an array ``[N]`` for each feature, in the order of ``names``, and the SHA-256.
 
     Raises:
         DataError: the table has no column ``path``, a row too long or too short, or a picture
             twice or that is not there.
-        OSError: it cannot be read.
     """
     if not path.is_file():
         return {}, ""

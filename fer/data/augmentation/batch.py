@@ -42,9 +42,6 @@ class Augmentation:
         erase_area: smallest and largest share of the picture in it.
         transforms: of albumentations, see
             :class:`~fer.data.augmentation.transforms.FaceTransforms`.
-
-    Raises:
-        ValueError: a parameter is out of range, or a transform can't be used.
     """
 
     def __init__(
@@ -88,7 +85,7 @@ class Augmentation:
 
     @property
     def changes_batches(self) -> bool:
-        """Whether anything happens to batches, beside the transforms of single faces."""
+        """Whether anything but the transforms of single faces is on."""
         return any(
             (
                 self.rotation, self.zoom, self.shift, self.flip,
@@ -169,12 +166,8 @@ def augment(images: Tensor, draws: Draws) -> Tensor:
     Rotation, zoom, shift and flip are one bilinear resampling with the edge repeated; then contrast
     and brightness, then the erased rectangle.
 
-    Args:
-        images: uint8 ``[B, C, H, W]``, square, on any device; all channels change alike.
-        draws: of these faces, B rows.
-
-    Returns:
-        uint8 ``[B, C, H, W]`` on the same device.
+    ``images`` are uint8 ``[B, C, H, W]``, square, on any device; all channels change alike. The
+    result has the same shape, dtype and device.
     """
 
     def tensor(values: _Numbers) -> Tensor:
@@ -194,13 +187,8 @@ def augment(images: Tensor, draws: Draws) -> Tensor:
 def resampled(images: Tensor, inverse: Tensor) -> Tensor:
     """Return pictures seen through affine maps, bilinear, the edge repeated.
 
-    Args:
-        images: ``[B, C, H, W]``.
-        inverse: where each place of the result comes from, float32 ``[B, 2, 3]`` in units of half
-            a side.
-
-    Returns:
-        float32 of the same shape.
+    ``images`` are ``[B, C, H, W]``, the result is float32 of this shape; ``inverse`` maps places of
+    the result to those of the images, float32 ``[B, 2, 3]`` in units of half a side.
     """
     grid = F.affine_grid(inverse, list(images.shape), align_corners=False)
     # The last row and column in place of padding_mode="border", which Apple's GPUs lack before

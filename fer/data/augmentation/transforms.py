@@ -19,8 +19,7 @@ class FaceTransforms:
 
     What they draw depends on the seed of a call alone: not on the process, nor on earlier calls.
 
-    Args:
-        transforms: of grey pictures, whose size and type they keep.
+    They must keep size and type of grey pictures.
 
     Raises:
         UserError: one is not a transform, has an unknown argument, or can't take such pictures.

@@ -39,10 +39,9 @@ class Batch(TypedDict):
 
 
 class LoaderError(DataError):
-    """Faces can't be read, as a loader process found.
+    """A loader process could not read faces.
 
-    Torch raises it again in the training with the text of a traceback, at the end of which is the
-    message; that alone is kept.
+    Torch raises it again in the main process with a whole traceback, of which the message is kept.
     """
 
     def __init__(self, text: str) -> None:
@@ -52,14 +51,8 @@ class LoaderError(DataError):
 class FaceDataset(Dataset[Batch]):
     """The faces of a split, with the composed transforms of each draw.
 
-    It answers whole lists of draws with a finished batch (``__getitems__``), which spares a
-    thousand small tensors a batch; use it with :func:`as_is` as the loader's ``collate_fn``.
-
-    Args:
-        split: the faces.
-        transforms: what happens to single faces; ``None`` for nothing.
-        seed: of the transforms.
-        metadata: float32 ``[N, columns]`` of each face, where the model reads it.
+    ``__getitems__`` returns a finished batch, which saves a thousand small tensors a batch; use
+    :func:`as_is` as the loader's ``collate_fn``. ``metadata`` is float32 ``[N, columns]``.
     """
 
     def __init__(
@@ -107,7 +100,7 @@ class FaceDataset(Dataset[Batch]):
 def beside_images(
     split: Split, metadata: npt.NDArray[np.float32] | None = None
 ) -> dict[str, npt.NDArray[Any]]:
-    """Return what a batch has beside the images, for all faces of a split."""
+    """Return what batches hold in addition to images, for all faces of a split."""
     arrays: dict[str, npt.NDArray[Any]] = {"label": split.labels, "row": split.rows}
     if split.targets is not None:
         arrays["target"] = split.targets

@@ -1,4 +1,4 @@
-"""Batches on the device that reads them: faces that live there, or are brought there."""
+"""Batches on the device that uses them, of faces that are kept there or copied there."""
 
 from __future__ import annotations
 
@@ -36,24 +36,17 @@ def fits(splits: list[Split], device: torch.device) -> bool:
 class DeviceLoader:
     """Batches of a split on a device, augmented there.
 
-    What happens to each face is drawn from seed and epoch alone: neither where the faces live nor
-    the batch size nor the number of processes changes it.
+    The augmentation of each face depends on seed and epoch alone, not on where the faces are kept,
+    the batch size or the number of processes.
 
     Args:
-        split: the faces.
-        sampler: which of them come when.
-        batch_size: faces a batch.
         drop_last: leave out a last batch that is smaller.
-        augmentation: what may happen to them; None for nothing.
-        seed: of the augmentation.
-        device: where batches are.
-        resident: whether all faces live there as uint8. Otherwise each batch is brought there.
+        resident: keep all faces on the device as uint8; otherwise each batch is copied there.
         workers: processes that read and transform faces which are not resident.
-        metadata: float32 ``[N, columns]``, of each face, where a model reads them.
+        metadata: float32 ``[N, columns]``, where a model reads them.
 
     Raises:
         DataError: there is no shared memory for workers.
-        ValueError: faces are resident and have transforms, which are for single faces.
     """
 
     #: Lightning looks for one beside the sampler.
@@ -122,7 +115,7 @@ class DeviceLoader:
 
     @cached_property
     def _tensors(self) -> dict[str, Tensor]:
-        """The faces on the device, brought there for the first batch: a length needs no copy."""
+        """The faces on the device, copied there for the first batch."""
         split = self._split
         arrays = {"image": split.images[:, None], **beside_images(split, self._metadata)}
         # Copies, since the source's arrays may be maps that can't be written to.
@@ -154,7 +147,7 @@ def _check_shared_memory() -> None:
         multiprocessing.Event()
     except OSError as error:
         raise DataError(
-            f"no processes can be had that load faces ({error.strerror}): make room in /dev/shm "
+            f"processes that load faces cannot start ({error.strerror}): make room in /dev/shm "
             "(docker run --shm-size=1g), or choose data.workers=0",
             code="no_shared_memory",
             where="data.workers",
@@ -162,9 +155,5 @@ def _check_shared_memory() -> None:
 
 
 def _start_method() -> str | None:
-    """Return how loader processes start, ``None`` for as Python starts them here.
-
-    On Linux they are forks whatever the default: by that of a run which joblib started, torch
-    can't start them.
-    """
+    # Forks on Linux: torch cannot start them by the default of a run which joblib started.
     return "fork" if sys.platform == "linux" else None

@@ -17,15 +17,10 @@ _USES: Final[tuple[Use, ...]] = get_args(Use)
 
 
 def stream(use: Use, seed: int, *place: int) -> np.random.SeedSequence:
-    """Return what one use of randomness draws from, and no other.
+    """Return the seed sequence of one use of randomness.
 
-    Numbers alone would not tell them apart: NumPy takes ``(seed, epoch)`` and ``(seed, epoch, 0)``
-    for the same.
-
-    Args:
-        use: what is drawn.
-        seed: of the training.
-        place: epoch, face, batch or process; always as many of them for one use.
+    ``place`` is epoch, face, batch or process, always as many numbers for one use: NumPy treats
+    ``(seed, epoch)`` and ``(seed, epoch, 0)`` alike.
     """
     return np.random.SeedSequence((seed, *place), spawn_key=(_USES.index(use),))
 
@@ -34,7 +29,7 @@ class EpochSampler(Sampler[int]):
     """Draws of one epoch, in an order that depends on seed and epoch alone.
 
     A *draw* is ``epoch * size + index``: it tells the data set which face and which epoch, so that
-    loader workers that outlive an epoch know the epoch without being told.
+    loader workers that outlive an epoch know the epoch.
 
     Every process of a distributed run takes every ``world_size``-th draw. When shuffling, the last
     few draws are left out so that all processes take the same number of steps (another order leaves

@@ -47,14 +47,12 @@ def open_data_file(
     progress bar is shown where standard error is a terminal.
 
     Args:
-        path: the file.
         advice: what to do about a broken file, the last line of the message.
         members: in a zip or tar archive, the file names of which the first found is read.
 
     Raises:
         DataError: the archive is truncated or corrupt, holds none of ``members``, or unpacks to
             more than :data:`LIMIT`; also raised by reading.
-        OSError: the file cannot be read.
     """
     from tqdm import tqdm
 
@@ -188,7 +186,7 @@ def _check_size(size: int, where: object) -> None:
 
 
 def _is_wanted(name: str, members: Sequence[str]) -> bool:
-    """Return True if a member is what is looked for, and its name stays within the archive."""
+    """Return True if a member has a wanted name that stays within the archive."""
     path = PurePosixPath(name.replace("\\", "/"))
     is_inside = not path.is_absolute() and ".." not in path.parts and ":" not in name
     return path.name.lower() in members and is_inside

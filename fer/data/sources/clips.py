@@ -42,8 +42,6 @@ class ClipFile:
 
     Attributes:
         name: the path of its folder below the root, with ``/`` on every system.
-        split: one of :data:`fer.data.source.SPLITS`.
-        label: position of its class.
         frames: its pictures in order, those that are to be read; empty where there is none.
     """
 
@@ -70,9 +68,6 @@ class ClipFolder(PictureSource):
             and ``split`` (train, val or test), in place of folders of classes.
         frames: the most frames of a clip: of longer ones so many are taken, evenly spaced.
         options: see :class:`~fer.data.sources.pictures.PictureSource`.
-
-    Raises:
-        ValueError: an argument is out of range.
     """
 
     def __init__(
@@ -108,7 +103,6 @@ class ClipFolder(PictureSource):
                 clips empty and not to be left out, or there is no validation split and none is to
                 be made.
             CacheError: the cache folder cannot be written.
-            OSError: a file cannot be read.
         """
         root = self._find()
         others: Others = {}
@@ -164,12 +158,7 @@ class ClipFolder(PictureSource):
         )
 
     def _listed(self, root: Path, others: Others) -> tuple[tuple[str, ...], list[ClipFile], str]:
-        """Return the classes, the clips sorted by name, and a hash of the table, if there is one.
-
-        Args:
-            root: what names are below.
-            others: gets what else lies among the frames, by kind.
-        """
+        """Return the classes, the clips sorted by name, and a hash of the table, if any."""
         clips: list[ClipFile] = []
         if self.labels is None:
             layout = read_layout(root, LAYOUT)

@@ -95,9 +95,6 @@ class Fer2013:
             list of them; ``drop`` leaves them out and reports them.
         manifest: which pixels are which row; an evaluation joins FER+'s votes and other systems'
             answers to folders of pictures by it (:mod:`fer.data.benchmark`).
-
-    Raises:
-        ValueError: ``defects`` is something else.
     """
 
     def __init__(
@@ -129,7 +126,6 @@ class Fer2013:
             DataNotFoundError: there is no such file.
             DataError: rows of it are broken (code ``defective_rows``), or it is broken otherwise.
             CacheError: the cache folder cannot be written.
-            OSError: the file cannot be read.
         """
         path = self.find()
         if path.is_dir():

@@ -60,12 +60,11 @@ def parse_faces(
 ) -> FaceTable:
     """Read a whole file in FER2013's form.
 
-    Columns are found by the names ``emotion``, ``pixels`` and ``Usage``, in any order and beside
+    Columns are found by the names ``emotion``, ``pixels`` and ``Usage``, in any order and among
     any others. Blank lines are skipped and count as lines, but not as rows.
 
     Args:
-        stream: the file's bytes.
-        origin: its name, for messages.
+        origin: the file's name, for messages.
         advice: what to do about a broken file, the last line of every message.
         drop_defects: leave broken rows out rather than refuse the file.
 

@@ -32,9 +32,6 @@ class Fer2013WithVotes(WrappedSource):
         manifest: which pixels are which row; needed for folders of pictures.
         cache: the folder for the parsed copy of FER2013.
         defects: as for FER2013.
-
-    Raises:
-        ValueError: an argument is none of its choices.
     """
 
     def __init__(
@@ -62,7 +59,6 @@ class Fer2013WithVotes(WrappedSource):
             DataError: FER2013 or the votes are broken, they do not belong together, or folders of
                 pictures come without a manifest.
             CacheError: the cache folder cannot be written.
-            OSError: a file cannot be read.
         """
         path, votes, faces, rows, manifest_hash = load_joined(
             self._fer2013, self._votes, self._fer2013.manifest
@@ -89,14 +85,9 @@ def blended(
 ) -> npt.NDArray[np.float32]:
     """Return targets between labels and votes.
 
-    Args:
-        labels: int64 ``[N]``.
-        shares: float32 ``[N, C]``, the share of each class among the votes; zeros where there are
-            none, whose target is the label alone.
-        weight: of the votes, from 0 to 1.
-
-    Returns:
-        float32 ``[N, C]``, each row a distribution.
+    ``shares``, float32 ``[N, C]``, is the share of each class among the votes; where there are none
+    it is zero, and the target is the label alone. ``weight``, 0 to 1, is that of the votes. Each
+    row of the result, float32 ``[N, C]``, is a distribution.
 
     Example:
         >>> shares = np.array([[0.5, 0.5, 0.0], [0.0, 0.0, 0.0]], dtype=np.float32)

@@ -59,9 +59,6 @@ class FerPlus:
         manifest: which pixels are which row; needed for folders of pictures, unused otherwise.
         cache: the folder for the parsed copy of FER2013.
         defects: as for FER2013.
-
-    Raises:
-        ValueError: an argument is none of its choices.
     """
 
     def __init__(
@@ -101,7 +98,6 @@ class FerPlus:
             DataError: FER2013 or the votes are broken, they do not belong together, or folders of
                 pictures come without a manifest.
             CacheError: the cache folder cannot be written.
-            OSError: a file cannot be read.
         """
         path, votes, faces, rows, manifest_hash = load_joined(
             self._faces, self._votes, self.manifest
@@ -147,7 +143,6 @@ def load_joined(
     Raises:
         DataError: FER2013 or the votes are not there, are broken or do not belong together.
         CacheError: the cache folder cannot be written.
-        OSError: a file cannot be read.
     """
     # Before FER2013 is read, whose first parsing takes long.
     path = find_votes(source.find(), named)
@@ -157,11 +152,7 @@ def load_joined(
 
 
 def find_votes(faces: Path, named: Path | None = None) -> Path:
-    """Return the table of votes.
-
-    Args:
-        faces: FER2013's file, or its folder of folders of pictures.
-        named: the one that was asked for; by default it is looked for in :func:`vote_places`.
+    """Return the table of votes, by default the first found in :func:`vote_places`.
 
     Raises:
         DataNotFoundError: there is none.
@@ -180,11 +171,7 @@ def find_votes(faces: Path, named: Path | None = None) -> Path:
 
 
 def vote_places(faces: Path) -> list[Path]:
-    """Return where the votes are looked for.
-
-    Args:
-        faces: FER2013's file, or its folder of folders of pictures.
-    """
+    """Return where votes are looked for, given FER2013's file or its folder of pictures."""
     folder = faces.parent if faces.is_file() else faces
     # Perhaps found in a folder of the root, and the votes lie in the root.
     above = [folder.parent / VOTES] if folder.name == "fer2013" else []
@@ -197,9 +184,7 @@ def join_votes(
     """Find each face's row in the table of votes.
 
     Args:
-        faces: FER2013, as its source gave them.
-        votes: the table.
-        path: its file, for messages.
+        path: the file of the votes, for messages.
         manifest: which pixels are which row; needed for folders of pictures, unused otherwise.
 
     Returns:
@@ -209,7 +194,6 @@ def join_votes(
     Raises:
         DataNotFoundError: there is no such manifest.
         DataError: faces and votes do not belong together, or pictures come without a manifest.
-        OSError: the manifest cannot be read.
     """
     digest = None
     if faces.names:
@@ -237,7 +221,6 @@ def look_up(faces: Faces, path: Path | None) -> tuple[dict[str, npt.NDArray[np.i
     Raises:
         DataNotFoundError: there is no such manifest.
         DataError: none is named, it is no manifest, or most of the pixels are unknown to it.
-        OSError: it cannot be read.
     """
     if path is None:
         raise DataError(
@@ -263,11 +246,7 @@ def look_up(faces: Faces, path: Path | None) -> tuple[dict[str, npt.NDArray[np.i
 
 
 def check_usage(name: str, rows: npt.NDArray[np.int64], votes: Votes, path: Path) -> None:
-    """Check that votes on the rows of a split are of that split.
-
-    Raises:
-        DataError: they are not, or are not there.
-    """
+    """Raise a :class:`DataError` unless there are votes on all rows, and of the same split."""
     if rows.size and rows.max() >= len(votes.counts):
         raise _misfit(
             path,
@@ -311,7 +290,6 @@ def read_votes(path: Path) -> Votes:
 
     Raises:
         DataError: it is another file, or a row is broken.
-        OSError: it cannot be read.
     """
     if (size := path.stat().st_size) > _LARGEST:
         raise DataError(
@@ -369,7 +347,6 @@ def majority_vote(
     Args:
         counts: int ``[N, 10]``, in the order of :data:`fer.core.labels.FERPLUS`.
         named: bool ``[N]``; false where FER+ left the picture out.
-        classes: the class names.
     """
     meanings = list(FERPLUS.values())
     ours = counts[:, [meanings.index(name) for name in classes]]

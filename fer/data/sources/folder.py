@@ -116,7 +116,6 @@ class Layout:
     """The classes, and which folder of each split holds which of them.
 
     Attributes:
-        classes: the class names.
         roots: what the folder of each split is called.
         folders: for each split, the class that each of its folders holds.
     """
@@ -144,7 +143,6 @@ def split_folders(root: Path) -> dict[str, str]:
 
     Raises:
         DataError: two folders mean the same split.
-        OSError: the root can't be read.
     """
     found: dict[str, str] = {}
     for name in folders_in(root) if root.is_dir() else ():
@@ -157,11 +155,7 @@ def split_folders(root: Path) -> dict[str, str]:
 
 
 def with_train(root: Path, advice: str) -> Path:
-    """Return a folder that has a folder of the split train.
-
-    Raises:
-        DataNotFoundError: it has none.
-    """
+    """Return the folder, or raise a :class:`DataNotFoundError` if it has no split train."""
     if "train" not in split_folders(root):
         there = "has no folder 'train'" if root.exists() else "does not exist"
         raise DataNotFoundError(f"{root} {there}; {advice}", code="data_not_found", where=str(root))
@@ -171,9 +165,7 @@ def with_train(root: Path, advice: str) -> Path:
 def read_layout(root: Path, form: str) -> Layout:
     """Return which folders of classes there are.
 
-    Args:
-        root: the folder with ``train``, and perhaps ``val`` and ``test``, or synonyms of these.
-        form: how files should lie in it, for messages.
+    ``form`` tells in messages how files should lie in the folder.
 
     Raises:
         DataError: the folders are not those of one set of classes.

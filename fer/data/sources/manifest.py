@@ -56,14 +56,11 @@ def write_manifest(
     can be scored without the test faces that have copies elsewhere.
 
     Args:
-        faces: of the source ``fer2013``.
-        path: the file to write.
         named: by split, bool ``[N]``: whether FER+ gave each picture a name. Those that it left out
             are not the same pixels in every copy of FER2013.
 
     Raises:
         DataError: the faces were read from folders, so that their rows are no CSV rows.
-        OSError: the file cannot be written.
     """
     if faces.names:
         raise DataError(
@@ -94,15 +91,11 @@ def write_manifest(
 
 
 def read_manifest(path: Path) -> tuple[Manifest, str]:
-    """Read a manifest, plain or gzipped.
-
-    Returns:
-        The rows by split and pixel hash, and the SHA-256 of the file.
+    """Return the rows of a manifest, plain or gzipped, and the SHA-256 of the file.
 
     Raises:
         DataNotFoundError: there is no such file.
         DataError: it is not a manifest.
-        OSError: it cannot be read.
     """
     if not path.is_file():
         raise DataNotFoundError(
@@ -141,12 +134,7 @@ def rows_by_pixels(faces: Faces, manifest: Manifest) -> dict[str, npt.NDArray[np
 
     Exact copies in one split take their rows in turn: which is which, nothing can tell.
 
-    Args:
-        faces: 48×48 pixels each.
-        manifest: of FER2013.
-
-    Returns:
-        int64 ``[N]`` by split.
+    Faces are 48×48 pixels; the rows are int64 ``[N]`` by split.
     """
     found = {}
     for name, split in faces.splits.items():

@@ -79,11 +79,10 @@ class Listing:
     Attributes:
         root: what their names are below.
         files: the pictures; a picture's row is its position here.
-        classes: the class names.
         splits: int64 ``[N]``, positions in :data:`fer.data.source.SPLITS`.
         labels: int64 ``[N]``, positions in the classes.
         metadata: one array ``[N]`` a column.
-        digest: of what the labels and the metadata were read from, beside the files.
+        digest: of the table that labels or metadata were read from.
         notes: what was left out, for people to read.
     """
 
@@ -116,9 +115,6 @@ class PictureSource:
             folder.
         defects: pictures that cannot be read: ``fatal`` refuses the whole, with a list of them;
             ``drop`` leaves them out and reports them.
-
-    Raises:
-        ValueError: an argument is out of range.
     """
 
     #: How the entries of the cache are named.
@@ -156,7 +152,6 @@ class PictureSource:
         Raises:
             DataNotFoundError: the root is not given or not there.
             DataError: what is there is not a data set of this form.
-            OSError: it cannot be read.
         """
         raise NotImplementedError
 
@@ -169,12 +164,7 @@ class PictureSource:
         return square_grey(image, self.size, self.fit)
 
     def fingerprint(self, contents: str, *settings: object) -> str:
-        """Return what identifies the data.
-
-        Args:
-            contents: a hash of the names and contents of all files.
-            settings: what else decides what the faces are.
-        """
+        """Return what identifies the data: a hash of all files, and the settings."""
         text = " ".join(map(str, (contents, *settings)))
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -183,7 +173,6 @@ class PictureSource:
 
         Raises:
             DataError: the data set or its table is not as it should be.
-            OSError: it cannot be read.
         """
         listing = self.listing()
         train = listing.splits == SPLITS.index("train")
@@ -197,7 +186,6 @@ class PictureSource:
             DataError: what is there is not a data set of this form, pictures are broken and not to
                 be left out, or there is no validation split and none is to be made.
             CacheError: the cache folder cannot be written.
-            OSError: a file cannot be read.
         """
         listing = self.listing()
         entry = self.read(listing.root, listing.files, lambda: self.listing().files)
@@ -240,15 +228,11 @@ class PictureSource:
     def read(self, root: Path, files: PictureFiles, again: Callable[[], PictureFiles]) -> Entry:
         """Return pictures as the cache keeps them: ``images``, and ``kept``, their positions.
 
-        Args:
-            root: what their names are below.
-            files: the pictures.
-            again: lists them once more when they were read.
+        ``again`` lists them once more after reading, to find files that changed meanwhile.
 
         Raises:
             DataError: pictures are broken and not to be left out, or changed meanwhile.
             CacheError: the cache folder cannot be written.
-            OSError: one cannot be read.
         """
 
         def build(folder: Path) -> Entry:
@@ -270,11 +254,8 @@ class PictureSource:
         return folder_key(root, files.states(), kind, _VERSION, self.size, self.fit)
 
     def _read_all(self, root: Path, names: Sequence[str], to: Path) -> Entry:
-        """Write the pictures to a ``.npy`` file; it has a row a file, the last ones may be unused.
-
-        They are written one by one and not through a memory map, whose pages would count as memory
-        of this process.
-        """
+        """Write the pictures to a ``.npy`` file with a row a file; the last ones may be unused."""
+        # Not through a memory map, whose pages would count as memory of this process.
         from tqdm import tqdm
 
         kept: list[int] = []
@@ -317,12 +298,10 @@ class PictureSource:
     def draw_val(self, labels: npt.NDArray[np.int64], things: str) -> npt.NDArray[np.bool_]:
         """Return which training items are the validation split, where there is none.
 
-        Args:
-            labels: int64 ``[N]`` of the training items.
-            things: what they are called.
+        Labels are int64 ``[N]``; ``things`` is what messages call the items.
 
         Raises:
-            DataError: none is to be drawn.
+            DataError: ``val_share`` is 0.
         """
         if self.val_share == 0:
             raise DataError(
@@ -341,11 +320,7 @@ class PictureSource:
 
 
 def folders_in(folder: Path) -> list[str]:
-    """Return the sorted names of the folders in one, hidden ones left out.
-
-    Raises:
-        OSError: it cannot be read.
-    """
+    """Return the sorted names of the folders in one, hidden ones left out."""
     with os.scandir(folder) as entries:
         return sorted(e.name for e in entries if is_folder(e) and not e.name.startswith("."))
 
@@ -360,15 +335,12 @@ def pictures_in(
     """Return the pictures in a folder below ``root``, in any order.
 
     Args:
-        root: what names are below.
-        parts: of the folder.
         deep: look into the folders in it too.
         others: gets what else lies there, by kind.
-        files: what they are added to.
+        files: what the pictures are added to.
 
     Raises:
         DataError: a name is not UTF-8, so that no table, page or JSON could hold it.
-        OSError: it cannot be read.
     """
     folder = "/".join(parts)
     listing = list_pictures(root / folder, deep=deep)

@@ -66,13 +66,11 @@ class LabelTable:
     """The rows of a table with the columns ``path``, ``label`` and perhaps ``split`` and others.
 
     Attributes:
-        classes: the class names.
         paths: of each row, with ``/`` on every system.
         lines: the number of each row in the file.
         splits: int64 ``[N]``, positions in :data:`fer.data.source.SPLITS`.
         labels: int64 ``[N]``, positions in the classes.
         metadata: one array ``[N]`` for each other column.
-        sha256: of the file.
     """
 
     classes: tuple[str, ...]
@@ -85,11 +83,7 @@ class LabelTable:
 
 
 def check_all_there(path: Path, root: Path, table: LabelTable, missing: list[str]) -> None:
-    """Check that what a table names is there.
-
-    Raises:
-        DataError: some of it is missing.
-    """
+    """Raise a :class:`DataError` if paths that a table names are missing."""
     if missing:
         more = f" and {len(missing) - LISTED:,} more" if len(missing) > LISTED else ""
         line = table.lines[table.paths.index(missing[0])]
@@ -118,8 +112,7 @@ def read_label_table(path: Path) -> LabelTable:
 
     Raises:
         DataNotFoundError: there is no such table.
-        DataError: a row is not what it should be.
-        OSError: it cannot be read.
+        DataError: a row has a wrong path, split or label.
     """
     if not path.is_file():
         raise DataNotFoundError(f"there is no table {path}", code="data_not_found", where=str(path))
