@@ -34,12 +34,10 @@ def check(
     """Return what is wrong with a data set.
 
     Args:
-        faces: the data set, as its source gave it.
         source: the choice of ``data=`` that reads it.
         near: the correlation from which on two faces are near copies.
         label_errors: look for likely label errors too; it takes minutes and cleanlab.
-        crowd: FER+'s votes on the faces.
-        notes: what else the report is to say.
+        notes: further notes for the report.
 
     Raises:
         DataError: a class has too few faces for the search for label errors.

@@ -33,12 +33,9 @@ class Copies:
 
 
 def find_copies(faces: Faces, findings: Sequence[Finding], threshold: float) -> Copies:
-    """Count copies.
+    """Count exact copies (in the findings of ``Cleaning``) and near copies.
 
-    Args:
-        faces: the data set.
-        findings: of :class:`fer.data.cleaning.clean.Cleaning` on it, which finds exact copies.
-        threshold: the correlation from which on two faces are near copies.
+    Two faces are near copies from a correlation of ``threshold`` on.
     """
     table = _Table(faces, findings)
     # Each picture once: a thousand copies of one would be half a million pairs.

@@ -43,9 +43,6 @@ class Cleaning:
             within the validation split. ``drop`` drops them all; ``majority`` gives them their
             most frequent label there, or drops them where none is; ``keep`` leaves them. Conflicts
             between splits are reported, not decided: ``duplicates=across`` removes them.
-
-    Raises:
-        ValueError: an argument is none of its choices.
     """
 
     blank: Blank = "train"
@@ -61,10 +58,9 @@ class Cleaning:
                 raise ValueError(f"{name} must be one of {choices}, not {value!r}")
 
     def __call__(self, faces: Faces) -> Faces:
-        """Return the faces cleaned, what was found behind their :attr:`Faces.findings`.
+        """Return the cleaned faces, with what was found appended to :attr:`Faces.findings`.
 
-        Blank faces are dropped first, then conflicts are settled, then copies dropped. Splits that
-        nothing happened to are handed on as they are.
+        Blank faces are dropped first, then conflicts are settled, then copies dropped.
         """
         work = _Work(faces)
         for name, split in faces.splits.items():
@@ -114,13 +110,7 @@ class Cleaning:
 
 
 class Cleaned(WrappedSource):
-    """A source whose faces are cleaned.
-
-    Args:
-        source: where they come from.
-        cleaning: what to do.
-        fixes: what to do first, face by face.
-    """
+    """A source whose faces are cleaned, after fixes of single faces are applied."""
 
     def __init__(self, source: Source, cleaning: Cleaning, fixes: Fixes | None = None) -> None:
         super().__init__(source)
@@ -132,20 +122,13 @@ class Cleaned(WrappedSource):
 
         Raises:
             DataError: the data is missing or broken, or the fixes are not for it.
-            OSError: it could not be read.
         """
         faces = self.source.load()
         return self.cleaning(faces if self.fixes is None else self.fixes(faces))
 
 
 class _Work:
-    """A data set being cleaned.
-
-    Attributes:
-        findings: what was found so far.
-        dropped: the faces to drop.
-        models: for each face to relabel, the copy whose label and target it gets.
-    """
+    """A data set being cleaned; ``models`` maps a face to the copy whose label it gets."""
 
     def __init__(self, faces: Faces) -> None:
         self.faces = faces

@@ -31,15 +31,7 @@ _AGAIN: Final = "What to do: make it again by fer data check PATH --fix FILE."
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """What is to be done about one face: drop it, or give it another label.
-
-    Attributes:
-        row: the face's row.
-        split: its split, ``train`` or ``val``.
-        action: what to do.
-        label: the class that it is to have, where it is to be relabelled.
-        reason: why, in words.
-    """
+    """Drop one face of ``train`` or ``val``, or give it another label (a class name)."""
 
     row: int
     split: str
@@ -50,10 +42,7 @@ class Fix:
 
 @dataclass(frozen=True, slots=True)
 class Fixes:
-    """What is to be done about the faces of the data set with a fingerprint, one fix a row.
-
-    ``origin`` is where they came from, for messages.
-    """
+    """Fixes for the data set with a fingerprint, at most one per row; messages name ``origin``."""
 
     fingerprint: str
     fixes: Sequence[Fix]
@@ -116,16 +105,7 @@ class Fixes:
 
 
 def write_fixes(path: Path, fixes: Fixes, names: Sequence[str] = ()) -> None:
-    """Write fixes as CSV.
-
-    Args:
-        path: the file.
-        fixes: what to write.
-        names: for each row its file, where faces are files.
-
-    Raises:
-        OSError: the file cannot be written.
-    """
+    """Write fixes as CSV, with the file of each row from ``names`` where faces are files."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -141,7 +121,6 @@ def read_fixes(path: Path) -> Fixes:
     Raises:
         DataNotFoundError: there is no such file.
         DataError: it is not a file of fixes, or a line can't be used.
-        OSError: it cannot be read.
     """
     if not path.is_file():
         raise DataNotFoundError(f"there are no fixes {path}. {_AGAIN}", code="no_fixes")

@@ -88,11 +88,7 @@ PROTOCOLS: Final[tuple[str, ...]] = (OFFICIAL, *_INVALID, *_NOT_COMPARABLE)
 
 
 def mark_of(protocol: str) -> ValidityMark | None:
-    """Return what marks the numbers of a protocol; ``None`` for the official one.
-
-    Raises:
-        ValueError: there is no such protocol.
-    """
+    """Return what marks the numbers of a protocol; ``None`` for the official one."""
     if protocol == OFFICIAL:
         return None
     if protocol in _INVALID:
@@ -122,7 +118,6 @@ class ProtocolSource(WrappedSource):
     - ``fewer_classes``: only the faces of some classes, in the source's own splits.
 
     Args:
-        source: where the faces come from.
         protocol: one of :data:`PROTOCOLS`.
         seed: of the division and of altered copies.
         augmentation: what alters copies; without it, they are exact.
@@ -163,7 +158,6 @@ class ProtocolSource(WrappedSource):
 
         Raises:
             DataError: the data is missing or broken, or a class has no face that could be copied.
-            OSError: it could not be read.
         """
         faces = self.source.load()
         if self.protocol == OFFICIAL:
