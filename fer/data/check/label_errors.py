@@ -43,11 +43,7 @@ Folds = Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]
 
 
 def check_installed() -> None:
-    """Make sure that what is needed is there.
-
-    Raises:
-        UserError: it is not.
-    """
+    """Raise a ``UserError`` where cleanlab or scikit-learn is not installed."""
     missing = [name for name in ("cleanlab", "sklearn") if importlib.util.find_spec(name) is None]
     if missing:
         raise UserError(
@@ -59,7 +55,6 @@ def find_label_errors(faces: Faces, pictures: Mapping[int, int]) -> LabelErrors:
     """Return the labels that are likely wrong; progress bars on standard error.
 
     Args:
-        faces: the data set.
         pictures: for each row that has exact copies, what these share.
 
     Raises:

@@ -25,11 +25,9 @@ def open_dataset(
     """Read a data set in any of the forms that training reads; what is broken is left out.
 
     Args:
-        path: a file in FER2013's form, a table, or a folder.
         size: height and width that pictures are scaled to, in pixels.
         fit: how pictures that are not square become so.
         val_share: the share of each class in ``train`` that is drawn where there is no ``val``.
-        cache: the folder for the parsed copy.
 
     Returns:
         The faces, what was left out among their findings, and the choice of ``data=``.
@@ -38,7 +36,6 @@ def open_dataset(
         DataNotFoundError: there is no such path, or nothing of these forms in it.
         DataError: what is there can't be read, or holds no faces.
         CacheError: the cache folder cannot be written.
-        OSError: a file cannot be read.
     """
     if not path.exists():
         raise _not_found(f"{path} does not exist", path)

@@ -95,9 +95,6 @@ class LabelError:
     """A label that is likely wrong.
 
     Attributes:
-        row: the face's row.
-        split: its split.
-        label: the name of its label.
         likely: the class that the classifier gives the highest probability.
         confidence: the probability that the classifier gives the label.
     """
@@ -148,19 +145,13 @@ class Report:
     """What a check found.
 
     Attributes:
-        origin: where the data came from.
         source: the choice of ``data=`` that reads it.
-        fingerprint: of the data.
         size: height and width of the pictures, in pixels.
-        classes: the class names.
         counts: faces of each class by split.
         tallies: by the names of :data:`KINDS`; those that were not looked for are left out.
         groups: the rows of each group of exact copies.
         near_copies: each face with a near copy, and the nearest one in each split.
-        leaks: copies between splits.
-        label_errors: where they were looked for.
         agreement: with FER+'s votes by split, where these were there.
-        notes: what else there is to say.
         near: the correlation from which on two faces are near copies.
         names: for each row its file, where faces are files.
     """
@@ -188,7 +179,7 @@ class Report:
 
 
 def as_json(report: Report) -> dict[str, Any]:
-    """Return a report as what JSON can hold.
+    """Return a report as plain values for JSON.
 
     Returns:
         ``origin``, ``source``, ``fingerprint``, ``size`` (height, width), ``classes``, ``faces``,

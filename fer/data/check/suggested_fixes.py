@@ -41,8 +41,6 @@ def suggest_fixes(faces: Faces, report: Report, label_errors: int = 0) -> Fixes:
     """Return what to do about the faces of ``train`` and ``val``, in the order of their rows.
 
     Args:
-        faces: the data set.
-        report: what was found in it.
         label_errors: how many of the likely label errors of ``train`` to drop, the likeliest first.
     """
     found: dict[int, Fix] = {}

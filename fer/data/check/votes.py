@@ -52,7 +52,6 @@ def find_crowd(faces: Faces, votes: Path | None, manifest: Path | None) -> Split
     Raises:
         DataNotFoundError: ``votes`` or ``manifest`` is not there.
         DataError: a file is broken, or does not belong to these faces.
-        OSError: a file cannot be read.
     """
     if votes is not None and not votes.is_file():
         raise DataNotFoundError(f"there are no votes {votes}; FER+'s table is fer2013new.csv")

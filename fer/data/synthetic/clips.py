@@ -125,9 +125,7 @@ class SyntheticClips:
     memory.
 
     Args:
-        train: number of training clips.
-        val: number of validation clips.
-        test: number of test clips. A split of none is left out.
+        test: number of test clips; any split of none is left out.
         frames: the most frames of a clip.
         shortest: the fewest; every number between comes as often.
         size: width and height of the pictures, in pixels.
@@ -168,7 +166,7 @@ class SyntheticClips:
         return EMOTIONS
 
     def metadata_columns(self) -> Columns:
-        """Return nothing: there is nothing for a model to read beside the clips."""
+        """Return nothing: models read nothing but the clips."""
         return {}
 
     def load(self) -> Faces:
@@ -206,11 +204,7 @@ class SyntheticClips:
         )
 
     def recipe(self, split: str, index: int) -> ClipRecipe:
-        """Return what clip ``index`` of a split is drawn from.
-
-        Raises:
-            ValueError: there is no such split, or the index is negative.
-        """
+        """Return what clip ``index`` of a split is drawn from."""
         identity, emotion = person_and_emotion(self.seed, split, index)
         rng = np.random.default_rng(seeds(self.seed, split, index, PICTURE))
         length = int(rng.integers(self.shortest, self.frames + 1))
