@@ -118,9 +118,9 @@ def test_cleaning_changes_what_is_learnt_and_not_what_is_judged(
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
-        (("method=svm",), "must be one of logistic, linear_svm, not 'svm'"),
-        (("C=[]",), "C  must be a list of values, each a number above 0"),
-        (("C=[0]",), "C  must be a list of values, each a number above 0"),
+        (("method=svm",), "\n  method  must be 'logistic' or 'linear_svm'"),
+        (("C=[]",), "\n  C  List should have at least 1 item"),
+        (("C=[0]",), "\n  C  [0] must be greater than 0"),
         (("hog.cell=30",), "a block of 2 cells doesn't fit into a face of 48"),
         (("data.protocol=resplit",), "baselines take the official split alone"),
         (("data=fer2013",), "FER2013 not found"),
