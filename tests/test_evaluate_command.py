@@ -302,7 +302,7 @@ def test_models_are_compared(evaluate: Evaluate, elsewhere: Path, fer2013: np.nd
             "tta", "'model' is no group of this command: data, paths are",
             "an evaluation has no loader processes",
         ]),
-        (["ckpt=3", "compare=7"], ["must be text, not 3", "must be a list of files"]),
+        (["ckpt=3", "compare=7"], ["must be text, not 3", "compare  must be a"]),
         (["compare=[a]"], ["needs two models or more"]),
         (["compare=[a,b]"], ["no file or folder 'a'", "no file or folder 'b'"]),
         (["compare=[.,.]"], ["needs two models"]),
