@@ -45,7 +45,7 @@ def test_a_fusion_head_in_twenty_lines_trains(
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert re.search(r"fusion +Product .* B×32", done.stdout)
+    assert re.search(r"\| network\.fusion +\| Product +\|.*\[1, 32\] *\n", done.stdout)
     assert (tmp_path / "run" / "metrics.json").is_file()
 
     # In use, by those who allow it alone.
