@@ -256,6 +256,12 @@ def _adapter(kind: Any) -> TypeAdapter[Any] | None:
         return None  # An object that no YAML file holds.
 
 
+#: Pydantic's errors about values of the right type.
+_RANGES: Final = {
+    "greater_than", "greater_than_equal", "less_than", "less_than_equal", "too_short", "too_long",
+}  # fmt: skip
+
+
 def _issue(key: str, value: Any, kind: Any) -> ConfigIssue | None:
     """Check a value by an annotation, as strictly as JSON allows: lists may be tuples."""
     if (adapter := _adapter(kind)) is None:
@@ -264,7 +270,7 @@ def _issue(key: str, value: Any, kind: Any) -> ConfigIssue | None:
     try:
         adapter.validate_json(text)
     except ValidationError as error:
-        messages = []
+        messages, kinds = [], {wrong["type"] for wrong in error.errors()}
         for wrong in error.errors():
             place = "".join(f"[{i}]" for i in wrong["loc"] if isinstance(i, int))
             message = wrong["msg"]
@@ -272,5 +278,6 @@ def _issue(key: str, value: Any, kind: Any) -> ConfigIssue | None:
                 message = message.replace(theirs, ours)
             messages.append(f"{place} {message}".strip())
         needed = " or ".join(dict.fromkeys(messages)).replace(" or must be", " or")
-        return ConfigIssue("invalid_value", key, f"{needed}, not {text}")
+        code = "out_of_range" if kinds <= _RANGES else "invalid_value"
+        return ConfigIssue(code, key, f"{needed}, not {text}")
     return None

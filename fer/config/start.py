@@ -202,6 +202,8 @@ def _checked(
             config = compose(name, overrides, folders, check, constructors=not deferred)
         except ConfigError as error:
             issues += error.issues
+            if deferred and all(issue.code == "out_of_range" for issue in error.issues):
+                issues += _more_ranges(name, overrides, folders, error.issues)
             continue
         if not str(config.hydra.run.dir).strip():
             issues.append(ConfigIssue("missing_folder", "hydra.run.dir", "must name a folder"))
@@ -235,6 +237,21 @@ def _folder_issues(
     if used:
         what = f"{folder} already holds a run ({', '.join(used)}): choose another folder"
         return [ConfigIssue("used_folder", key, what)]
+    return []
+
+
+def _more_ranges(
+    name: str, overrides: Sequence[str], folders: Sequence[str], known: Sequence[ConfigIssue]
+) -> list[ConfigIssue]:
+    """Return the ranges that constructors find wrong, besides those of the schema."""
+    from fer.config.compose import compose
+    from fer.config.issues import ConfigError
+
+    try:
+        compose(name, overrides, folders)
+    except ConfigError as error:
+        keys = {issue.key for issue in known}
+        return [issue for issue in error.issues if issue.key not in keys]
     return []
 
 

@@ -203,7 +203,11 @@ def test_an_experiment_of_ones_own(own: str) -> None:
         ("seeed: 3\n", [("unknown_key", "seeed")]),
         (
             "seed: -1\ntest: 'no'\ntrainer:\n  max_epochs: 1.5\n",
-            [("invalid_value", key) for key in ("seed", "test", "trainer.max_epochs")],
+            [
+                ("out_of_range", "seed"),
+                ("invalid_value", "test"),
+                ("invalid_value", "trainer.max_epochs"),
+            ],
         ),
         ("defaults:\n  - override /lstm: nope\n", [("composition", "composition")]),
     ],
